@@ -1,0 +1,218 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+// chart moves one item of a chart lane as far as it goes: bind the patient, gather, plan, write.
+func (d *drainer) chart(ctx context.Context, p pick) error {
+	i := p.item
+	if i.FirstTried.IsZero() {
+		i.FirstTried = d.e.clock.Now()
+	}
+	if done, err := d.orphan(ctx, i); done || err != nil {
+		return err
+	}
+	if ok, err := d.bind(ctx, i); !ok || err != nil {
+		return err
+	}
+	traits, ok := d.traits(ctx, i)
+	if !ok {
+		return nil
+	}
+	rows, err := d.planned(ctx, i)
+	if err != nil {
+		return err
+	}
+	if rows == nil {
+		x, ready, err := d.gather(ctx, p, traits)
+		if !ready || err != nil {
+			return err
+		}
+		if rows, ready = d.plan(i, x); !ready {
+			return nil
+		}
+	}
+	if d.c.Mode == "shadow" {
+		return d.shadow(i, rows)
+	}
+	return d.fileAll(ctx, i, rows)
+}
+
+// orphan holds a follow-up whose message has not come.
+func (d *drainer) orphan(ctx context.Context, i *connector.Item) (bool, error) {
+	if !isFollowUp(i.Kind) {
+		return false, nil
+	}
+	missing := false
+	err := d.e.store.View(ctx, func(tx connector.Tx) error {
+		_, err := tx.MessageByExt(d.thread.EHR, d.thread.ID, i.MsgKey, 1)
+		if errors.Is(err, connector.ErrNotFound) {
+			missing, err = true, nil
+		}
+		return err
+	})
+	if missing {
+		d.hold(i, connector.MessageMissing, never, "")
+	}
+	return missing, err
+}
+
+// traits gives what the connection can do, or makes the item wait.
+func (d *drainer) traits(ctx context.Context, i *connector.Item) (connector.Traits, bool) {
+	t, err := d.c.can(ctx)
+	if err == nil {
+		return t, true
+	}
+	now := d.e.clock.Now()
+	var refused *connector.Refused
+	if errors.As(err, &refused) {
+		d.hold(i, refused.Reason, now.Add(time.Minute+jitter(time.Minute)), refused.Detail.Reveal())
+		return t, false
+	}
+	d.unavailable(i, err)
+	return t, false
+}
+
+// unavailable makes an item wait for the connection, until the horizon has passed.
+func (d *drainer) unavailable(i *connector.Item, err error) {
+	now := d.e.clock.Now()
+	if now.Sub(i.FirstTried) > d.e.horizon {
+		d.park(i, connector.RetriesExhausted, err.Error())
+		return
+	}
+	reason, after := connector.EHRUnavailable, time.Duration(0)
+	var retry *connector.Retry
+	if errors.As(err, &retry) {
+		after = retry.After
+		if retry.Reason != "" {
+			reason = retry.Reason
+		}
+	}
+	i.Tries++
+	d.wait(i, reason, d.c.unanswered(now, after).Add(jitter(time.Second)))
+}
+
+// bind makes sure the thread's patient is known, fresh and still the right one (DESIGN §3.5).
+func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
+	if d.thread.Changed {
+		d.hold(i, connector.PatientChanged, never, "")
+		return false, nil
+	}
+	key := d.thread.Patient
+	if d.thread.Bound.Reference != "" {
+		key = connector.PatientKey{Reference: d.thread.Bound.Reference}
+	}
+	if key.IsZero() {
+		d.hold(i, connector.NoPatient, never, "")
+		return false, nil
+	}
+	p, err := d.c.patient(ctx, key)
+	now := d.e.clock.Now()
+	again := now.Add(recheckPatient(i.Tries))
+	var refused *connector.Refused
+	switch {
+	case errors.Is(err, connector.ErrNoMatch):
+		d.hold(i, connector.NoPatient, again, "")
+		return false, nil
+	case errors.Is(err, connector.ErrAmbiguous):
+		d.hold(i, connector.PatientAmbiguous, again, "")
+		return false, nil
+	case errors.As(err, &refused):
+		d.hold(i, refused.Reason, again, refused.Detail.Reveal())
+		return false, nil
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case err != nil:
+		d.unavailable(i, err)
+		return false, nil
+	}
+	d.c.answered()
+	if reason := agree(key, p, d.line.TrustIDs); reason != "" {
+		d.hold(i, reason, again, "")
+		return false, nil
+	}
+	if d.thread.Bound.Reference == "" {
+		d.bound(i, key, p)
+	}
+	return true, nil
+}
+
+// recheckPatient grows from seconds to a quarter of an hour: registration is a person's work.
+func recheckPatient(tries int) time.Duration {
+	return min(5*time.Second<<min(tries, 8), 15*time.Minute)
+}
+
+// bound records the link, once and with its audit row.
+func (d *drainer) bound(i *connector.Item, k connector.PatientKey, p connector.Patient) {
+	how := "identifier"
+	switch {
+	case k.Reference != "":
+		how = "reference"
+	case d.line.TrustIDs:
+		how = "trusted"
+	}
+	b := connector.Binding{Reference: p.Reference, At: d.e.clock.Now(), How: how}
+	d.thread.Bound = b
+	d.audit("match", "R", 0, i, map[string]string{"how": how, "patient": p.Reference, "version": p.Version})
+	d.later(func(tx connector.Tx) error {
+		t, err := tx.Thread(d.lane.EHR, d.lane.Thread)
+		if err != nil {
+			return err
+		}
+		t.Bound = b
+		return tx.PutThread(&t)
+	})
+}
+
+// planned gives the writes an earlier attempt of this item committed: they are what Find, compare and retry use, never
+// a new plan.
+func (d *drainer) planned(ctx context.Context, i *connector.Item) (rows []connector.WriteRow, err error) {
+	if i.Tries == 0 && i.State == connector.Waiting && i.Was == connector.Waiting {
+		return nil, nil // never attempted
+	}
+	err = d.e.store.View(ctx, func(tx connector.Tx) error {
+		rows, err = tx.WritesOf(d.lane.EHR, i.ID)
+		return err
+	})
+	if len(rows) == 0 {
+		return nil, err
+	}
+	return rows, err
+}
+
+// plan asks the adapter for the item's writes and settles what needs none.
+func (d *drainer) plan(i *connector.Item, x connector.Exchange) ([]connector.WriteRow, bool) {
+	writes, err := d.c.EHR.Plan(x)
+	var refused *connector.Refused
+	switch {
+	case errors.As(err, &refused):
+		d.park(i, refused.Reason, refused.Detail.Reveal())
+		d.followRequest(i, x)
+		return nil, false
+	case err != nil:
+		d.park(i, connector.Internals, err.Error())
+		return nil, false
+	case len(writes) == 0:
+		d.finish(i, connector.NotDue, connector.PolicyLeftOut)
+		d.followRequest(i, x)
+		return nil, false
+	}
+	rows := make([]connector.WriteRow, len(writes))
+	for n, w := range writes {
+		rows[n] = connector.WriteRow{ID: connector.NewID(d.e.clock.Now()), EHR: d.c.ID, Thread: d.thread.ID, Item: i.ID, Ord: n,
+			State: connector.WriteReady, Write: w, Provides: d.provides(w.Provides, x.Channel)}
+	}
+	d.thread.Strategy = x.Strategy
+	return rows, true
+}
+
+// shadow gates what would be written and writes nothing.
+func (d *drainer) shadow(i *connector.Item, rows []connector.WriteRow) error {
+	d.finish(i, connector.NotDue, connector.PolicyLeftOut)
+	return nil
+}

@@ -1,0 +1,52 @@
+package deliver
+
+import (
+	"slices"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+// verdict is what comparing the chart with what was sent came to.
+type verdict struct {
+	reason connector.Reason // "" is good
+	stop   bool             // the connection must stop: the EHR wrote to another chart or under another name
+}
+
+// compare holds what the chart shows against what was sent (DESIGN §3.3, §3.5, §3.6). An entry that was found rather
+// than created by us counts only if subject and content match; anything else under our identifier is a collision.
+func compare(w connector.Write, r connector.Receipt) verdict {
+	if !r.Echo.Shown {
+		return verdict{}
+	}
+	wrongSubject := w.Expect.Subject != "" && r.Echo.Subject != w.Expect.Subject
+	wrongName := !w.Identity.IsZero() && !slices.Contains(r.Echo.Identities, w.Identity)
+	altered := r.Echo.Text != w.Expect.Text || !sameSet(r.Echo.Attachments, w.Expect.Attachments)
+	if w.Update != nil || !carriesContent(w) {
+		altered = false
+	}
+	switch {
+	case r.Found && (wrongSubject || wrongName || altered):
+		return verdict{reason: connector.IdentityCollision}
+	case wrongSubject || wrongName:
+		return verdict{reason: connector.WrongSubject, stop: true}
+	case altered:
+		return verdict{reason: connector.ContentAltered}
+	}
+	return verdict{}
+}
+
+// carriesContent says whether the write holds a message's words or files at all; headers, requests' updates, related
+// persons and provenance do not.
+func carriesContent(w connector.Write) bool {
+	return w.Expect.Text != "" || len(w.Expect.Attachments) > 0
+}
+
+func sameSet(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	x, y := slices.Clone(a), slices.Clone(b)
+	slices.Sort(x)
+	slices.Sort(y)
+	return slices.Equal(x, y)
+}

@@ -1,0 +1,254 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+const (
+	patientFresh = 5 * time.Minute // a Patient read older than this is repeated before a write (DESIGN §3.5)
+	traitsFresh  = time.Hour
+	openRetry    = 15 * time.Second // after a failed Open, lanes wait this long before it is tried again
+	alteredLimit = 3                // altered contents …
+	alteredSpan  = 10 * time.Minute // … within this long pause the connection
+)
+
+// conn is what the engine remembers of one EHR between lanes. It is a cache: losing it costs requests, never facts.
+type conn struct {
+	Connection
+	e          *Engine
+	pace       *rate.Limiter
+	nudge      chan struct{}
+	subscribed bool // only the watcher reads and sets it
+
+	mu       sync.Mutex
+	traits   connector.Traits
+	opened   time.Time
+	openErr  error
+	openBy   time.Time // not tried again before
+	opening  chan struct{}
+	shut     time.Time // requests wait until then: the EHR is down or said so
+	failures int
+	patients map[string]connector.Patient // by EHR reference
+	people   map[string]person            // resolved participants
+	altered  []time.Time
+}
+
+type person struct {
+	ref  connector.Reference
+	err  error
+	when time.Time
+}
+
+func newConn(c Connection, e *Engine) *conn {
+	if c.Deadline == 0 {
+		c.Deadline = 30 * time.Second
+	}
+	limit := rate.Inf
+	if c.PerSecond > 0 {
+		limit = rate.Limit(c.PerSecond)
+	}
+	return &conn{Connection: c, e: e, pace: rate.NewLimiter(limit, max(1, int(c.PerSecond))), nudge: make(chan struct{}, 1),
+		patients: map[string]connector.Patient{}, people: map[string]person{}}
+}
+
+// settle is how long after an attempt's commit nothing may be concluded from not finding it (DESIGN §3.3).
+func (c *conn) settle() time.Duration { return c.e.store.Lease() + c.Deadline + c.SearchLag }
+
+// closedFor is how long the connection takes no requests because the EHR is down or asked for patience.
+func (c *conn) closedFor(now time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(c.shut.Sub(now), 0)
+}
+
+// answered notes that the EHR answers: the circuit closes.
+func (c *conn) answered() {
+	c.mu.Lock()
+	c.failures, c.shut = 0, time.Time{}
+	c.mu.Unlock()
+}
+
+// unanswered notes a request that was not taken: all lanes of the connection wait, with growing full jitter, or as long
+// as the EHR asked. Attempts that were under way together count once.
+func (c *conn) unanswered(now time.Time, after time.Duration) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if after > 0 {
+		c.shut = later(c.shut, now.Add(after))
+		return c.shut
+	}
+	if !c.shut.After(now) {
+		c.failures++
+		c.shut = now.Add(backoff(c.failures))
+	}
+	return c.shut
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// backoff is full jitter over 1 s doubling to 60 s, never under 200 ms.
+func backoff(n int) time.Duration {
+	top := time.Minute
+	if n < 7 {
+		top = time.Second << (n - 1)
+	}
+	return max(jitter(min(top, time.Minute)), 200*time.Millisecond)
+}
+
+// jitter is a random time up to d.
+func jitter(d time.Duration) time.Duration { return rand.N(d) + 1 }
+
+// can gives the connection's traits, opening it where they are unknown or old. One opener works at a time.
+func (c *conn) can(ctx context.Context) (connector.Traits, error) {
+	for {
+		now := c.e.clock.Now()
+		c.mu.Lock()
+		if c.openErr == nil && !c.opened.IsZero() && now.Sub(c.opened) < traitsFresh {
+			t := c.traits
+			c.mu.Unlock()
+			return t, nil
+		}
+		if c.openErr != nil && now.Before(c.openBy) {
+			err := c.openErr
+			c.mu.Unlock()
+			return connector.Traits{}, err
+		}
+		if c.opening == nil {
+			c.opening = make(chan struct{})
+			c.mu.Unlock()
+			return c.open(ctx)
+		}
+		busy := c.opening
+		c.mu.Unlock()
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return connector.Traits{}, ctx.Err()
+		}
+	}
+}
+
+func (c *conn) open(ctx context.Context) (connector.Traits, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
+	defer cancel()
+	t, err := c.EHR.Open(ctx)
+	now := c.e.clock.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.opening)
+	c.opening = nil
+	c.openErr = err
+	if err != nil {
+		c.openBy = now.Add(openRetry)
+		return t, err
+	}
+	c.traits, c.opened = t, now
+	return t, nil
+}
+
+// reopen makes the next write learn anew what the connection can do.
+func (c *conn) reopen() {
+	c.mu.Lock()
+	c.opened = time.Time{}
+	c.mu.Unlock()
+}
+
+// patient reads or matches a patient, from the cache where the read is fresh.
+func (c *conn) patient(ctx context.Context, k connector.PatientKey) (connector.Patient, error) {
+	now := c.e.clock.Now()
+	if k.Reference != "" {
+		c.mu.Lock()
+		p, ok := c.patients[k.Reference]
+		c.mu.Unlock()
+		if ok && now.Sub(p.ReadAt) < patientFresh {
+			return p, nil
+		}
+	}
+	if err := c.pace.Wait(ctx); err != nil {
+		return connector.Patient{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
+	defer cancel()
+	p, err := c.EHR.Match(ctx, k)
+	if err != nil {
+		return p, err
+	}
+	p.ReadAt = now
+	c.mu.Lock()
+	if len(c.patients) > 10_000 {
+		clear(c.patients)
+	}
+	c.patients[p.Reference] = p
+	c.mu.Unlock()
+	return p, nil
+}
+
+// resolve finds a participant's EHR reference, remembering answers for as long as a patient read counts as fresh.
+func (c *conn) resolve(ctx context.Context, channel, patient string, p connector.Participant) (connector.Reference, error) {
+	r, ok := c.EHR.(connector.Resolver)
+	if !ok {
+		return connector.Reference{}, nil
+	}
+	key := channel + "|" + patient + "|" + string(p.Role) + "|" + p.Key()
+	now := c.e.clock.Now()
+	c.mu.Lock()
+	known, ok := c.people[key]
+	c.mu.Unlock()
+	if ok && now.Sub(known.when) < patientFresh {
+		return known.ref, known.err
+	}
+	if err := c.pace.Wait(ctx); err != nil {
+		return connector.Reference{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
+	defer cancel()
+	ref, err := r.Resolve(ctx, patient, p)
+	if err != nil && !errors.Is(err, connector.ErrAbsent) {
+		return ref, err
+	}
+	c.remember(key, person{ref: ref, err: err, when: now})
+	return ref, err
+}
+
+func (c *conn) remember(key string, p person) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.people) > 10_000 {
+		clear(c.people)
+	}
+	c.people[key] = p
+}
+
+// forgetProxy drops a remembered absence once the RelatedPerson was created.
+func (c *conn) forgetProxy(channel, patient string, p connector.Participant) {
+	c.mu.Lock()
+	delete(c.people, channel+"|"+patient+"|"+string(p.Role)+"|"+p.Key())
+	c.mu.Unlock()
+}
+
+// contentAltered counts altered echoes and says whether the connection must stop.
+func (c *conn) contentAltered(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept := c.altered[:0]
+	for _, t := range c.altered {
+		if now.Sub(t) < alteredSpan {
+			kept = append(kept, t)
+		}
+	}
+	c.altered = append(kept, now)
+	return len(c.altered) >= alteredLimit
+}

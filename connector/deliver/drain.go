@@ -1,0 +1,278 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+// drainer works one claimed lane. Completions wait in pending and share the commit of the next attempt, so that a lane
+// of n writes costs n+1 commits and not 2n (and group commit folds those of different lanes again).
+type drainer struct {
+	e       *Engine
+	c       *conn
+	lane    connector.Lane
+	shard   string
+	thread  connector.Thread
+	line    *Line
+	items   []*connector.Item // of the lane, not done, oldest commit first
+	pending []func(tx connector.Tx) error
+	moved   []connector.Item // told to the observer once committed
+
+	// What this drain has brought about and may not have committed yet.
+	known    map[string]string // scoped symbol → EHR reference
+	done     map[string]bool   // message id → its exchange is on the chart
+	requests map[string]bool   // request id → it is on the chart
+	noHeader bool              // the header was parked
+}
+
+// run works the lane until nothing moves; it gives when the lane is due again (zero: when something touches it). The
+// lane is read once and worked in memory; only when nothing is left to do is it committed, read again and, if still
+// nothing moves, given back.
+func (d *drainer) run(ctx context.Context) (time.Time, error) {
+	fresh := false
+	picked := map[string]int{} // an item that does not move must not be picked forever
+	for ctx.Err() == nil {
+		p := d.next()
+		if p.item == nil {
+			if fresh {
+				return p.due, nil
+			}
+			if err := d.load(ctx); err != nil {
+				return time.Time{}, err
+			}
+			fresh = true
+			continue
+		}
+		fresh = false
+		if picked[p.item.ID]++; picked[p.item.ID] > 50 {
+			return time.Time{}, errors.New("an item was worked on 50 times without moving on")
+		}
+		if err := d.work(ctx, p); err != nil {
+			return time.Time{}, err
+		}
+		if wait := d.c.closedFor(d.e.clock.Now()); wait > 0 && d.towardEHR() {
+			return d.e.clock.Now().Add(wait + jitter(time.Second)), nil
+		}
+	}
+	return time.Time{}, ctx.Err()
+}
+
+func (d *drainer) towardEHR() bool {
+	return d.lane.Kind == connector.LaneChart || d.lane.Kind == connector.LaneRequest
+}
+
+// next decides what comes next among the items in memory.
+func (d *drainer) next() pick {
+	d.items = slices.DeleteFunc(d.items, func(i *connector.Item) bool { return i.State.Done() })
+	if len(d.items) == 0 {
+		return pick{}
+	}
+	now := d.e.clock.Now()
+	if d.lane.Kind == connector.LaneChart {
+		return nextOnChart(d.thread, d.items, now, d.line)
+	}
+	return fifo(d.items, now)
+}
+
+// load commits what is pending and reads the lane anew.
+func (d *drainer) load(ctx context.Context) error {
+	if err := d.flush(ctx); err != nil {
+		return err
+	}
+	var items []connector.Item
+	err := d.e.store.View(ctx, func(tx connector.Tx) error {
+		var err error
+		if d.lane.Touched, err = tx.LaneTouched(d.lane); err != nil {
+			return err
+		}
+		if d.thread, err = tx.Thread(d.lane.EHR, d.lane.Thread); err != nil {
+			return err
+		}
+		if items, err = tx.LaneItems(d.lane); err != nil {
+			return err
+		}
+		return findOrphans(tx, d.thread, items)
+	})
+	if err != nil {
+		return err
+	}
+	d.items = make([]*connector.Item, len(items))
+	for n := range items {
+		d.items[n] = &items[n]
+	}
+	d.shard = connector.Shard(d.thread.EHR, d.thread.Channel, d.thread.Ext)
+	d.line = d.e.line(d.thread.Channel, d.thread.EHR)
+	return nil
+}
+
+// findOrphans wakes follow-ups whose message has come meanwhile.
+func findOrphans(tx connector.Tx, t connector.Thread, items []connector.Item) error {
+	for i := range items {
+		it := &items[i]
+		if !isFollowUp(it.Kind) || it.Reason != connector.MessageMissing {
+			continue
+		}
+		m, err := tx.MessageByExt(t.EHR, t.ID, it.MsgKey, 1)
+		switch {
+		case errors.Is(err, connector.ErrNotFound):
+			continue
+		case err != nil:
+			return err
+		}
+		it.Reason, it.NextAt = "", time.Time{}
+		if it.Message == "" {
+			it.Message = m.ID
+		}
+	}
+	return nil
+}
+
+func (d *drainer) work(ctx context.Context, p pick) error {
+	switch d.lane.Kind {
+	case connector.LaneChart:
+		return d.chart(ctx, p)
+	case connector.LaneRequest:
+		return d.request(ctx, p.item)
+	case connector.LaneSend:
+		return d.send(ctx, p.item)
+	case connector.LaneMedia:
+		return d.fetch(ctx, p.item)
+	}
+	return errors.New("a lane of an unknown kind was claimed")
+}
+
+// later adds an effect to the next commit.
+func (d *drainer) later(op func(tx connector.Tx) error) { d.pending = append(d.pending, op) }
+
+// flush commits what is pending, under the lane's fence.
+func (d *drainer) flush(ctx context.Context) error {
+	if len(d.pending) == 0 {
+		return nil
+	}
+	ops, lane := d.pending, d.lane
+	err := d.e.store.Update(ctx, d.shard, func(tx connector.Tx) error {
+		l := lane
+		if err := tx.HoldLane(&l, d.e.clock.Now()); err != nil {
+			return err
+		}
+		for _, op := range ops {
+			if err := op(tx); err != nil {
+				return err
+			}
+		}
+		lane = l
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	d.lane.Until = lane.Until
+	d.pending = nil
+	for _, i := range d.moved {
+		d.e.observe.Moved(d.c.Name, d.thread.Channel, i)
+		if i.State == connector.Parked {
+			d.e.observe.Alarm(d.c.Name, i.Reason, i.ID)
+		}
+	}
+	d.moved = nil
+	return nil
+}
+
+// release gives the lane back with whatever is still pending committed before.
+func (d *drainer) release(ctx context.Context, next time.Time) {
+	if err := d.flush(ctx); err != nil {
+		if !errors.Is(err, connector.ErrFenced) {
+			d.e.log.Error("a lane's last results could not be committed; they are found again after the lease", "ehr", d.c.Name, "thread", d.lane.Thread, "error", err)
+		}
+		return
+	}
+	err := d.e.store.Update(ctx, d.shard, func(tx connector.Tx) error {
+		return tx.ReleaseLane(d.lane, next, d.e.clock.Now())
+	})
+	if err != nil && !errors.Is(err, connector.ErrFenced) {
+		d.e.log.Error("a lane could not be given back; its lease will end", "ehr", d.c.Name, "thread", d.lane.Thread, "error", err)
+	}
+}
+
+// put adds the item as it is now to the next commit.
+func (d *drainer) put(i *connector.Item) {
+	now := d.e.clock.Now()
+	i.ChangedAt = now
+	it := *i
+	d.later(func(tx connector.Tx) error {
+		c := it
+		return tx.PutItem(&c)
+	})
+	i.Was = i.State
+	d.moved = append(d.moved, it)
+}
+
+// audit adds an audit row to the next commit.
+func (d *drainer) audit(kind, action string, outcome int, i *connector.Item, detail map[string]string) {
+	a := connector.AuditEntry{ID: connector.NewID(d.e.clock.Now()), EHR: d.c.ID, At: d.e.clock.Now(), Kind: kind, Action: action,
+		Outcome: outcome, Agent: "worker", Thread: d.thread.ID, Item: i.ID, Detail: detail}
+	d.later(func(tx connector.Tx) error { return tx.Audit(a) })
+}
+
+// hold makes the item wait for a named thing until at (never: until something touches the lane or a person acts).
+func (d *drainer) hold(i *connector.Item, r connector.Reason, at time.Time, text string) {
+	if i.State != connector.Held || i.Reason != r {
+		d.audit("hold", "E", 4, i, map[string]string{"reason": string(r)})
+	}
+	i.State, i.Reason, i.NextAt, i.Detail.Text = connector.Held, r, at, text
+	i.Tries++
+	d.put(i)
+}
+
+// wait makes the item try again at a time.
+func (d *drainer) wait(i *connector.Item, r connector.Reason, at time.Time) {
+	i.State, i.Reason, i.NextAt = connector.Waiting, r, at
+	d.put(i)
+}
+
+// park gives the item to a person.
+func (d *drainer) park(i *connector.Item, r connector.Reason, text string) {
+	i.State, i.Reason, i.Detail.Text, i.NextAt = connector.Parked, r, text, time.Time{}
+	if r.Owner() == "pool" && i.Owner == "" {
+		i.Owner = d.line.DefaultPool
+	}
+	d.noHeader = d.noHeader || i.Kind == connector.ItemHeader
+	d.audit("park", "E", 8, i, map[string]string{"reason": string(r)})
+	d.put(i)
+	d.leftLane(i)
+}
+
+// finish marks the item done.
+func (d *drainer) finish(i *connector.Item, s connector.ItemState, r connector.Reason) {
+	i.State, i.Reason, i.NextAt = s, r, time.Time{}
+	d.put(i)
+	d.leftLane(i)
+}
+
+// leftLane moves the thread's place in its order forward once an exchange is filed, parked or left out.
+func (d *drainer) leftLane(i *connector.Item) {
+	if i.Kind != connector.ItemExchange || i.Lane != connector.LaneChart {
+		return
+	}
+	seq, sent, key, strategy := i.Sequence, i.SentAt, i.MsgKey, d.thread.Strategy
+	passed := func(t *connector.Thread) {
+		t.NextSeq = max(t.NextSeq, seq+1)
+		if sent.After(t.LastSent) || (sent.Equal(t.LastSent) && key > t.LastMsg) {
+			t.LastSent, t.LastMsg = sent, key
+		}
+		t.Strategy = strategy
+	}
+	passed(&d.thread)
+	d.later(func(tx connector.Tx) error {
+		t, err := tx.Thread(d.lane.EHR, d.lane.Thread)
+		if err != nil {
+			return err
+		}
+		passed(&t)
+		return tx.PutThread(&t)
+	})
+}

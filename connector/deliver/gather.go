@@ -1,0 +1,351 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+// gather collects everything a plan may depend on. It reports false, with the item held or settled, where something is
+// missing that must come first.
+func (d *drainer) gather(ctx context.Context, p pick, traits connector.Traits) (connector.Exchange, bool, error) {
+	i := p.item
+	x := connector.Exchange{Kind: i.Kind, Base: d.c.Base, Channel: d.thread.Channel, Thread: d.thread.Info,
+		Patient: d.thread.Bound.Reference, Receipts: d.line.Receipts != "none", Late: p.late, AfterGap: p.afterGap,
+		Revision: i.Revision, Received: i.CommittedAt, Refs: map[string]connector.Reference{}, Missing: map[string]bool{}}
+	x.Thread.ID = d.thread.Ext
+	x.Strategy = d.thread.Strategy
+	if x.Strategy == "" {
+		x.Strategy = traits.Strategy
+	}
+	if i.Kind == connector.ItemHeader || i.Kind == connector.ItemClose || i.Kind == connector.ItemReopen {
+		return x, true, nil
+	}
+	if isFollowUp(i.Kind) { // it must see what its message has just become
+		if err := d.flush(ctx); err != nil {
+			return x, false, err
+		}
+	}
+	m, err := d.message(ctx, i)
+	if err != nil {
+		return x, false, err
+	}
+	x.Message, x.Delivery, x.Received = m.row.Message, m.row.Delivery, m.row.ReceivedAt
+	if i.Kind == connector.ItemExchange {
+		delivery := m.row.Delivery
+		i.Detail.Delivery = &delivery // what the chart shows once this is filed
+	}
+	if i.Detail.Retraction != nil {
+		x.Retraction = i.Detail.Retraction
+	}
+	x.Corrected = m.row.Corrected
+	x.Revisions, x.Charted, x.NoHeader = m.filedRevisions, m.charted, m.noHeader || d.noHeader
+	if i.Kind == connector.ItemStatus {
+		x.Delivery = d.newest(m.row.Delivery, i)
+	}
+	if ok := d.target(i, m); !ok {
+		return x, false, nil
+	}
+	if ok := d.attachments(i, m, &x); !ok {
+		return x, false, nil
+	}
+	if ok := d.request4(i, m, &x); !ok {
+		return x, false, nil
+	}
+	if m.parentFiled || d.done[m.row.Message.InReplyTo] {
+		x.Parent = m.row.Message.InReplyTo
+	}
+	ok, err := d.participants(ctx, i, &x)
+	return x, ok, err
+}
+
+// newest is the later of what the message row and this status item say, so that one update carries the newest news.
+func (d *drainer) newest(row connector.Delivery, i *connector.Item) connector.Delivery {
+	if i.Detail.Delivery != nil && row.State.Advance(i.Detail.Delivery.State) != row.State {
+		return *i.Detail.Delivery
+	}
+	return row
+}
+
+// told is what the store knows about the message of an item.
+type told struct {
+	row            connector.MessageRow
+	blobs          map[string][]byte
+	exchange       connector.Item // its exchange item
+	fetch          connector.ItemState
+	request        connector.ItemState // "" where there is none
+	requestRef     string
+	filedRevisions []int
+	charted        connector.Delivery
+	parentFiled    bool
+	noHeader       bool
+}
+
+// message reads what an item is about, in one read transaction.
+func (d *drainer) message(ctx context.Context, i *connector.Item) (told, error) {
+	var m told
+	err := d.e.store.View(ctx, func(tx connector.Tx) error {
+		m = told{}
+		first, err := tx.MessageByExt(d.thread.EHR, d.thread.ID, i.MsgKey, 1)
+		if err != nil {
+			return err
+		}
+		m.row = first
+		if i.Message != "" && i.Message != first.ID {
+			if m.row, err = tx.Message(d.thread.EHR, i.Message); err != nil {
+				return err
+			}
+			fillFrom(&m.row, first)
+		}
+		if m.blobs, err = tx.Blobs(d.thread.EHR, d.thread.ID, m.row.ID); err != nil {
+			return err
+		}
+		if err := m.itemsOf(tx, d.thread, first); err != nil {
+			return err
+		}
+		if err := m.born(tx, first); err != nil {
+			return err
+		}
+		return m.parent(tx, d.thread)
+	})
+	return m, err
+}
+
+// fillFrom gives a correction that came before its original what only the original says.
+func fillFrom(m *connector.MessageRow, first connector.MessageRow) {
+	o := first.Message
+	if m.Message.Direction == "" {
+		m.Message.Direction, m.Message.Sender, m.Message.Recipients = o.Direction, o.Sender, o.Recipients
+	}
+	if m.Message.SentAt.IsZero() {
+		m.Message.SentAt = o.SentAt
+	}
+	m.Message.ID = o.ID
+	m.Delivery, m.Client, m.Born, m.Requested = first.Delivery, first.Client, first.Born, first.Requested
+}
+
+// itemsOf reads how far the items of the message and its revisions have got.
+func (m *told) itemsOf(tx connector.Tx, t connector.Thread, first connector.MessageRow) error {
+	revisions, err := tx.Revisions(t.EHR, t.ID, first.Message.ID)
+	if err != nil {
+		return err
+	}
+	for _, r := range revisions {
+		items, err := tx.ItemsOf(t.EHR, r.ID)
+		if err != nil {
+			return err
+		}
+		for _, it := range items {
+			m.note(it, r)
+		}
+	}
+	slices.Sort(m.filedRevisions)
+	if t.Header == "" {
+		m.noHeader = true
+		return nil
+	}
+	header, err := tx.Item(t.EHR, t.Header)
+	m.noHeader = header.State == connector.Parked
+	return err
+}
+
+func (m *told) note(it connector.Item, r connector.MessageRow) {
+	switch it.Kind {
+	case connector.ItemExchange:
+		m.exchange = it
+		if it.State == connector.Filed {
+			m.filedRevisions = append(m.filedRevisions, 1)
+			m.chart(it.Detail.Delivery)
+		}
+	case connector.ItemCorrection:
+		if it.State == connector.Filed {
+			m.filedRevisions = append(m.filedRevisions, r.Revision)
+		}
+	case connector.ItemStatus:
+		if it.State == connector.Filed {
+			m.chart(it.Detail.Delivery)
+		}
+	case connector.ItemFetch:
+		if it.Message == m.row.ID {
+			m.fetch = it.State
+		}
+	case connector.ItemRequest:
+		if it.Detail.Status == "active" {
+			m.request, m.requestRef = it.State, connector.SymRequest(it.Detail.Request)
+		}
+	}
+}
+
+func (m *told) chart(d *connector.Delivery) {
+	if d != nil && m.charted.State.Advance(d.State) == d.State {
+		m.charted = *d
+	}
+}
+
+// born gives the reference of the EHR's own request where the message answers one.
+func (m *told) born(tx connector.Tx, first connector.MessageRow) error {
+	if first.Born == "" {
+		return nil
+	}
+	m.request, m.requestRef = connector.Filed, first.Born
+	return nil
+}
+
+// parent says whether the message replied to is on the chart.
+func (m *told) parent(tx connector.Tx, t connector.Thread) error {
+	id := m.row.Message.InReplyTo
+	if id == "" {
+		return nil
+	}
+	p, err := tx.MessageByExt(t.EHR, t.ID, id, 1)
+	if errors.Is(err, connector.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	items, err := tx.ItemsOf(t.EHR, p.ID)
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		m.parentFiled = m.parentFiled || (it.Kind == connector.ItemExchange && it.State == connector.Filed)
+	}
+	return nil
+}
+
+// target settles follow-ups of a message that is not on the chart.
+func (d *drainer) target(i *connector.Item, m told) bool {
+	if !isFollowUp(i.Kind) {
+		return true
+	}
+	switch m.exchange.State {
+	case connector.Filed:
+		return true
+	case connector.NotDue:
+		if i.Kind == connector.ItemStatus && i.Detail.Delivery != nil && i.Detail.Delivery.State == connector.Failed {
+			return true
+		}
+		d.finish(i, connector.NotDue, connector.PolicyLeftOut)
+	case connector.Parked:
+		if i.Kind == connector.ItemStatus {
+			d.finish(i, connector.NotDue, connector.EarlierItem) // the exchange carries the newest news when it is replayed
+			break
+		}
+		d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(recheckPatient(i.Tries)), "")
+	default:
+		d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(recheckPatient(i.Tries)), "")
+	}
+	return false
+}
+
+// attachments joins the bytes to the message, or holds the item until they have been fetched.
+func (d *drainer) attachments(i *connector.Item, m told, x *connector.Exchange) bool {
+	if i.Kind != connector.ItemExchange && i.Kind != connector.ItemCorrection {
+		return true
+	}
+	x.Message.Attachments = slices.Clone(x.Message.Attachments)
+	for n := range x.Message.Attachments {
+		a := &x.Message.Attachments[n]
+		data, ok := m.blobs[a.ID]
+		if ok {
+			a.Data = data
+			continue
+		}
+		if m.fetch == connector.Parked {
+			d.park(i, connector.AttachmentLost, "")
+			return false
+		}
+		d.hold(i, connector.NeedsAttachment, never, "")
+		return false
+	}
+	return true
+}
+
+// request4 waits for the CommunicationRequest the exchange fulfils, while it is still on its way.
+func (d *drainer) request4(i *connector.Item, m told, x *connector.Exchange) bool {
+	switch m.request {
+	case connector.Filed:
+		x.BasedOn = m.requestRef
+	case connector.Waiting, connector.Held, connector.Filing, connector.Unknown:
+		if i.Kind == connector.ItemExchange {
+			d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(5*time.Second), "")
+			return false
+		}
+	}
+	return true
+}
+
+// issued matches references of the EHR's own staff. Only messages we composed may carry them: a platform's word for a
+// participant is never taken as an EHR reference.
+var issued = regexp.MustCompile(`^(Practitioner|PractitionerRole|Organization|HealthcareService|Device)/[A-Za-z0-9.-]{1,64}$`)
+
+// participants looks up everyone the exchange names. Only a connection that does not answer stops the item: whoever is
+// not found is named by a logical reference.
+func (d *drainer) participants(ctx context.Context, i *connector.Item, x *connector.Exchange) (bool, error) {
+	everyone := append([]connector.Participant{x.Message.Sender}, x.Message.Recipients...)
+	for _, p := range everyone {
+		if p.Role == connector.RolePatient || p.Role == connector.RoleSystem || p.Role == "" {
+			continue
+		}
+		key := p.Key()
+		if x.Message.ClientID != "" && issued.MatchString(p.ID) {
+			x.Refs[key] = connector.Reference{Literal: p.ID, Display: p.Name} // a message of ours names staff by their EHR reference
+			continue
+		}
+		if p.Role == connector.RoleProxy {
+			if ref, ok, err := d.createdProxy(ctx, p); err != nil {
+				return false, err
+			} else if ok {
+				x.Refs[key] = connector.Reference{Literal: ref}
+				continue
+			}
+		}
+		ref, err := d.c.resolve(ctx, d.thread.Channel, x.Patient, p)
+		switch {
+		case errors.Is(err, connector.ErrAbsent):
+			x.Missing[key] = true
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case err != nil:
+			d.unavailable(i, err)
+			return false, nil
+		case ref.Literal != "":
+			x.Refs[key] = ref
+		}
+	}
+	return true, nil
+}
+
+// createdProxy gives the RelatedPerson we created for this proxy of this patient, if we did.
+func (d *drainer) createdProxy(ctx context.Context, p connector.Participant) (ref string, ok bool, err error) {
+	scoped := d.provides(connector.SymParticipant(p.ID), d.thread.Channel)
+	if ref, ok = d.known[scoped]; ok {
+		return ref, true, nil
+	}
+	err = d.e.store.View(ctx, func(tx connector.Tx) error {
+		w, err := tx.WriteByProvides(d.c.ID, scoped)
+		if errors.Is(err, connector.ErrNotFound) {
+			return nil
+		}
+		ref, ok = w.Receipt.Reference, w.State == connector.WriteFiled
+		return err
+	})
+	return ref, ok, err
+}
+
+// provides scopes a symbol: a person belongs to a patient, everything else to the thread.
+func (d *drainer) provides(symbol, channel string) string {
+	switch {
+	case symbol == "":
+		return ""
+	case len(symbol) > 13 && symbol[:13] == "{participant:":
+		return channel + "|" + d.thread.Bound.Reference + "|" + symbol
+	default:
+		return d.thread.ID + "|" + symbol
+	}
+}

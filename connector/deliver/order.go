@@ -1,0 +1,205 @@
+package deliver
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+// pick is what a lane does next: an item now, or nothing before due (zero: not before something touches the lane).
+type pick struct {
+	item     *connector.Item
+	due      time.Time
+	late     bool // it files after later messages of its thread
+	afterGap bool // an earlier sequence never came
+}
+
+// nextOnChart decides what a thread's chart lane does next (DESIGN §3.4). It is pure: items are those not done, in any
+// order; t says what has already left the lane.
+//
+// What comes first: an attempt whose outcome is open; then the header; then follow-ups (statuses, corrections,
+// retractions) of messages that have left the lane; then messages in order; then closing and reopening.
+func nextOnChart(t connector.Thread, items []*connector.Item, now time.Time, line *Line) pick {
+	var p picker
+	p.now = now
+	if open := first(items, func(i *connector.Item) bool {
+		return i.State == connector.Filing || i.State == connector.Unknown
+	}); open != nil {
+		return p.when(open)
+	}
+	messages := pendingMessages(items)
+	if header := first(items, func(i *connector.Item) bool { return i.Kind == connector.ItemHeader }); header != nil {
+		return p.when(header)
+	}
+	if f := p.followUp(items); f != nil {
+		return pick{item: f}
+	}
+	if len(messages) > 0 {
+		got := p.message(t, messages, line)
+		if got.item != nil {
+			return got
+		}
+	}
+	if s := p.threadState(t, items, messages); s != nil {
+		return pick{item: s}
+	}
+	return pick{due: p.due}
+}
+
+// picker gathers the earliest time at which something that has to wait can go on.
+type picker struct{ now, due time.Time }
+
+func (p *picker) waitUntil(t time.Time) {
+	if p.due.IsZero() || t.Before(p.due) {
+		p.due = t
+	}
+}
+
+// never is the NextAt of an item that only a person or another commit can move.
+var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// ready says whether the item may be looked at now; if not, the lane is due when it may.
+func (p *picker) ready(i *connector.Item) bool {
+	if !i.NextAt.After(p.now) {
+		return true
+	}
+	if i.NextAt.Before(never) {
+		p.waitUntil(i.NextAt)
+	}
+	return false
+}
+
+func (p *picker) when(i *connector.Item) pick {
+	if p.ready(i) {
+		return pick{item: i}
+	}
+	return pick{due: p.due}
+}
+
+func first(items []*connector.Item, want func(*connector.Item) bool) *connector.Item {
+	for _, i := range items {
+		if want(i) {
+			return i
+		}
+	}
+	return nil
+}
+
+// pendingMessages are the exchanges that have not left the lane. A reply that has not been handed over yet is not among
+// them: it has no place in the thread until the platform took it, and blocks nobody.
+func pendingMessages(items []*connector.Item) []*connector.Item {
+	var out []*connector.Item
+	for _, i := range items {
+		if i.Kind == connector.ItemExchange && i.Reason != connector.NeedsHandover {
+			out = append(out, i)
+		}
+	}
+	slices.SortStableFunc(out, inThreadOrder)
+	return out
+}
+
+// inThreadOrder compares by sequence where both have one, else by (sent_at, id).
+func inThreadOrder(a, b *connector.Item) int {
+	if a.Sequence > 0 && b.Sequence > 0 {
+		return cmp.Compare(a.Sequence, b.Sequence)
+	}
+	return cmp.Or(a.SentAt.Compare(b.SentAt), cmp.Compare(a.MsgKey, b.MsgKey))
+}
+
+func isFollowUp(k connector.ItemKind) bool {
+	return k == connector.ItemStatus || k == connector.ItemCorrection || k == connector.ItemRetraction
+}
+
+// followUp picks the earliest follow-up whose message is not pending any more. Corrections of one message keep their
+// order by revision, and a retraction comes after them.
+func (p *picker) followUp(items []*connector.Item) *connector.Item {
+	pending := map[string]bool{}
+	for _, i := range items {
+		if i.Kind == connector.ItemExchange {
+			pending[i.MsgKey] = true
+		}
+	}
+	var best *connector.Item
+	for _, it := range items {
+		if !isFollowUp(it.Kind) || pending[it.MsgKey] || it.Reason == connector.MessageMissing {
+			continue
+		}
+		if !p.ready(it) {
+			continue
+		}
+		if best == nil || followUpBefore(it, best) {
+			best = it
+		}
+	}
+	return best
+}
+
+func followUpBefore(a, b *connector.Item) bool {
+	if a.MsgKey == b.MsgKey && a.Kind != connector.ItemStatus && b.Kind != connector.ItemStatus {
+		if a.Kind != b.Kind {
+			return a.Kind == connector.ItemCorrection
+		}
+		return a.Revision < b.Revision
+	}
+	return a.CommittedAt.Before(b.CommittedAt)
+}
+
+// message picks the first exchange in thread order, unless an earlier one may still come.
+func (p *picker) message(t connector.Thread, messages []*connector.Item, line *Line) pick {
+	m := messages[0]
+	hurry := slices.ContainsFunc(messages, func(i *connector.Item) bool { return i.Priority.Rank() > 0 })
+	out := pick{item: m}
+	wait := time.Time{}
+	if m.Sequence > 0 {
+		expected := max(t.NextSeq, 1)
+		out.late = m.Sequence < expected
+		out.afterGap = m.Sequence > expected
+		if out.afterGap {
+			wait = m.CommittedAt.Add(line.GapWait)
+		}
+	} else {
+		out.late = !t.LastSent.IsZero() && cmp.Or(m.SentAt.Compare(t.LastSent), cmp.Compare(m.MsgKey, t.LastMsg)) < 0
+		wait = m.CommittedAt.Add(line.OrderWindow)
+	}
+	if !hurry && wait.After(p.now) {
+		p.waitUntil(wait)
+		return pick{due: p.due}
+	}
+	if !p.ready(m) {
+		return pick{due: p.due}
+	}
+	return out
+}
+
+// threadState picks a close or reopen that every message committed before it has been done for.
+func (p *picker) threadState(t connector.Thread, items []*connector.Item, messages []*connector.Item) *connector.Item {
+	if t.Header == "" {
+		return nil // nothing of the thread has come yet
+	}
+	s := first(items, func(i *connector.Item) bool {
+		return i.Kind == connector.ItemClose || i.Kind == connector.ItemReopen
+	})
+	if s == nil {
+		return nil
+	}
+	for _, m := range messages {
+		if m.CommittedAt.Before(s.CommittedAt) {
+			return nil
+		}
+	}
+	if !p.ready(s) {
+		return nil
+	}
+	return s
+}
+
+// fifo picks the oldest item of a lane whose items simply follow each other.
+func fifo(items []*connector.Item, now time.Time) pick {
+	if len(items) == 0 {
+		return pick{}
+	}
+	p := picker{now: now}
+	return p.when(items[0])
+}

@@ -1,0 +1,365 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+// watch sees EHR-born CommunicationRequests by polling, sooner when the EHR notifies us. One watcher runs per EHR and
+// process; several replicas may watch at once, because claiming is a row on (EHR, request).
+func (e *Engine) watch(ctx context.Context, c *conn, w connector.Watcher) {
+	var seen = map[string]string{} // reference → version already decided on
+	for ctx.Err() == nil {
+		if traits, err := c.can(ctx); err == nil && traits.Watch {
+			e.subscribe(ctx, c, traits)
+			if err := e.look(ctx, c, w, seen); err != nil && ctx.Err() == nil {
+				e.log.Warn("EHR-born requests could not be read; trying again", "ehr", c.Name, "error", err)
+			}
+		}
+		timer := e.clock.NewTimer(c.Poll)
+		select {
+		case <-ctx.Done():
+		case <-timer.C():
+		case <-c.nudge:
+		}
+		timer.Stop()
+	}
+}
+
+// subscribe asks the EHR to notify us, once per opening of the connection, where it offers that.
+func (e *Engine) subscribe(ctx context.Context, c *conn, t connector.Traits) {
+	s, ok := c.EHR.(connector.Subscriber)
+	if !ok || !t.Subscribe || c.NotifyURL == "" || c.subscribed {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
+	defer cancel()
+	if err := s.Subscribe(ctx, c.NotifyURL, c.NotifyWith); err != nil {
+		e.log.Warn("the EHR did not take the subscription; polling goes on", "ehr", c.Name, "error", err)
+	}
+	c.subscribed = true
+}
+
+// look reads what changed since the cursor, with enough overlap that neither clock skew nor index lag hides a request.
+func (e *Engine) look(ctx context.Context, c *conn, w connector.Watcher, seen map[string]string) error {
+	var cursor time.Time
+	err := e.store.View(ctx, func(tx connector.Tx) error {
+		row, err := tx.EHR(c.ID)
+		cursor = row.Cursor
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	since := cursor
+	if !since.IsZero() {
+		since = since.Add(-max(time.Minute, c.SearchLag))
+	}
+	if err := c.pace.Wait(ctx); err != nil {
+		return err
+	}
+	requests, highest, err := w.Changed(ctx, since)
+	if err != nil {
+		return err
+	}
+	for _, r := range requests {
+		if seen[r.Reference] == r.Version {
+			continue
+		}
+		if err := e.consider(ctx, c, w, r); err != nil {
+			return err
+		}
+		if len(seen) > 10_000 {
+			clear(seen)
+		}
+		seen[r.Reference] = r.Version
+	}
+	if !highest.After(cursor) {
+		return nil
+	}
+	return e.store.Update(ctx, connector.Shard(c.ID, "", "watch"), func(tx connector.Tx) error {
+		row, err := tx.EHR(c.ID)
+		if err != nil {
+			return err
+		}
+		row.Cursor = later(row.Cursor, highest)
+		return tx.PutEHR(row)
+	})
+}
+
+// consider claims a request that is ours to send. One of our own, one for another system, and one that is not active
+// are not ours; a request that is active and cannot be sent is claimed and parked, so that somebody knows.
+func (e *Engine) consider(ctx context.Context, c *conn, w connector.Watcher, r connector.EHRRequest) error {
+	line := e.lineOf(c, r)
+	if r.Ours || line == nil {
+		return nil
+	}
+	known := false
+	err := e.store.View(ctx, func(tx connector.Tx) error {
+		_, err := tx.BornByRef(c.ID, r.Reference)
+		known = err == nil
+		if errors.Is(err, connector.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if known {
+		return e.wakeBorn(ctx, c, r)
+	}
+	if r.Status != "active" || r.DoNotPerform {
+		return nil
+	}
+	draft, err := e.draft(ctx, c, w, line, r)
+	if err != nil {
+		return err
+	}
+	return e.compose.ComposeBorn(ctx, draft)
+}
+
+// wakeBorn makes the send lane look again at a request that changed in the EHR.
+func (e *Engine) wakeBorn(ctx context.Context, c *conn, r connector.EHRRequest) error {
+	return e.store.Update(ctx, connector.Shard(c.ID, "", "watch"), func(tx connector.Tx) error {
+		b, err := tx.BornByRef(c.ID, r.Reference)
+		if err != nil || b.Version == r.Version || b.Item == "" {
+			return err
+		}
+		b.Version = r.Version
+		if err := tx.PutBorn(&b); err != nil {
+			return err
+		}
+		it, err := tx.Item(c.ID, b.Item)
+		if err != nil || it.State.Done() || it.Reason != connector.NotYetDue {
+			return err
+		}
+		it.NextAt = e.clock.Now()
+		if err := tx.PutItem(&it); err != nil {
+			return err
+		}
+		return tx.TouchLane(c.ID, b.Thread, connector.LaneSend, e.clock.Now(), r.Priority)
+	})
+}
+
+func (e *Engine) lineOf(c *conn, r connector.EHRRequest) *Line {
+	for _, name := range r.Channels {
+		if l := e.lines[name]; l != nil && l.EHR == c.ID {
+			return l
+		}
+	}
+	return nil
+}
+
+// draft turns a request into a message for the channel, or into the reason why it must not go.
+func (e *Engine) draft(ctx context.Context, c *conn, w connector.Watcher, line *Line, r connector.EHRRequest) (BornDraft, error) {
+	b := BornDraft{EHR: c.ID, Channel: line.Name, Request: r}
+	p, err := c.patient(ctx, connector.PatientKey{Reference: r.Subject})
+	switch {
+	case errors.Is(err, connector.ErrNoMatch) || r.Subject == "":
+		b.Refusal = connector.NoPatient
+		return b, nil
+	case err != nil:
+		return b, err
+	}
+	b.Patient = e.keyOf(c, p)
+	b.Sender = senderOf(r)
+	now := e.clock.Now()
+	b.Refusal = e.refusal(c, r, p, now)
+	if b.Refusal == "" {
+		b.Recipients, b.Refusal, err = e.recipients(ctx, c, w, r, p)
+	}
+	if r.DueFrom.After(now) {
+		b.Due = r.DueFrom
+	}
+	return b, err
+}
+
+// refusal gives the reason not to send a request, "" when it may go (issue of consent and address apart).
+func (e *Engine) refusal(c *conn, r connector.EHRRequest, p connector.Patient, now time.Time) connector.Reason {
+	begun := later(r.AuthoredOn, r.DueFrom)
+	switch {
+	case r.Status != "active" || r.DoNotPerform:
+		return connector.RequestNotActive
+	case !p.Active || p.ReplacedBy != "":
+		return connector.PatientInactive
+	case !r.DueUntil.IsZero() && r.DueUntil.Before(now):
+		return connector.RequestTooOld
+	case c.NotBefore > 0 && !begun.IsZero() && begun.Before(now.Add(-c.NotBefore)):
+		return connector.RequestTooOld
+	}
+	return ""
+}
+
+// recipients must each be the subject or one of their RelatedPersons, with an address on the channel.
+func (e *Engine) recipients(ctx context.Context, c *conn, w connector.Watcher, r connector.EHRRequest, p connector.Patient) ([]connector.Participant, connector.Reason, error) {
+	refs := r.Recipients
+	if len(refs) == 0 {
+		return nil, connector.RecipientRefused, nil
+	}
+	var out []connector.Participant
+	for _, ref := range refs {
+		who, err := w.Recipient(ctx, ref)
+		switch {
+		case errors.Is(err, connector.ErrNoMatch):
+			return nil, connector.RecipientRefused, nil
+		case err != nil:
+			return nil, "", err
+		case who.Patient != p.Reference || !who.Active:
+			return nil, connector.RecipientRefused, nil
+		}
+		if who.IsPatient {
+			if len(p.Identifiers) == 0 && who.Phone == "" {
+				return nil, connector.NoAddress, nil
+			}
+			out = append(out, e.patientParticipant(c, p))
+			continue
+		}
+		if who.Participant == "" {
+			return nil, connector.NoAddress, nil
+		}
+		out = append(out, connector.Participant{Role: connector.RoleProxy, ID: who.Participant, Name: who.Name, Relationship: who.Relation})
+	}
+	return out, "", nil
+}
+
+func (e *Engine) patientParticipant(c *conn, p connector.Patient) connector.Participant {
+	out := connector.Participant{Role: connector.RolePatient}
+	for _, id := range e.keyOf(c, p).Identifiers {
+		out.Identifier = &id
+		break
+	}
+	if len(p.Names) > 0 {
+		out.Name = displayName(p.Names[0])
+	}
+	return out
+}
+
+func displayName(n connector.HumanName) string {
+	out := ""
+	for _, g := range n.Given {
+		out += g + " "
+	}
+	return out + n.Family
+}
+
+// keyOf names an EHR's patient in the channel's terms: identifiers in the systems the channel uses.
+func (e *Engine) keyOf(c *conn, p connector.Patient) connector.PatientKey {
+	k := connector.PatientKey{Reference: p.Reference, BirthDate: p.BirthDate}
+	var channelSystems []string
+	for ch := range c.Systems {
+		channelSystems = append(channelSystems, ch)
+	}
+	slices.Sort(channelSystems)
+	for _, ch := range channelSystems {
+		for _, id := range p.Identifiers {
+			if id.System == c.Systems[ch] {
+				k.Identifiers = append(k.Identifiers, connector.Identifier{System: ch, Value: id.Value})
+			}
+		}
+	}
+	if len(c.Systems) == 0 {
+		k.Identifiers = p.Identifiers
+	}
+	if len(p.Names) > 0 {
+		k.Name = &p.Names[0]
+	}
+	for _, ph := range p.Phones {
+		if len(ph) > 7 && ph[0] == '+' {
+			k.Phone = ph
+			break
+		}
+	}
+	return k
+}
+
+// senderOf names who asked for the message; a request without a sender or requester is the system's.
+func senderOf(r connector.EHRRequest) connector.Participant {
+	ref := r.Sender
+	if ref.Literal == "" && ref.Identifier == nil {
+		ref = r.Requester
+	}
+	if ref.Literal == "" && ref.Identifier == nil {
+		return connector.Participant{Role: connector.RoleSystem}
+	}
+	return connector.Participant{Role: connector.RoleClinician, ID: ref.Literal, Identifier: ref.Identifier, Name: ref.Display}
+}
+
+// stillWanted re-reads the request of an EHR-born message just before it is sent.
+func (d *drainer) stillWanted(ctx context.Context, i *connector.Item, m *connector.MessageRow) (bool, error) {
+	w, ok := d.c.EHR.(connector.Watcher)
+	if !ok {
+		return true, nil
+	}
+	if err := d.c.pace.Wait(ctx); err != nil {
+		return false, err
+	}
+	now := d.e.clock.Now()
+	r, err := w.Request(ctx, m.Born)
+	var refused *connector.Refused
+	switch {
+	case errors.Is(err, connector.ErrNoMatch), errors.As(err, &refused):
+		d.notWanted(i, *m, connector.RequestNotActive)
+		return false, nil
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case err != nil:
+		d.wait(i, connector.EHRUnavailable, now.Add(backoff(i.Tries+1)))
+		i.Tries++
+		return false, nil
+	}
+	if r.Status == "active" && r.DueFrom.After(now) {
+		d.hold(i, connector.NotYetDue, r.DueFrom, "")
+		return false, nil
+	}
+	p, err := d.c.patient(ctx, connector.PatientKey{Reference: r.Subject})
+	if err != nil {
+		d.wait(i, connector.EHRUnavailable, now.Add(backoff(i.Tries+1)))
+		return false, nil
+	}
+	if reason := d.e.refusal(d.c, r, p, now); reason != "" {
+		d.notWanted(i, *m, reason)
+		return false, nil
+	}
+	if d.thread.Bound.Reference != "" && d.thread.Bound.Reference != r.Subject {
+		d.notWanted(i, *m, connector.RecipientRefused)
+		return false, nil
+	}
+	return true, nil
+}
+
+// notWanted leaves out a message whose request must not be sent any more. There was no exchange, so nothing is charted.
+func (d *drainer) notWanted(i *connector.Item, m connector.MessageRow, r connector.Reason) {
+	now := d.e.clock.Now()
+	d.delivery(m, connector.Delivery{State: connector.Failed, At: now, Reason: r.Sentence()})
+	d.audit("send", "C", 8, i, map[string]string{"request": m.Born, "reason": string(r)})
+	d.park(i, r, "")
+	t := d.thread
+	d.later(func(tx connector.Tx) error {
+		items, err := tx.ItemsOf(m.EHR, m.ID)
+		if err != nil {
+			return err
+		}
+		if t.Ext == t.ID && t.Header != "" { // the thread never began
+			header, err := tx.Item(t.EHR, t.Header)
+			if err != nil {
+				return err
+			}
+			items = append(items, header)
+		}
+		for _, it := range items {
+			if (it.Kind != connector.ItemExchange && it.Kind != connector.ItemHeader) || it.State.Done() {
+				continue
+			}
+			it.State, it.Reason, it.ChangedAt = connector.NotDue, r, now
+			if err := tx.PutItem(&it); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

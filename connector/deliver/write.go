@@ -1,0 +1,294 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/egress"
+)
+
+// fileAll brings an item's writes onto the chart, in order, and finishes the item when all are there.
+func (d *drainer) fileAll(ctx context.Context, i *connector.Item, rows []connector.WriteRow) error {
+	for n := range rows {
+		w := &rows[n]
+		if w.State == connector.WriteAttempted {
+			if ok, err := d.settle(ctx, i, w); !ok || err != nil {
+				return err
+			}
+		}
+		if w.State == connector.WriteFiled || w.State == connector.WriteDropped {
+			d.know(w)
+			continue
+		}
+		if ok, err := d.fileOne(ctx, i, rows, n); !ok || err != nil {
+			return err
+		}
+	}
+	d.audit("file", "C", 0, i, map[string]string{"kind": string(i.Kind), "entries": entries(rows)})
+	d.finish(i, connector.Filed, "")
+	return d.filed(ctx, i)
+}
+
+func entries(rows []connector.WriteRow) string {
+	out := ""
+	for _, w := range rows {
+		if w.Receipt.Reference != "" {
+			out += w.Receipt.Reference + " "
+		}
+	}
+	return out
+}
+
+// know remembers what a filed write's symbol stands for; the completion itself may still wait for its commit.
+func (d *drainer) know(w *connector.WriteRow) {
+	if w.Provides != "" && w.State == connector.WriteFiled {
+		d.known[w.Provides] = w.Receipt.Reference
+	}
+}
+
+// fileOne makes one attempt of one write. It reports true when the write needs nothing more.
+func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connector.WriteRow, n int) (bool, error) {
+	w := &rows[n]
+	final, err := d.resolved(ctx, w.Write)
+	if err != nil {
+		return false, d.unresolved(ctx, i, err)
+	}
+	w.Write, w.Key = final, final.Key
+	if w.Write.Update != nil || w.Write.After != "" {
+		w.Key += "|" + i.ID // an update is this item's own; entries are unique in their EHR
+	}
+	if done, ok, err := d.takenByOther(ctx, i, w); err != nil || done || !ok {
+		return done, err
+	}
+	if err := d.c.pace.Wait(ctx); err != nil {
+		return false, err
+	}
+	if done, ok, err := d.prepare(ctx, i, w); err != nil || done || !ok {
+		return done, err
+	}
+	if err := d.c.EHR.Gate(w.Write); err != nil {
+		return d.refuse(i, w, nil, err), nil
+	}
+	a, err := d.commitAttempt(ctx, i, rows, n)
+	if err != nil {
+		return false, err
+	}
+	receipt, err := d.attempt(ctx, w.Write)
+	return d.outcome(ctx, i, w, a, receipt, err)
+}
+
+// attempt makes the request. The transport asks for the fence when it gets its connection, so that a worker that slept
+// past its lease writes nothing.
+func (d *drainer) attempt(ctx context.Context, w connector.Write) (connector.Receipt, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.c.Deadline)
+	defer cancel()
+	ctx = egress.WithFence(ctx, func() error {
+		if d.e.clock.Now().After(d.lane.Until) {
+			return connector.ErrFenced
+		}
+		return nil
+	})
+	return d.c.EHR.File(ctx, w)
+}
+
+// unresolved settles a plan that names an entry which is not on the chart.
+func (d *drainer) unresolved(ctx context.Context, i *connector.Item, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, errSymbol) {
+		d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(recheckPatient(i.Tries)), "")
+		return nil
+	}
+	return err
+}
+
+// resolved replaces the symbols of a write by the references they stand for.
+func (d *drainer) resolved(ctx context.Context, w connector.Write) (connector.Write, error) {
+	symbols, err := symbolsIn(w.Body)
+	if err != nil {
+		return w, err
+	}
+	if w.Update != nil {
+		symbols = append(symbols, w.Update.Target)
+	}
+	if w.After != "" {
+		symbols = append(symbols, w.After)
+	}
+	known := map[string]string{connector.SymPatient: d.thread.Bound.Reference}
+	if err := d.lookUp(ctx, symbols, known); err != nil {
+		return w, err
+	}
+	if w.Body, err = resolveBody(w.Body, known); err != nil {
+		return w, err
+	}
+	if w.Expect.Subject, err = resolveText(w.Expect.Subject, known); err != nil {
+		return w, err
+	}
+	if w.Key, err = resolveText(w.Key, known); err != nil {
+		return w, err
+	}
+	if w.After, err = resolveText(w.After, known); err != nil {
+		return w, err
+	}
+	if w.Update != nil {
+		u := *w.Update
+		if u.Target, err = resolveText(u.Target, known); err != nil {
+			return w, err
+		}
+		w.Update = &u
+	}
+	w.URL, err = resolveText(w.URL, known)
+	return w, err
+}
+
+// lookUp finds what symbols stand for: first among this drain's own results, then in the store.
+func (d *drainer) lookUp(ctx context.Context, symbols []string, known map[string]string) error {
+	var ask []string
+	for _, s := range symbols {
+		if _, ok := known[s]; ok || !isSymbol(s) {
+			continue
+		}
+		if ref, ok := d.known[d.provides(s, d.thread.Channel)]; ok {
+			known[s] = ref
+			continue
+		}
+		ask = append(ask, s)
+	}
+	if len(ask) == 0 {
+		return nil
+	}
+	return d.e.store.View(ctx, func(tx connector.Tx) error {
+		for _, s := range ask {
+			w, err := tx.WriteByProvides(d.c.ID, d.provides(s, d.thread.Channel))
+			if errors.Is(err, connector.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if w.State == connector.WriteFiled {
+				known[s] = w.Receipt.Reference
+			}
+		}
+		return nil
+	})
+}
+
+// takenByOther looks whether another item already owns this write, such as a RelatedPerson two threads need at once. A
+// filed one is used; one under way is waited for.
+func (d *drainer) takenByOther(ctx context.Context, i *connector.Item, w *connector.WriteRow) (done, ok bool, err error) {
+	if w.Attempts > 0 || w.Write.Update != nil || w.Write.After != "" {
+		return false, true, nil
+	}
+	var other connector.WriteRow
+	err = d.e.store.View(ctx, func(tx connector.Tx) error {
+		var err error
+		other, err = tx.WriteByKey(d.c.ID, w.Key)
+		return err
+	})
+	switch {
+	case errors.Is(err, connector.ErrNotFound) || (err == nil && other.Item == i.ID):
+		return false, true, nil
+	case err != nil:
+		return false, false, err
+	case other.State == connector.WriteFiled:
+		w.State, w.Receipt, w.Key = connector.WriteDropped, other.Receipt, w.Key+"|"+i.ID
+		if w.Provides != "" {
+			d.known[w.Provides] = other.Receipt.Reference
+			w.Provides = ""
+		}
+		return true, true, nil
+	default:
+		d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(jitter(recheckPatient(0))), "")
+		return false, false, nil
+	}
+}
+
+// prepare completes writes that depend on what the chart shows now: updates, and entries that may be there already but
+// have no identifier (Provenance).
+func (d *drainer) prepare(ctx context.Context, i *connector.Item, w *connector.WriteRow) (done, ok bool, err error) {
+	if w.Write.After != "" {
+		_, err := d.find(ctx, w.Write)
+		switch {
+		case err == nil:
+			w.State = connector.WriteDropped // it is there
+			return true, true, nil
+		case errors.Is(err, connector.ErrAbsent):
+			return false, true, nil
+		default:
+			w.State = connector.WriteDropped // cannot be known: not at all (DESIGN §5)
+			return true, true, nil
+		}
+	}
+	if w.Write.Update == nil {
+		return false, true, nil
+	}
+	p, can := d.c.EHR.(connector.Preparer)
+	if !can {
+		return d.refuse(i, w, nil, &connector.Refused{Reason: connector.NotExpressible}), false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.c.Deadline)
+	defer cancel()
+	final, receipt, err := p.Prepare(ctx, w.Write)
+	var refused *connector.Refused
+	switch {
+	case errors.As(err, &refused):
+		return d.refuse(i, w, nil, err), false, nil
+	case err != nil:
+		d.unavailable(i, err)
+		return false, false, nil
+	case receipt != nil:
+		w.State, w.Receipt, w.FiledAt = connector.WriteFiled, *receipt, d.e.clock.Now()
+		d.storeRow(w)
+		return true, true, nil
+	}
+	final.Key = w.Write.Key
+	w.Write = final
+	return false, true, nil
+}
+
+// commitAttempt commits, in one transaction with whatever completions wait, that a request with these final bytes may
+// leave from now on.
+func (d *drainer) commitAttempt(ctx context.Context, i *connector.Item, rows []connector.WriteRow, n int) (*connector.Attempt, error) {
+	now := d.e.clock.Now()
+	w := &rows[n]
+	w.State, w.AttemptedAt = connector.WriteAttempted, now
+	w.Attempts++
+	if i.FirstTried.IsZero() {
+		i.FirstTried = now
+	}
+	i.State, i.Reason = connector.Filing, ""
+	i.Tries++
+	d.put(i)
+	for k := range rows {
+		if k == n || rows[k].Attempts == 0 {
+			d.storeRow(&rows[k])
+		}
+	}
+	a := &connector.Attempt{ID: connector.NewID(now), EHR: d.c.ID, Thread: d.thread.ID, Write: w.ID, No: w.Attempts,
+		Fence: d.lane.Fence, StartedAt: now}
+	d.storeAttempt(a)
+	return a, d.flush(ctx)
+}
+
+func (d *drainer) storeRow(w *connector.WriteRow) {
+	row := *w
+	if row.Key == "" { // not resolved yet: its turn has not come
+		row.Key = "item|" + row.Item + "|" + fmt.Sprint(row.Ord)
+	}
+	d.later(func(tx connector.Tx) error {
+		c := row
+		return tx.PutWrite(&c)
+	})
+}
+
+func (d *drainer) storeAttempt(a *connector.Attempt) {
+	row := *a
+	d.later(func(tx connector.Tx) error {
+		c := row
+		return tx.PutAttempt(&c)
+	})
+}

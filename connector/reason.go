@@ -1,0 +1,125 @@
+package connector
+
+// Reason says why an item is held, unknown or parked. The one enum is the metric label, the filter of the parked list
+// and, through Sentence, the words a person reads.
+type Reason string
+
+// Reasons for held: the item goes on by itself when the named thing arrives.
+const (
+	NoPatient        Reason = "patient"           // no patient given yet, none found, or several found
+	PatientAmbiguous Reason = "patient-ambiguous" // several hits
+	PatientDisagrees Reason = "patient-disagrees" // one hit whose name or birth date differs
+	PatientChanged   Reason = "patient-changed"   // a later event names other identifiers
+	PatientInactive  Reason = "patient-inactive"  // merged or inactive in the EHR
+	NeedsEncounter   Reason = "encounter"
+	NeedsAttachment  Reason = "attachment"
+	EarlierItem      Reason = "earlier-item"
+	Gap              Reason = "gap" // an earlier sequence has not come yet
+	OrderWindow      Reason = "order-window"
+	NeedsHandover    Reason = "handover"
+	NotYetDue        Reason = "occurrence" // an EHR-born request whose time has not come
+	ThreadOpen       Reason = "thread-open"
+	MessageMissing   Reason = "message" // an event about a message that has not come
+	EHRPaused        Reason = "ehr-paused"
+	EHRUnavailable   Reason = "ehr-unavailable"
+	RateLimited      Reason = "rate-limited"
+	Settling         Reason = "settling" // an ambiguous outcome waits until it can be searched for
+)
+
+// Reasons for parked: a person has to act.
+const (
+	Conflict          Reason = "conflict"
+	Undecodable       Reason = "undecodable"
+	GateRefused       Reason = "gate"
+	EHRRefused        Reason = "refused"
+	Unauthorized      Reason = "unauthorized"
+	ScopeMissing      Reason = "scope"
+	IdentityCollision Reason = "identity-collision"
+	ContentAltered    Reason = "content-altered"
+	WrongSubject      Reason = "wrong-subject"
+	NotSearchable     Reason = "not-searchable"
+	RetriesExhausted  Reason = "retries-exhausted"
+	NotExpressible    Reason = "not-expressible" // this EHR cannot express it: staff are told the sentence
+	AttachmentLost    Reason = "attachment-lost"
+	TooLarge          Reason = "too-large"
+	ConsentRevoked    Reason = "consent-revoked"
+	ConsentMissing    Reason = "consent-missing"
+	NoAddress         Reason = "no-address"
+	RecipientRefused  Reason = "recipient-refused"
+	RequestNotActive  Reason = "request-not-active"
+	RequestTooOld     Reason = "request-too-old"
+	SendRefused       Reason = "send-refused"
+	SendUnknown       Reason = "send-unknown"
+	NotDelivered      Reason = "not-delivered"
+	PolicyLeftOut     Reason = "policy"
+	Internals         Reason = "internal"
+)
+
+// advice is what a person is told about a reason: what happened, who usually acts, and what to do next.
+type advice struct{ sentence, owner, next string }
+
+var reasons = map[Reason]advice{
+	NoPatient:        {"no single patient in the EHR has the identifier the channel gave", "registration", "register or correct the identifier in the EHR; filing goes on by itself"},
+	PatientAmbiguous: {"several patients in the EHR have the identifier the channel gave", "registration", "merge or correct the duplicates in the EHR; filing goes on by itself"},
+	PatientDisagrees: {"the patient found has another family name or birth date, or too little agrees", "registration", "compare the platform's and the EHR's demographics and correct the wrong one"},
+	PatientChanged:   {"a later event of this thread names another patient", "registration", "ask the platform which patient the thread is about; nothing is filed until it is settled"},
+	PatientInactive:  {"the patient's record in the EHR is inactive or was merged into another", "registration", "finish the merge in the EHR and re-link the thread"},
+	NeedsEncounter:   {"the EHR needs an encounter and none fits the policy", "scheduling", "open an encounter in the EHR or change filing.encounter.policy"},
+	NeedsAttachment:  {"an attachment has not been fetched from the platform yet", "platform", "none; it is retried until media.within has passed"},
+	EarlierItem:      {"an earlier item of the thread, or one it refers to, is not done yet", "chartwire", "none; it goes on when the earlier one is done"},
+	Gap:              {"an earlier message of the thread has not come yet", "platform", "none; it goes on when the message comes or gap_wait has passed"},
+	OrderWindow:      {"the channel has no sequence numbers, so earlier messages are waited for", "chartwire", "none; it goes on after order_window"},
+	NeedsHandover:    {"the message has not been handed to the platform yet", "chartwire", "none; it goes on when the platform has taken it"},
+	NotYetDue:        {"the request's occurrence lies in the future", "chartwire", "none; it is sent when due"},
+	ThreadOpen:       {"the thread is filed when it closes", "chartwire", "none; it goes on when the thread closes or is idle"},
+	MessageMissing:   {"the message this event is about has not come", "platform", "ask the platform to send message.created again"},
+	EHRPaused:        {"the EHR connection is paused", "interface", "read why with: chartwire doctor; then: chartwire resume NAME"},
+	EHRUnavailable:   {"the EHR did not take the request", "ehr", "none; it is tried again with growing waits for 72 hours"},
+	RateLimited:      {"the EHR asked for fewer requests", "ehr", "none; it is tried again when the EHR said so"},
+	Settling:         {"the EHR may or may not have taken the last attempt; it is searched for once that can be known", "chartwire", "none; it settles by itself"},
+
+	Conflict:          {"the platform sent a message id a second time with other content", "platform", "compare both in chartwire trace; if the words changed, the platform must send message.corrected"},
+	Undecodable:       {"a correctly signed event could not be read", "platform", "read the pointer in chartwire trace and have the platform send it again, corrected, under a new webhook-id"},
+	GateRefused:       {"the resource would not be valid FHIR and was not sent", "interface", "read the gate's sentence in chartwire trace; correct the source or the mapping, then replay"},
+	EHRRefused:        {"the EHR refused the request", "interface", "read the EHR's answer in chartwire trace; correct the cause, then replay"},
+	Unauthorized:      {"the EHR did not accept our credentials", "ehr", "check client, key and scopes with: chartwire doctor"},
+	ScopeMissing:      {"the EHR did not grant the scope this write needs", "ehr", "have the EHR administrator grant the scope named by chartwire doctor, then replay"},
+	IdentityCollision: {"the EHR already has an entry with this identifier but other patient or content", "interface", "compare both entries; one of them is wrong"},
+	ContentAltered:    {"the EHR's copy does not have the exact words that were sent", "interface", "compare in chartwire trace; retract the entry if its meaning changed"},
+	WrongSubject:      {"the EHR answered with another patient than the one written to; the connection was stopped", "interface", "check base_url and the EHR before chartwire resume"},
+	NotSearchable:     {"the outcome is unknown and this EHR cannot be searched for it", "interface", "look in the chart; then say already there or replay"},
+	RetriesExhausted:  {"the EHR could not be reached for 72 hours", "ehr", "restore the connection, then replay"},
+	NotExpressible:    {"this EHR cannot express it, so the chart does not show it", "staff", "make the change in the EHR by hand, then say already there"},
+	AttachmentLost:    {"an attachment could not be fetched, or is not what its hash or size says", "platform", "have the platform send it again, then replay"},
+	TooLarge:          {"the exchange is larger than the EHR takes", "interface", "raise the EHR's limit or file the attachment by hand"},
+	ConsentRevoked:    {"the recipient has revoked consent on this channel", "pool", "reach the patient another way"},
+	ConsentMissing:    {"the channel needs consent and the recipient has given none", "pool", "ask for consent, or reach the patient another way"},
+	NoAddress:         {"the recipient has no address on the channel", "pool", "add one in the EHR or on the platform"},
+	RecipientRefused:  {"a recipient of the request is neither the patient nor their RelatedPerson", "pool", "correct the request's recipients in the EHR"},
+	RequestNotActive:  {"the request is no longer active in the EHR", "pool", "none, or make a new request"},
+	RequestTooOld:     {"the request is older than watch.not_before, so it was not sent", "pool", "decide whether it should still go, and make a new request"},
+	SendRefused:       {"the platform refused the message", "pool", "read the platform's reason and reach the patient another way"},
+	SendUnknown:       {"the platform may or may not have taken the message", "pool", "look on the platform before sending again"},
+	NotDelivered:      {"the message did not reach the recipient", "pool", "reach the patient another way"},
+	PolicyLeftOut:     {"left out by the filing policy", "chartwire", "none"},
+	Internals:         {"Chartwire itself failed on this item", "interface", "read chartwire trace and report the fault; then replay"},
+}
+
+// Sentence says in plain words why; "" only for an unknown reason. It holds no PHI.
+func (r Reason) Sentence() string { return reasons[r].sentence }
+
+// Owner says who usually acts: registration, scheduling, platform, ehr, interface, pool, staff or chartwire. For "pool"
+// the item's own owner names which one.
+func (r Reason) Owner() string { return reasons[r].owner }
+
+// Next says what that person does.
+func (r Reason) Next() string { return reasons[r].next }
+
+// Reasons lists every reason, in no order. Tests use it to hold documents and the UI to the enum.
+func Reasons() []Reason {
+	out := make([]Reason, 0, len(reasons))
+	for r := range reasons {
+		out = append(out, r)
+	}
+	return out
+}

@@ -1,0 +1,108 @@
+package connector
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps everything, on SQLite or Postgres, with the same statements and the same answers (storetest).
+type Store interface {
+	// Update runs fn in a transaction and returns after its commit is durable. Calls that run together share commits
+	// (group commit); calls with one shard keep their order. fn may run more than once and must have no other effect than
+	// through tx. An error of fn rolls back fn alone and is returned as it is; a failed commit gives ErrStore.
+	Update(ctx context.Context, shard string, fn func(tx Tx) error) error
+	// View runs fn in a read-only transaction.
+	View(ctx context.Context, fn func(tx Tx) error) error
+	// Claim leases up to limit lanes of an EHR that are due, most urgent first, oldest first. Nothing due gives none.
+	Claim(ctx context.Context, ehr string, kinds []LaneKind, limit int, now time.Time) ([]Lane, error)
+	// NextDue says when the next unleased lane of these kinds is due; false when no lane waits.
+	NextDue(ctx context.Context, ehr string, kinds []LaneKind) (time.Time, bool, error)
+	// Listen gives a channel that receives (coalesced) after a commit touched a lane of this EHR, here or in another
+	// process on the same database, and a function that ends it.
+	Listen(ehr string) (<-chan struct{}, func())
+	// Lease is how long a claim holds without renewal.
+	Lease() time.Duration
+	// Ping says whether a commit is possible now.
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// Tx is what a transaction may do. Every get gives ErrNotFound where there is no row. Inside Update, a row read by Thread,
+// ThreadByExt, Message…, Item or BornByRef stays locked until the commit (Postgres: FOR UPDATE), so that read, decide and
+// write lose nothing to another replica.
+type Tx interface {
+	// Meta reads a value written once per database, such as identity.base; PutMeta writes it.
+	Meta(key string) (string, error)
+	PutMeta(key, value string) error
+
+	EHRByName(name string) (EHRRow, error)
+	EHR(id string) (EHRRow, error)
+	PutEHR(r EHRRow) error
+
+	// InsertEvent reports false, and changes nothing, where the channel already has an event with this key.
+	InsertEvent(r EventRow) (bool, error)
+	Event(ehr, id string) (EventRow, error)
+
+	Thread(ehr, id string) (Thread, error)
+	ThreadByExt(ehr, channel, ext string) (Thread, error)
+	// PutThread inserts or updates by ID and grows Version.
+	PutThread(t *Thread) error
+	// Rehome moves every message, blob and item of one thread to another and removes the empty one. It is for a thread
+	// Chartwire started whose platform id turns out to be a thread that came in meanwhile. Nothing of it may be filed yet.
+	Rehome(ehr, from, to string) error
+
+	Message(ehr, id string) (MessageRow, error)
+	// MessageByExt finds a revision by the channel's message id; revision 0 is the newest.
+	MessageByExt(ehr, thread, ext string, revision int) (MessageRow, error)
+	MessageByClient(ehr, client string) (MessageRow, error)
+	// Revisions gives every revision of a message, oldest first.
+	Revisions(ehr, thread, ext string) ([]MessageRow, error)
+	PutMessage(m *MessageRow) error
+	PutBlob(ehr, thread, message, attachment string, data []byte) error
+	// Blobs gives the attachment bytes of one message row, by attachment id.
+	Blobs(ehr, thread, message string) (map[string][]byte, error)
+
+	Item(ehr, id string) (Item, error)
+	// PutItem inserts (Was == "") or updates an item, keeps the tallies, and sets Was to State.
+	PutItem(i *Item) error
+	// LaneItems gives the items of a lane that are not done, oldest commit first.
+	LaneItems(l Lane) ([]Item, error)
+	ItemsOf(ehr, message string) ([]Item, error)
+	ThreadItems(ehr, thread string) ([]Item, error)
+	// OpenItems gives items in one of the states, oldest first, all EHRs when ehr is "".
+	OpenItems(ehr string, states []ItemState, limit int) ([]Item, error)
+
+	// TouchLane makes a lane due at the given time or earlier, creating it where needed, and wakes claimers after commit.
+	TouchLane(ehr, thread string, kind LaneKind, due time.Time, p Priority) error
+	// HoldLane checks the fence and renews the lease; ErrFenced where another claim took the lane.
+	HoldLane(l *Lane, now time.Time) error
+	// ReleaseLane gives the lane back, due again at next (zero: only when touched), or at once where it was touched since
+	// l.Touched was read.
+	ReleaseLane(l Lane, next, now time.Time) error
+	// LaneTouched reads the lane's present Touched; deliver reads it before LaneItems.
+	LaneTouched(l Lane) (int64, error)
+
+	PutWrite(w *WriteRow) error
+	WriteByKey(ehr, key string) (WriteRow, error)
+	WriteByProvides(ehr, provides string) (WriteRow, error)
+	WritesOf(ehr, item string) ([]WriteRow, error)
+	// AnyFiled gives the latest filed write with an identity of an EHR, for the proof that Find works.
+	AnyFiled(ehr string) (WriteRow, error)
+	PutAttempt(a *Attempt) error
+	Attempts(ehr, write string) ([]Attempt, error)
+
+	BornByRef(ehr, ref string) (Born, error)
+	PutBorn(b *Born) error
+
+	Consent(ehr, channel, person string) (ConsentRow, error)
+	PutConsent(r ConsentRow) error
+
+	Audit(a AuditEntry) error
+	// CountRefusal folds an unauthenticated refusal into one audit row per channel, source and minute.
+	CountRefusal(ehr, channel, source, why string, at time.Time) error
+
+	Tallies() ([]Tally, error)
+	// Trace gives the threads an id may mean: ours (thread, message, item, write), the platform's thread or message id, or
+	// an EHR reference (Type/id).
+	Trace(id string) ([]Thread, error)
+}
