@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -65,12 +66,13 @@ func TakeHandover(tx Tx, m MessageRow, h Handover, now time.Time) (Thread, Messa
 	return t, m, tx.TouchLane(m.EHR, t.ID, LaneChart, now, m.Message.Priority)
 }
 
-// placeThread gives a thread of ours the platform's id, or moves it into the thread that has it already.
+// placeThread gives a thread of ours the platform's id, or merges it with the thread that has it already: ours into that
+// one, or that one into ours where something of ours is on its way to a chart under its own name.
 func placeThread(tx Tx, t Thread, ext string) (Thread, error) {
 	if t.Placed() {
 		return t, ErrOtherMessage
 	}
-	into, err := tx.ThreadByExt(t.EHR, t.Channel, ext)
+	other, err := tx.ThreadByExt(t.EHR, t.Channel, ext)
 	if errors.Is(err, ErrNotFound) {
 		t.Ext, t.Info.ID = ext, ext
 		return t, nil
@@ -78,34 +80,50 @@ func placeThread(tx Tx, t Thread, ext string) (Thread, error) {
 	if err != nil {
 		return t, err
 	}
-	if err := tx.Rehome(t.EHR, t.ID, into.ID); err != nil {
-		return t, err
-	}
-	if into.Patient.IsZero() {
-		into.Patient = t.Patient
-	} else if !t.Patient.IsZero() && !into.Patient.SameIdentifiers(t.Patient) {
-		into.Changed = true // two patients in one thread: nothing files until a person has settled it
+	kept, gone := other, t
+	if err = tx.Rehome(t.EHR, gone.ID, kept.ID); err != nil && !errors.Is(err, ErrStore) {
+		kept, gone = t, other
+		err = tx.Rehome(t.EHR, gone.ID, kept.ID)
 	}
 	switch {
-	case t.Header == "":
-	case into.Header == "":
-		into.Header = t.Header
-	default:
-		if err := leaveOut(tx, t.EHR, t.Header); err != nil {
-			return t, err
-		}
+	case errors.Is(err, ErrStore):
+		return t, err
+	case err != nil: // both have gone too far to be one: a person has to look
+		return t, ErrOtherMessage
 	}
-	return into, nil
+	if kept, err = tx.Thread(kept.EHR, kept.ID); err != nil {
+		return t, err
+	}
+	kept.Ext, kept.Info.ID = ext, ext
+	kept.absorb(gone)
+	return kept, nil
 }
 
-// leaveOut settles the header item of a thread that has become part of another one.
-func leaveOut(tx Tx, ehr, item string) error {
-	i, err := tx.Item(ehr, item)
-	if err != nil || i.State.Done() {
-		return err
+// absorb takes over what a merged thread knew and this one does not. Two patients in one thread stop it: nothing files
+// until a person has settled it.
+func (t *Thread) absorb(gone Thread) {
+	switch {
+	case t.Patient.IsZero():
+		t.Patient = gone.Patient
+	case !gone.Patient.IsZero() && !t.Patient.SameIdentifiers(gone.Patient):
+		t.Changed = true
 	}
-	i.State, i.Reason, i.NextAt = NotDue, PolicyLeftOut, time.Time{}
-	return tx.PutItem(&i)
+	t.Changed = t.Changed || gone.Changed
+	t.Info.Subject = cmp.Or(t.Info.Subject, gone.Info.Subject)
+	t.Info.Topic = cmp.Or(t.Info.Topic, gone.Info.Topic)
+	t.Info.Priority = cmp.Or(t.Info.Priority, gone.Info.Priority)
+	if t.Info.Encounter == nil {
+		t.Info.Encounter = gone.Info.Encounter
+	}
+	if len(t.Info.About) == 0 {
+		t.Info.About = gone.Info.About
+	}
+	if gone.Info.TurnedAt.After(t.Info.TurnedAt) {
+		t.Info.TurnedAt, t.Closed = gone.Info.TurnedAt, gone.Closed
+	}
+	for _, ext := range gone.Info.Awaits {
+		t.Await(ext)
+	}
 }
 
 // nameMessage gives the message the platform's id and sequence.

@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
@@ -17,15 +18,9 @@ func (d *drainer) chart(ctx context.Context, p pick) error {
 	if done, err := d.orphan(ctx, i); done || err != nil {
 		return err
 	}
-	if ok, err := d.bind(ctx, i); !ok || err != nil {
-		return err
-	}
-	traits, ok := d.traits(ctx, i)
-	if !ok {
-		return nil
-	}
-	rows, err := d.planned(ctx, i)
-	if err != nil {
+	i.Late = i.Late || p.late
+	traits, rows, ok, err := d.begin(ctx, i)
+	if !ok || err != nil {
 		return err
 	}
 	if rows == nil {
@@ -43,6 +38,45 @@ func (d *drainer) chart(ctx context.Context, p pick) error {
 	return d.fileAll(ctx, i, rows)
 }
 
+// begin brings an item to where it can be planned or go on: what an earlier attempt left open is settled first, whatever
+// has become of the patient since; then the patient is made sure of. It reports false where the item has to wait or is
+// done with.
+func (d *drainer) begin(ctx context.Context, i *connector.Item) (t connector.Traits, rows []connector.WriteRow, ok bool, err error) {
+	if rows, err = d.planned(ctx, i); err != nil {
+		return t, nil, false, err
+	}
+	open := slices.ContainsFunc(rows, func(w connector.WriteRow) bool { return w.State == connector.WriteAttempted })
+	if !open {
+		if ok, err := d.bind(ctx, i); !ok || err != nil {
+			return t, nil, false, err
+		}
+	}
+	if t, err = d.c.can(ctx); err != nil {
+		if ctx.Err() != nil {
+			return t, nil, false, ctx.Err()
+		}
+		d.cannot(i, err, open)
+		return t, nil, false, nil
+	}
+	if !open {
+		return t, rows, true, nil
+	}
+	if ok, err := d.resume(ctx, i, rows); !ok || err != nil {
+		return t, nil, false, err
+	}
+	if toDo(rows) {
+		ok, err = d.bind(ctx, i)
+		return t, rows, ok, err
+	}
+	return t, rows, true, nil
+}
+
+func toDo(rows []connector.WriteRow) bool {
+	return slices.ContainsFunc(rows, func(w connector.WriteRow) bool {
+		return w.State != connector.WriteFiled && w.State != connector.WriteDropped
+	})
+}
+
 // orphan holds a follow-up whose message has not come.
 func (d *drainer) orphan(ctx context.Context, i *connector.Item) (bool, error) {
 	if !isFollowUp(i.Kind) {
@@ -57,34 +91,54 @@ func (d *drainer) orphan(ctx context.Context, i *connector.Item) (bool, error) {
 		return err
 	})
 	if missing {
-		d.hold(i, connector.MessageMissing, never, "")
+		d.hold(i, connector.MessageMissing, connector.Never, "")
 	}
 	return missing, err
 }
 
-// traits gives what the connection can do, or makes the item wait.
-func (d *drainer) traits(ctx context.Context, i *connector.Item) (connector.Traits, bool) {
-	t, err := d.c.can(ctx)
-	if err == nil {
-		return t, true
-	}
-	now := d.e.clock.Now()
+// cannot makes an item wait for a connection that could not be opened. An open attempt stays open.
+func (d *drainer) cannot(i *connector.Item, err error, open bool) {
 	var refused *connector.Refused
-	if errors.As(err, &refused) {
-		d.hold(i, refused.Reason, now.Add(time.Minute+jitter(time.Minute)), refused.Detail.Reveal())
-		return t, false
+	switch {
+	case open:
+		d.unsettled(i, err)
+	case errors.As(err, &refused):
+		d.hold(i, refused.Reason, d.e.clock.Now().Add(time.Minute+jitter(time.Minute)), refused.Detail.Reveal())
+	default:
+		d.unavailable(i, err)
 	}
-	d.unavailable(i, err)
-	return t, false
+}
+
+// exhausted says whether an item has been tried for as long as the horizon allows.
+func (d *drainer) exhausted(i *connector.Item) bool {
+	return !i.FirstTried.IsZero() && d.e.clock.Now().Sub(i.FirstTried) > d.e.horizon
 }
 
 // unavailable makes an item wait for the connection, until the horizon has passed.
 func (d *drainer) unavailable(i *connector.Item, err error) {
-	now := d.e.clock.Now()
-	if now.Sub(i.FirstTried) > d.e.horizon {
+	if d.exhausted(i) {
 		d.park(i, connector.RetriesExhausted, err.Error())
 		return
 	}
+	reason, again := d.again(err)
+	i.Tries++
+	d.wait(i, reason, again)
+}
+
+// unsettled leaves an attempt open until the connection answers again, or the horizon has passed.
+func (d *drainer) unsettled(i *connector.Item, err error) {
+	if d.exhausted(i) {
+		d.park(i, connector.RetriesExhausted, err.Error())
+		return
+	}
+	_, again := d.again(err)
+	i.State, i.Reason, i.NextAt = connector.Unknown, connector.Settling, again
+	i.Tries++
+	d.put(i)
+}
+
+// again is when the connection may be asked once more after an error, and what to call the wait.
+func (d *drainer) again(err error) (connector.Reason, time.Time) {
 	reason, after := connector.EHRUnavailable, time.Duration(0)
 	var retry *connector.Retry
 	if errors.As(err, &retry) {
@@ -93,14 +147,13 @@ func (d *drainer) unavailable(i *connector.Item, err error) {
 			reason = retry.Reason
 		}
 	}
-	i.Tries++
-	d.wait(i, reason, d.c.unanswered(now, after).Add(jitter(time.Second)))
+	return reason, d.c.unanswered(d.e.clock.Now(), after).Add(jitter(time.Second))
 }
 
 // bind makes sure the thread's patient is known, fresh and still the right one (DESIGN §3.5).
 func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 	if d.thread.Changed {
-		d.hold(i, connector.PatientChanged, never, "")
+		d.hold(i, connector.PatientChanged, connector.Never, "")
 		return false, nil
 	}
 	key := d.thread.Patient
@@ -108,7 +161,7 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 		key = connector.PatientKey{Reference: d.thread.Bound.Reference}
 	}
 	if key.IsZero() {
-		d.hold(i, connector.NoPatient, never, "")
+		d.hold(i, connector.NoPatient, connector.Never, "")
 		return false, nil
 	}
 	p, err := d.c.patient(ctx, key)
@@ -124,6 +177,9 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 		return false, nil
 	case errors.As(err, &refused):
 		d.hold(i, refused.Reason, again, refused.Detail.Reveal())
+		if refused.Reason == connector.WrongSubject {
+			d.stop(i, refused.Reason)
+		}
 		return false, nil
 	case ctx.Err() != nil:
 		return false, ctx.Err()
@@ -172,8 +228,8 @@ func (d *drainer) bound(i *connector.Item, k connector.PatientKey, p connector.P
 // planned gives the writes an earlier attempt of this item committed: they are what Find, compare and retry use, never
 // a new plan.
 func (d *drainer) planned(ctx context.Context, i *connector.Item) (rows []connector.WriteRow, err error) {
-	if i.Tries == 0 && i.State == connector.Waiting && i.Was == connector.Waiting {
-		return nil, nil // never attempted
+	if i.Tries == 0 && i.ChangedAt.Equal(i.CommittedAt) {
+		return nil, nil // nobody has touched it since it came
 	}
 	err = d.e.store.View(ctx, func(tx connector.Tx) error {
 		rows, err = tx.WritesOf(d.lane.EHR, i.ID)

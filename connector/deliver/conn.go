@@ -34,11 +34,13 @@ type conn struct {
 	openErr  error
 	openBy   time.Time // not tried again before
 	opening  chan struct{}
-	shut     time.Time // requests wait until then: the EHR is down or said so
+	shut     time.Time // requests wait until then: the EHR is down
+	asked    time.Time // requests wait until then: the EHR said so, and no answer to another request takes that back
 	failures int
 	patients map[string]connector.Patient // by EHR reference
 	people   map[string]person            // resolved participants
 	altered  []time.Time
+	probe    *connector.WriteRow // what Find is to be proven with
 }
 
 type person struct {
@@ -66,10 +68,10 @@ func (c *conn) settle() time.Duration { return c.e.store.Lease() + c.Deadline + 
 func (c *conn) closedFor(now time.Time) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return max(c.shut.Sub(now), 0)
+	return max(later(c.shut, c.asked).Sub(now), 0)
 }
 
-// answered notes that the EHR answers: the circuit closes.
+// answered notes that the EHR answers: the circuit closes. A wait it asked for stays.
 func (c *conn) answered() {
 	c.mu.Lock()
 	c.failures, c.shut = 0, time.Time{}
@@ -82,14 +84,12 @@ func (c *conn) unanswered(now time.Time, after time.Duration) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if after > 0 {
-		c.shut = later(c.shut, now.Add(after))
-		return c.shut
-	}
-	if !c.shut.After(now) {
+		c.asked = later(c.asked, now.Add(after))
+	} else if !c.shut.After(now) {
 		c.failures++
 		c.shut = now.Add(backoff(c.failures))
 	}
-	return c.shut
+	return later(c.shut, c.asked)
 }
 
 func later(a, b time.Time) time.Time {
@@ -101,14 +101,11 @@ func later(a, b time.Time) time.Time {
 
 // backoff is full jitter over 1 s doubling to 60 s, never under 200 ms.
 func backoff(n int) time.Duration {
-	top := time.Minute
-	if n < 7 {
-		top = time.Second << (n - 1)
-	}
+	top := time.Second << (min(max(n, 1), 7) - 1)
 	return max(jitter(min(top, time.Minute)), 200*time.Millisecond)
 }
 
-// jitter is a random time up to d.
+// jitter is a random time of at least a nanosecond up to d, which is positive.
 func jitter(d time.Duration) time.Duration { return rand.N(d) + 1 }
 
 // can gives the connection's traits, opening it where they are unknown or old. One opener works at a time.
@@ -237,6 +234,20 @@ func (c *conn) forgetProxy(channel, patient string, p connector.Participant) {
 	c.mu.Lock()
 	delete(c.people, channel+"|"+patient+"|"+string(p.Role)+"|"+p.Key())
 	c.mu.Unlock()
+}
+
+// probeWith keeps the first write offered as the one that Find is proven with: on a busy connection the newest is always
+// too new for the EHR's index. nil drops it.
+func (c *conn) probeWith(w *connector.WriteRow) connector.WriteRow {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.probe == nil || w == nil {
+		c.probe = w
+	}
+	if c.probe == nil {
+		return connector.WriteRow{}
+	}
+	return *c.probe
 }
 
 // contentAltered counts altered echoes and says whether the connection must stop.

@@ -121,7 +121,11 @@ func (e *Engine) drain(ctx context.Context, c *conn, l connector.Lane) {
 		known: map[string]string{}, done: map[string]bool{}, requests: map[string]bool{}}
 	next, err := d.run(ctx)
 	if errors.Is(err, connector.ErrFenced) {
-		e.log.Warn("a lane was taken over; its new holder goes on", "ehr", c.Name, "thread", l.Thread)
+		// The lane was taken over, or a row of it changed under our hands. What we had not committed is void; if the lane is
+		// still ours it is given back, else that is refused too.
+		e.log.Warn("a lane changed hands; it is read anew", "ehr", c.Name, "thread", l.Thread)
+		d.pending, d.moved = nil, nil
+		d.release(context.WithoutCancel(ctx), e.clock.Now().Add(jitter(time.Second)))
 		return
 	}
 	if err != nil && ctx.Err() == nil {

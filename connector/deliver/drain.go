@@ -18,6 +18,7 @@ type drainer struct {
 	shard   string
 	thread  connector.Thread
 	line    *Line
+	loaded  bool
 	items   []*connector.Item // of the lane, not done, oldest commit first
 	pending []func(tx connector.Tx) error
 	moved   []connector.Item // told to the observer once committed
@@ -84,6 +85,7 @@ func (d *drainer) load(ctx context.Context) error {
 		return err
 	}
 	var items []connector.Item
+	before := d.lane.Touched
 	err := d.e.store.View(ctx, func(tx connector.Tx) error {
 		var err error
 		if d.lane.Touched, err = tx.LaneTouched(d.lane); err != nil {
@@ -97,16 +99,33 @@ func (d *drainer) load(ctx context.Context) error {
 		}
 		return findOrphans(tx, d.thread, items)
 	})
+	if errors.Is(err, connector.ErrNotFound) {
+		return connector.ErrFenced // the thread became part of another one, and its lanes with it
+	}
 	if err != nil {
 		return err
 	}
+	touched := !d.loaded || d.lane.Touched != before
+	d.loaded = true
 	d.items = make([]*connector.Item, len(items))
 	for n := range items {
 		d.items[n] = &items[n]
+		if touched && waitsForTouch(&items[n]) {
+			items[n].NextAt = time.Time{}
+		}
 	}
 	d.shard = connector.Shard(d.thread.EHR, d.thread.Channel, d.thread.Ext)
 	d.line = d.e.line(d.thread.Channel, d.thread.EHR)
 	return nil
+}
+
+// waitsForTouch says whether what an item is held for may have come with the commit that touched the lane.
+func waitsForTouch(i *connector.Item) bool {
+	if i.State != connector.Held {
+		return false
+	}
+	return i.Reason == connector.EarlierItem || (!i.NextAt.Before(connector.Never) &&
+		(i.Reason == connector.NeedsAttachment || i.Reason == connector.NoPatient))
 }
 
 // findOrphans wakes follow-ups whose message has come meanwhile.
@@ -224,6 +243,7 @@ func (d *drainer) hold(i *connector.Item, r connector.Reason, at time.Time, text
 		d.audit("hold", "E", 4, i, map[string]string{"reason": string(r)})
 	}
 	i.State, i.Reason, i.NextAt, i.Detail.Text = connector.Held, r, at, text
+	i.FirstTried = time.Time{} // a wait for somebody else is not a run of failed tries
 	i.Tries++
 	d.put(i)
 }
@@ -258,21 +278,15 @@ func (d *drainer) leftLane(i *connector.Item) {
 	if i.Kind != connector.ItemExchange || i.Lane != connector.LaneChart {
 		return
 	}
-	seq, sent, key, strategy := i.Sequence, i.SentAt, i.MsgKey, d.thread.Strategy
-	passed := func(t *connector.Thread) {
-		t.NextSeq = max(t.NextSeq, seq+1)
-		if sent.After(t.LastSent) || (sent.Equal(t.LastSent) && key > t.LastMsg) {
-			t.LastSent, t.LastMsg = sent, key
-		}
-		t.Strategy = strategy
-	}
-	passed(&d.thread)
+	it, strategy := *i, d.thread.Strategy
+	passed(&d.thread, &it)
 	d.later(func(tx connector.Tx) error {
 		t, err := tx.Thread(d.lane.EHR, d.lane.Thread)
 		if err != nil {
 			return err
 		}
-		passed(&t)
+		passed(&t, &it)
+		t.Strategy = strategy
 		return tx.PutThread(&t)
 	})
 }

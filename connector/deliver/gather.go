@@ -5,7 +5,6 @@ import (
 	"errors"
 	"regexp"
 	"slices"
-	"time"
 
 	"github.com/chartwire/chartwire/connector"
 )
@@ -191,7 +190,7 @@ func (m *told) born(tx connector.Tx, first connector.MessageRow) error {
 	if first.Born == "" {
 		return nil
 	}
-	m.request, m.requestRef = connector.Filed, first.Born
+	m.request, m.requestRef = connector.Filed, m.exchange.Detail.Request
 	return nil
 }
 
@@ -260,7 +259,7 @@ func (d *drainer) attachments(i *connector.Item, m told, x *connector.Exchange) 
 			d.park(i, connector.AttachmentLost, "")
 			return false
 		}
-		d.hold(i, connector.NeedsAttachment, never, "")
+		d.hold(i, connector.NeedsAttachment, connector.Never, "")
 		return false
 	}
 	return true
@@ -273,7 +272,7 @@ func (d *drainer) request4(i *connector.Item, m told, x *connector.Exchange) boo
 		x.BasedOn = m.requestRef
 	case connector.Waiting, connector.Held, connector.Filing, connector.Unknown:
 		if i.Kind == connector.ItemExchange {
-			d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(5*time.Second), "")
+			d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(recheckPatient(i.Tries)), "")
 			return false
 		}
 	}
@@ -323,7 +322,7 @@ func (d *drainer) participants(ctx context.Context, i *connector.Item, x *connec
 
 // createdProxy gives the RelatedPerson we created for this proxy of this patient, if we did.
 func (d *drainer) createdProxy(ctx context.Context, p connector.Participant) (ref string, ok bool, err error) {
-	scoped := d.provides(connector.SymParticipant(p.ID), d.thread.Channel)
+	scoped := d.provides(connector.SymParticipant(p.Key()), d.thread.Channel)
 	if ref, ok = d.known[scoped]; ok {
 		return ref, true, nil
 	}

@@ -90,7 +90,7 @@ func firstToken(given []string) string {
 func foldName(s string) string {
 	var b strings.Builder
 	for _, r := range norm.NFKD.String(s) {
-		if unicode.IsMark(r) || unicode.IsPunct(r) || unicode.IsSpace(r) || unicode.IsSymbol(r) {
+		if unicode.IsMark(r) || unicode.IsPunct(r) || unicode.IsSpace(r) || unicode.IsSymbol(r) || apostrophe(r) {
 			continue
 		}
 		b.WriteRune(unicode.ToLower(unicode.ToUpper(r)))
@@ -99,13 +99,16 @@ func foldName(s string) string {
 	return strings.ReplaceAll(b.String(), "ß", "ss")
 }
 
+// apostrophe says whether a letter of Unicode's is what people type for an apostrophe: Oʼbrien, Kaʻahumanu.
+func apostrophe(r rune) bool { return r >= 0x02B9 && r <= 0x02BF }
+
 // agreePhone compares the digits of E.164 numbers; an EHR's national form agrees when it is the tail of the other and
 // has at least ten digits. A phone may agree and never disagrees: families share and change them.
 func agreePhone(want string, have []string) bool {
 	w := digits(want)
 	for _, h := range have {
 		d := digits(h)
-		if d == w || (len(d) >= 10 && strings.HasSuffix(w, d)) {
+		if d != "" && d == w || (len(d) >= 10 && strings.HasSuffix(w, d)) {
 			return true
 		}
 	}

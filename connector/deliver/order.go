@@ -22,6 +22,9 @@ type pick struct {
 // What comes first: an attempt whose outcome is open; then the header; then follow-ups (statuses, corrections,
 // retractions) of messages that have left the lane; then messages in order; then closing and reopening.
 func nextOnChart(t connector.Thread, items []*connector.Item, now time.Time, line *Line) pick {
+	if !t.Placed() {
+		return pick{} // its identifiers on the chart are made of the platform's id, which the handover brings
+	}
 	var p picker
 	p.now = now
 	if open := first(items, func(i *connector.Item) bool {
@@ -57,15 +60,12 @@ func (p *picker) waitUntil(t time.Time) {
 	}
 }
 
-// never is the NextAt of an item that only a person or another commit can move.
-var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // ready says whether the item may be looked at now; if not, the lane is due when it may.
 func (p *picker) ready(i *connector.Item) bool {
 	if !i.NextAt.After(p.now) {
 		return true
 	}
-	if i.NextAt.Before(never) {
+	if i.NextAt.Before(connector.Never) {
 		p.waitUntil(i.NextAt)
 	}
 	return false
@@ -96,16 +96,46 @@ func pendingMessages(items []*connector.Item) []*connector.Item {
 			out = append(out, i)
 		}
 	}
-	slices.SortStableFunc(out, inThreadOrder)
 	return out
 }
 
-// inThreadOrder compares by sequence where both have one, else by (sent_at, id).
-func inThreadOrder(a, b *connector.Item) int {
-	if a.Sequence > 0 && b.Sequence > 0 {
-		return cmp.Compare(a.Sequence, b.Sequence)
+// earliest is the exchange that comes first in its thread: by sequence, or by (sent_at, id) where the channel has none. A
+// message without sequence in a thread that has them (a reply the platform never took) comes where it was written.
+func earliest(messages []*connector.Item) *connector.Item {
+	var placed, loose *connector.Item
+	for _, m := range messages {
+		switch {
+		case m.Sequence == 0:
+			if loose == nil || bySent(m, loose) < 0 {
+				loose = m
+			}
+		case placed == nil || cmp.Or(cmp.Compare(m.Sequence, placed.Sequence), bySent(m, placed)) < 0:
+			placed = m
+		}
 	}
+	if placed == nil || (loose != nil && loose.SentAt.Before(placed.SentAt)) {
+		return loose
+	}
+	return placed
+}
+
+func bySent(a, b *connector.Item) int {
 	return cmp.Or(a.SentAt.Compare(b.SentAt), cmp.Compare(a.MsgKey, b.MsgKey))
+}
+
+// byCommit compares by when items came to us. Ids are ULIDs, which part commits of one instant.
+func byCommit(a, b *connector.Item) int {
+	return cmp.Or(a.CommittedAt.Compare(b.CommittedAt), cmp.Compare(a.ID, b.ID))
+}
+
+// passed notes in t that an exchange has left the lane.
+func passed(t *connector.Thread, i *connector.Item) {
+	if i.Sequence > 0 {
+		t.NextSeq = max(t.NextSeq, i.Sequence+1)
+	}
+	if cmp.Or(i.SentAt.Compare(t.LastSent), cmp.Compare(i.MsgKey, t.LastMsg)) > 0 {
+		t.LastSent, t.LastMsg = i.SentAt, i.MsgKey
+	}
 }
 
 func isFollowUp(k connector.ItemKind) bool {
@@ -126,29 +156,31 @@ func (p *picker) followUp(items []*connector.Item) *connector.Item {
 		if !isFollowUp(it.Kind) || pending[it.MsgKey] || it.Reason == connector.MessageMissing {
 			continue
 		}
+		if slices.ContainsFunc(items, func(other *connector.Item) bool { return revisesBefore(other, it) }) {
+			continue
+		}
 		if !p.ready(it) {
 			continue
 		}
-		if best == nil || followUpBefore(it, best) {
+		if best == nil || byCommit(it, best) < 0 {
 			best = it
 		}
 	}
 	return best
 }
 
-func followUpBefore(a, b *connector.Item) bool {
-	if a.MsgKey == b.MsgKey && a.Kind != connector.ItemStatus && b.Kind != connector.ItemStatus {
-		if a.Kind != b.Kind {
-			return a.Kind == connector.ItemCorrection
-		}
-		return a.Revision < b.Revision
+// revisesBefore says whether a must be done before b: an earlier correction of the same message, or a correction before
+// the message's retraction. It waits even where a has to wait for something else.
+func revisesBefore(a, b *connector.Item) bool {
+	if a.Kind != connector.ItemCorrection || a.MsgKey != b.MsgKey || a.Reason == connector.MessageMissing {
+		return false
 	}
-	return a.CommittedAt.Before(b.CommittedAt)
+	return b.Kind == connector.ItemRetraction || (b.Kind == connector.ItemCorrection && a.Revision < b.Revision)
 }
 
 // message picks the first exchange in thread order, unless an earlier one may still come.
 func (p *picker) message(t connector.Thread, messages []*connector.Item, line *Line) pick {
-	m := messages[0]
+	m := earliest(messages)
 	hurry := slices.ContainsFunc(messages, func(i *connector.Item) bool { return i.Priority.Rank() > 0 })
 	out := pick{item: m}
 	wait := time.Time{}
@@ -178,14 +210,17 @@ func (p *picker) threadState(t connector.Thread, items []*connector.Item, messag
 	if t.Header == "" {
 		return nil // nothing of the thread has come yet
 	}
-	s := first(items, func(i *connector.Item) bool {
-		return i.Kind == connector.ItemClose || i.Kind == connector.ItemReopen
-	})
+	var s *connector.Item
+	for _, i := range items {
+		if (i.Kind == connector.ItemClose || i.Kind == connector.ItemReopen) && (s == nil || byCommit(i, s) < 0) {
+			s = i
+		}
+	}
 	if s == nil {
 		return nil
 	}
 	for _, m := range messages {
-		if m.CommittedAt.Before(s.CommittedAt) {
+		if byCommit(m, s) < 0 {
 			return nil
 		}
 	}

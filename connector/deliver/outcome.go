@@ -112,17 +112,24 @@ func (d *drainer) refuse(i *connector.Item, w *connector.WriteRow, a *connector.
 	d.ended(a, "refused", refused.Reason, refused.Status, []byte(refused.Detail.Reveal()))
 	if w.Write.Optional {
 		w.State = connector.WriteDropped
-		d.storeRow(w)
+		if w.Attempts > 0 {
+			d.storeRow(w)
+		}
 		return true
 	}
 	w.State = connector.WriteReady
-	d.storeRow(w)
+	if w.Attempts > 0 { // else no commit has the plan, and it is made anew
+		d.storeRow(w)
+	}
 	if refused.Reason == connector.Unauthorized {
 		d.c.reopen()
 		d.hold(i, refused.Reason, d.e.clock.Now().Add(recheckPatient(i.Tries)), refused.Detail.Reveal())
 		return false
 	}
 	d.park(i, refused.Reason, refused.Detail.Reveal())
+	if refused.Reason == connector.WrongSubject {
+		d.stop(i, refused.Reason)
+	}
 	return false
 }
 
@@ -133,6 +140,10 @@ func (d *drainer) conflict(ctx context.Context, i *connector.Item, w *connector.
 	if w.Write.Update != nil {
 		w.State = connector.WriteReady
 		d.storeRow(w)
+		if d.exhausted(i) {
+			d.park(i, connector.RetriesExhausted, "")
+			return false, nil
+		}
 		d.wait(i, connector.EarlierItem, now.Add(jitter(backoff(w.Attempts))))
 		return false, nil
 	}
@@ -141,11 +152,7 @@ func (d *drainer) conflict(ctx context.Context, i *connector.Item, w *connector.
 		r.Found = true
 		return d.accept(i, w, nil, r), nil
 	}
-	var refused *connector.Refused
-	if errors.As(err, &refused) {
-		return d.refuse(i, w, nil, err), nil
-	}
-	d.storeRow(w)
+	d.storeRow(w) // still open: a refused or failed search says nothing about what is there
 	i.State, i.Reason, i.NextAt = connector.Unknown, connector.Settling, w.AttemptedAt.Add(d.c.settle())
 	d.put(i)
 	return false, nil
@@ -161,7 +168,6 @@ func (d *drainer) filed(ctx context.Context, i *connector.Item) error {
 		return d.afterMessage(ctx, i)
 	case connector.ItemRequest:
 		d.requests[i.Detail.Request] = true
-		d.touch(connector.LaneChart)
 	}
 	return nil
 }

@@ -6,25 +6,28 @@ import (
 	"github.com/chartwire/chartwire/connector"
 )
 
-// request moves one item of a request lane: the CommunicationRequest of a reply, or a change of its status.
+// request moves one item of a request lane: the CommunicationRequest of a reply, or a change of its status. Once the
+// request itself is done with, whichever way, its exchange goes on.
 func (d *drainer) request(ctx context.Context, i *connector.Item) error {
+	err := d.requestItem(ctx, i)
+	if i.State.Done() && i.Detail.Status == "active" {
+		d.touch(connector.LaneChart)
+	}
+	return err
+}
+
+func (d *drainer) requestItem(ctx context.Context, i *connector.Item) error {
 	if i.FirstTried.IsZero() {
 		i.FirstTried = d.e.clock.Now()
 	}
-	if ok, err := d.bind(ctx, i); !ok || err != nil {
+	traits, rows, ok, err := d.begin(ctx, i)
+	if !ok || err != nil {
 		return err
-	}
-	traits, ok := d.traits(ctx, i)
-	if !ok {
-		return nil
 	}
 	create := i.Detail.Status == "active"
 	if !traits.Requests || (!create && !traits.RequestPut) {
-		return d.requestLeftOut(i)
-	}
-	rows, err := d.planned(ctx, i)
-	if err != nil {
-		return err
+		d.requestLeftOut(i)
+		return nil
 	}
 	if rows == nil {
 		x, ready, err := d.gatherRequest(ctx, i, traits)
@@ -32,26 +35,18 @@ func (d *drainer) request(ctx context.Context, i *connector.Item) error {
 			return err
 		}
 		if rows, ready = d.plan(i, x); !ready {
-			d.touch(connector.LaneChart)
 			return nil
 		}
 	}
 	if d.c.Mode == "shadow" {
-		return d.requestLeftOut(i)
+		d.requestLeftOut(i)
+		return nil
 	}
-	if err := d.fileAll(ctx, i, rows); err != nil {
-		return err
-	}
-	if i.State == connector.Parked {
-		d.touch(connector.LaneChart) // the exchange goes on without its request
-	}
-	return nil
+	return d.fileAll(ctx, i, rows)
 }
 
-func (d *drainer) requestLeftOut(i *connector.Item) error {
+func (d *drainer) requestLeftOut(i *connector.Item) {
 	d.finish(i, connector.NotDue, connector.PolicyLeftOut)
-	d.touch(connector.LaneChart)
-	return nil
 }
 
 // gatherRequest collects what a CommunicationRequest's plan may depend on.
@@ -59,7 +54,10 @@ func (d *drainer) gatherRequest(ctx context.Context, i *connector.Item, traits c
 	x := connector.Exchange{Kind: i.Kind, Base: d.c.Base, Channel: d.thread.Channel, Thread: d.thread.Info,
 		Patient: d.thread.Bound.Reference, Revision: 1, Refs: map[string]connector.Reference{}, Missing: map[string]bool{},
 		RequestID: i.Detail.Request, RequestStatus: i.Detail.Status, StatusReason: i.Detail.Why, Strategy: traits.Strategy}
-	x.Thread.ID = d.thread.Ext
+	x.Thread.ID = ""
+	if d.thread.Placed() {
+		x.Thread.ID = d.thread.Ext
+	}
 	var requestState connector.ItemState
 	born := false
 	err := d.e.store.View(ctx, func(tx connector.Tx) error {
@@ -87,7 +85,8 @@ func (d *drainer) gatherRequest(ctx context.Context, i *connector.Item, traits c
 		return x, false, err
 	}
 	if i.Detail.Status != "active" && !born && requestState != connector.Filed && !d.requests[i.Detail.Request] {
-		return x, false, d.requestLeftOut(i) // the request itself is not on the chart
+		d.requestLeftOut(i) // the request itself is not on the chart
+		return x, false, nil
 	}
 	ok, err := d.participants(ctx, i, &x)
 	return x, ok, err
@@ -149,7 +148,7 @@ func (d *drainer) afterMessage(ctx context.Context, i *connector.Item) error {
 		}
 		id := m.Client
 		if m.Born != "" {
-			id = m.Born
+			id = bornRef(items)
 		}
 		r := connector.Item{ID: connector.NewID(now), EHR: ehr, Thread: thread, Lane: connector.LaneRequest, Kind: connector.ItemRequest,
 			Message: m.ID, State: connector.Waiting, Channel: line.Name, Direction: connector.ToPatient, MsgKey: key,
@@ -160,6 +159,16 @@ func (d *drainer) afterMessage(ctx context.Context, i *connector.Item) error {
 		return tx.TouchLane(ehr, thread, connector.LaneRequest, now, connector.Routine)
 	})
 	return nil
+}
+
+// bornRef is the reference of the EHR's own request a message answers, as its items keep it.
+func bornRef(items []connector.Item) string {
+	for _, it := range items {
+		if it.Kind == connector.ItemExchange {
+			return it.Detail.Request
+		}
+	}
+	return ""
 }
 
 // has says whether the message already has an item of this kind (and status).

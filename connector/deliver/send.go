@@ -22,12 +22,16 @@ func (d *drainer) send(ctx context.Context, i *connector.Item) error {
 		return nil
 	}
 	if d.line.Channel == nil {
-		d.hold(i, connector.SendRefused, never, "the channel is not configured any more")
+		d.hold(i, connector.SendRefused, connector.Never, "the channel is not configured any more")
 		return nil
 	}
-	inDoubt := i.State == connector.Filing || i.State == connector.Unknown
-	if inDoubt && !d.line.SendIdempotent {
+	open := i.State == connector.Filing || i.State == connector.Unknown
+	switch {
+	case open && !d.line.SendIdempotent:
 		return d.unsure(i, m)
+	case open && d.exhausted(i):
+		d.park(i, connector.SendUnknown, "")
+		return nil
 	}
 	if ok, err := d.maySend(ctx, i, &m, patient); !ok || err != nil {
 		return err
@@ -46,6 +50,7 @@ func (d *drainer) send(ctx context.Context, i *connector.Item) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.c.Deadline)
 	defer cancel()
+	ctx = d.fenced(ctx)
 	h, err := d.line.Channel.Send(ctx, d.message4(m, patient))
 	return d.sent(i, m, a, h, err)
 }
@@ -70,7 +75,7 @@ func (d *drainer) message4(m connector.MessageRow, k connector.PatientKey) conne
 	o := connector.Outgoing{ClientID: m.Client, Subject: d.thread.Info.Subject, Topic: d.thread.Info.Topic,
 		Priority: m.Message.Priority, Sender: m.Message.Sender, Recipients: m.Message.Recipients, SentAt: m.Message.SentAt,
 		Text: m.Message.Text, Language: m.Message.Language, InReplyTo: m.Message.InReplyTo, Attachments: m.Message.Attachments}
-	if d.thread.Ext != d.thread.ID {
+	if d.thread.Placed() {
 		o.ThreadID = d.thread.Ext
 	} else {
 		o.Patient = &k
@@ -81,7 +86,11 @@ func (d *drainer) message4(m connector.MessageRow, k connector.PatientKey) conne
 // maySend asks once more, just before the message leaves: consent, and for an EHR-born message its request.
 func (d *drainer) maySend(ctx context.Context, i *connector.Item, m *connector.MessageRow, k connector.PatientKey) (bool, error) {
 	if reason, err := d.consent(ctx, m.Message.Recipients, k); reason != "" || err != nil {
-		if err == nil {
+		switch {
+		case err != nil:
+		case inDoubt(i, m):
+			d.park(i, connector.SendUnknown, reason.Sentence()) // it may have gone out before: not known to have failed
+		default:
 			d.notSent(i, *m, reason, reason.Sentence())
 		}
 		return false, err
@@ -90,6 +99,11 @@ func (d *drainer) maySend(ctx context.Context, i *connector.Item, m *connector.M
 		return true, nil
 	}
 	return d.stillWanted(ctx, i, m)
+}
+
+// inDoubt says whether the platform may have taken the message already.
+func inDoubt(i *connector.Item, m *connector.MessageRow) bool {
+	return i.State == connector.Filing || i.State == connector.Unknown || m.Delivery.State == connector.SendUnsure
 }
 
 // consent gives the reason not to send to these recipients, or "".
@@ -126,11 +140,13 @@ func (d *drainer) sent(i *connector.Item, m connector.MessageRow, a *connector.A
 	var refused *connector.Refused
 	var retry *connector.Retry
 	switch {
+	case errors.Is(err, connector.ErrFenced):
+		return connector.ErrFenced // nothing was sent; the lane's new holder sees an open attempt
 	case err == nil:
 		d.ended(a, "filed", "", 0, nil)
 		d.audit("send", "C", 0, i, map[string]string{"client_message_id": m.Client})
+		d.finish(i, connector.Filed, "") // before the thread may be moved
 		d.handedOver(m, h)
-		d.finish(i, connector.Filed, "")
 	case errors.As(err, &refused):
 		d.ended(a, "refused", refused.Reason, refused.Status, []byte(refused.Detail.Reveal()))
 		d.notSent(i, m, connector.SendRefused, refused.Detail.Reveal())
@@ -143,7 +159,11 @@ func (d *drainer) sent(i *connector.Item, m connector.MessageRow, a *connector.A
 		d.wait(i, connector.RateLimited, now.Add(max(retry.After, backoff(i.Tries))))
 	default:
 		d.ended(a, "ambiguous", connector.SendUnknown, ambiguousStatus(err), nil)
-		i.State, i.Reason, i.NextAt = connector.Unknown, connector.Settling, now.Add(backoff(i.Tries))
+		wait := unsureFor
+		if d.line.SendIdempotent {
+			wait = backoff(i.Tries)
+		}
+		i.State, i.Reason, i.NextAt = connector.Unknown, connector.Settling, now.Add(wait)
 		d.audit("send", "C", 4, i, map[string]string{"client_message_id": m.Client, "outcome": "unknown"})
 		d.put(i)
 		d.delivery(m, connector.Delivery{State: connector.SendUnsure, At: now})
@@ -160,11 +180,6 @@ func (d *drainer) unsure(i *connector.Item, m connector.MessageRow) error {
 		d.delivery(m, connector.Delivery{State: connector.SendUnsure, At: now})
 		return nil
 	}
-	if wait := i.ChangedAt.Add(unsureFor); now.Before(wait) {
-		i.NextAt = wait
-		d.put(i)
-		return nil
-	}
 	d.park(i, connector.SendUnknown, "")
 	return nil
 }
@@ -174,7 +189,7 @@ func (d *drainer) notSent(i *connector.Item, m connector.MessageRow, r connector
 	d.delivery(m, connector.Delivery{State: connector.Failed, At: d.e.clock.Now(), Reason: text})
 	d.audit("send", "C", 8, i, map[string]string{"client_message_id": m.Client, "reason": string(r)})
 	d.park(i, r, text)
-	d.placed(m, 0, "")
+	d.unplaced(m)
 }
 
 // delivery advances how far the message has got.
@@ -191,81 +206,46 @@ func (d *drainer) delivery(m connector.MessageRow, to connector.Delivery) {
 	})
 }
 
-// handedOver gives the message its place: the platform's id, its sequence, and its thread where the platform made one.
+// handedOver writes down that the platform has the message. What it says may contradict what it said before; then a
+// person has to compare.
 func (d *drainer) handedOver(m connector.MessageRow, h connector.Handover) {
-	now := d.e.clock.Now()
-	thread := d.thread
-	if thread.Ext == thread.ID && h.ThreadID != "" {
-		d.later(func(tx connector.Tx) error { return rename(tx, thread, h.ThreadID) })
-	}
+	now, line := d.e.clock.Now(), d.line
 	d.later(func(tx connector.Tx) error {
 		row, err := tx.Message(m.EHR, m.ID)
 		if err != nil {
 			return err
 		}
-		if h.MessageID != "" {
-			row.Message.ID = h.MessageID
+		_, _, err = connector.TakeHandover(tx, row, h, now)
+		if !errors.Is(err, connector.ErrOtherMessage) {
+			return err
 		}
-		if h.Sequence > 0 {
-			row.Message.Sequence = h.Sequence
-		}
-		at := h.At
-		if at.IsZero() {
-			at = now
-		}
-		if row.Delivery.State.Advance(connector.HandedOver) != row.Delivery.State {
-			row.Delivery = connector.Delivery{State: connector.HandedOver, At: at}
-		}
-		return tx.PutMessage(&row)
+		n := connector.Item{ID: connector.NewID(now), EHR: m.EHR, Thread: m.Thread, Kind: connector.ItemNotice, Message: m.ID,
+			State: connector.Parked, Reason: connector.Conflict, Owner: line.DefaultPool, Channel: line.Name,
+			Direction: connector.ToPatient, CommittedAt: now, ChangedAt: now, Detail: connector.ItemDetail{Text: err.Error()}}
+		return tx.PutItem(&n)
 	})
-	d.placed(m, h.Sequence, h.MessageID)
+	if !d.thread.Placed() {
+		d.items = nil // the thread has its name now, or became part of another: look anew
+	}
 }
 
-// rename gives a thread of ours the platform's id. Where events of that thread came in meanwhile, ours moves into it.
-func rename(tx connector.Tx, t connector.Thread, ext string) error {
-	other, err := tx.ThreadByExt(t.EHR, t.Channel, ext)
-	switch {
-	case err == nil && other.ID != t.ID:
-		return tx.Rehome(t.EHR, t.ID, other.ID)
-	case err != nil && !errors.Is(err, connector.ErrNotFound):
-		return err
-	}
-	now, err := tx.Thread(t.EHR, t.ID)
-	if err != nil {
-		return err
-	}
-	now.Ext, now.Info.ID = ext, ext
-	return tx.PutThread(&now)
-}
-
-// placed lets the message's exchange be filed: it has its place in the thread now, or never will.
-func (d *drainer) placed(m connector.MessageRow, sequence int64, id string) {
+// unplaced lets the exchange of a message that will not go out be filed as not done: it never gets a place.
+func (d *drainer) unplaced(m connector.MessageRow) {
 	now := d.e.clock.Now()
 	d.later(func(tx connector.Tx) error {
 		items, err := tx.ItemsOf(m.EHR, m.ID)
 		if err != nil {
 			return err
 		}
-		thread := m.Thread
 		for _, it := range items {
-			thread = it.Thread
-			if it.Kind != connector.ItemExchange || it.State.Done() {
+			if it.Kind != connector.ItemExchange || it.State.Done() || it.Reason != connector.NeedsHandover {
 				continue
 			}
-			if it.Reason == connector.NeedsHandover {
-				it.Reason = ""
-			}
-			if sequence > 0 {
-				it.Sequence = sequence
-			}
-			if id != "" {
-				it.MsgKey = id
-			}
-			it.ChangedAt = now
+			it.State, it.Reason, it.NextAt, it.ChangedAt = connector.Waiting, "", time.Time{}, now
 			if err := tx.PutItem(&it); err != nil {
 				return err
 			}
 		}
-		return tx.TouchLane(m.EHR, thread, connector.LaneChart, now, m.Message.Priority)
+		return tx.TouchLane(m.EHR, m.Thread, connector.LaneChart, now, m.Message.Priority)
 	})
 }

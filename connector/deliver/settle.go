@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/chartwire/chartwire/connector"
 )
@@ -20,14 +21,22 @@ func (d *drainer) settle(ctx context.Context, i *connector.Item, w *connector.Wr
 	}
 	r, err := d.search(ctx, w)
 	var refused *connector.Refused
+	var early tooNew
 	switch {
 	case err == nil:
 		r.Found = true
 		d.audit("find", "R", 0, i, map[string]string{"outcome": "found"})
+		d.settled(w, "found")
 		return d.accept(i, w, nil, r), nil
 	case errors.Is(err, connector.ErrAbsent):
 		d.audit("find", "R", 0, i, map[string]string{"outcome": "absent"})
+		d.settled(w, "absent")
 		w.State = connector.WriteReady
+		if d.exhausted(i) {
+			d.storeRow(w)
+			d.park(i, connector.RetriesExhausted, "")
+			return false, nil
+		}
 		return true, nil
 	case errors.Is(err, connector.ErrNotSearchable):
 		if w.Write.Optional {
@@ -37,15 +46,57 @@ func (d *drainer) settle(ctx context.Context, i *connector.Item, w *connector.Wr
 		}
 		d.park(i, connector.NotSearchable, "")
 		return false, nil
-	case errors.As(err, &refused):
-		return d.refuse(i, w, nil, err), nil
 	case ctx.Err() != nil:
 		return false, ctx.Err()
+	case errors.As(err, &early):
+		i.State, i.Reason, i.NextAt = connector.Unknown, connector.Settling, now.Add(time.Duration(early))
+		d.put(i)
+		return false, nil
+	case errors.As(err, &refused) && refused.Reason == connector.Unauthorized:
+		d.c.reopen()
+		d.unsettled(i, err)
+		return false, nil
+	case errors.As(err, &refused) && w.Write.Optional:
+		w.State = connector.WriteDropped
+		d.storeRow(w)
+		return true, nil
+	case errors.As(err, &refused):
+		// A refused search says nothing about the write: it stays attempted, and a replay searches again.
+		d.park(i, refused.Reason, refused.Detail.Reveal())
+		return false, nil
 	}
-	i.State, i.Reason, i.NextAt = connector.Unknown, connector.Settling, d.c.unanswered(now, 0)
-	i.Tries++
-	d.put(i)
+	d.unsettled(i, err)
 	return false, nil
+}
+
+// resume settles what earlier attempts of an item left open. It reports false where the item can go no further now.
+func (d *drainer) resume(ctx context.Context, i *connector.Item, rows []connector.WriteRow) (bool, error) {
+	for n := range rows {
+		if rows[n].State != connector.WriteAttempted {
+			continue
+		}
+		if ok, err := d.settle(ctx, i, &rows[n]); !ok || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// settled ends the attempt of a worker that never told how it went.
+func (d *drainer) settled(w *connector.WriteRow, outcome string) {
+	id, now := w.ID, d.e.clock.Now()
+	d.later(func(tx connector.Tx) error {
+		attempts, err := tx.Attempts(d.c.ID, id)
+		if err != nil || len(attempts) == 0 {
+			return err
+		}
+		a := attempts[len(attempts)-1]
+		if !a.EndedAt.IsZero() {
+			return nil
+		}
+		a.EndedAt, a.Outcome = now, outcome
+		return tx.PutAttempt(&a)
+	})
 }
 
 // search looks for a write on the chart. A search by identifier may conclude "absent" only on a connection where it has
@@ -89,6 +140,11 @@ func (d *drainer) find(ctx context.Context, w connector.Write) (connector.Receip
 	return d.c.EHR.Find(ctx, w)
 }
 
+// tooNew says that what Find is proven with may not be in the EHR's index for this long.
+type tooNew time.Duration
+
+func (tooNew) Error() string { return "the write that Find is proven with is too new to be found" }
+
 // proven says whether a Find by identifier is known to see what we write here. Where it is not known yet, a write that
 // is known to be filed is looked for now.
 func (d *drainer) proven(ctx context.Context) (bool, error) {
@@ -108,9 +164,18 @@ func (d *drainer) proven(ctx context.Context) (bool, error) {
 	if err != nil || row.FindProven || known.ID == "" {
 		return row.FindProven, err
 	}
+	known = d.c.probeWith(&known)
+	if wait := known.FiledAt.Add(d.c.SearchLag).Sub(d.e.clock.Now()); wait > 0 { // not in the index yet, perhaps
+		return false, tooNew(wait)
+	}
 	r, err := d.find(ctx, known.Write)
-	if err != nil || r.Reference != known.Receipt.Reference {
+	switch {
+	case errors.Is(err, connector.ErrAbsent), errors.Is(err, connector.ErrNotSearchable), errors.As(err, new(*connector.Refused)),
+		err == nil && r.Reference != known.Receipt.Reference:
+		d.c.probeWith(nil)
 		return false, nil
+	case err != nil:
+		return false, err
 	}
 	d.later(func(tx connector.Tx) error {
 		row, err := tx.EHR(d.c.ID)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -72,11 +73,12 @@ func eachReference(body []byte, visit func(value string, start, end int)) error 
 	}
 	var stack []level
 	for {
+		before := int(dec.InputOffset())
 		tok, err := dec.Token()
+		if err == io.EOF && len(stack) == 0 && before > 0 {
+			return nil
+		}
 		if err != nil {
-			if len(stack) == 0 && dec.InputOffset() > 0 {
-				return nil
-			}
 			return fmt.Errorf("the plan's body is not JSON: %w", err)
 		}
 		top := len(stack) - 1
@@ -100,13 +102,11 @@ func eachReference(body []byte, visit func(value string, start, end int)) error 
 			continue
 		}
 		stack[top].isKey = true
-		if s, ok := tok.(string); ok && stack[top].key == "reference" && isSymbol(s) {
-			end := int(dec.InputOffset())
-			start := end - len(s) - 2
-			// A symbol has no character JSON must escape, so its quoted form is itself; anything else is not ours.
-			if start >= 0 && string(body[start+1:end-1]) == s {
-				visit(s, start, end)
-			}
+		if s, ok := tok.(string); ok && stack[top].key == "reference" {
+			// Between a member's name and its value stand only white space and the colon. The value's own bytes may be
+			// escaped (a platform's id may hold any character), so they are measured and not rebuilt.
+			start := before + bytes.IndexByte(body[before:], '"')
+			visit(s, start, int(dec.InputOffset()))
 		}
 	}
 }

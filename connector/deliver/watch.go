@@ -160,7 +160,7 @@ func (e *Engine) draft(ctx context.Context, c *conn, w connector.Watcher, line *
 	b := BornDraft{EHR: c.ID, Channel: line.Name, Request: r}
 	p, err := c.patient(ctx, connector.PatientKey{Reference: r.Subject})
 	switch {
-	case errors.Is(err, connector.ErrNoMatch) || r.Subject == "":
+	case errors.Is(err, connector.ErrNoMatch), r.Subject == "", gone(err):
 		b.Refusal = connector.NoPatient
 		return b, nil
 	case err != nil:
@@ -195,6 +195,13 @@ func (e *Engine) refusal(c *conn, r connector.EHRRequest, p connector.Patient, n
 	return ""
 }
 
+// gone says whether the EHR definitely does not show a resource. A refusal of our credentials or scopes says nothing about
+// the resource.
+func gone(err error) bool {
+	var refused *connector.Refused
+	return errors.As(err, &refused) && refused.Reason != connector.Unauthorized && refused.Reason != connector.ScopeMissing
+}
+
 // recipients must each be the subject or one of their RelatedPersons, with an address on the channel.
 func (e *Engine) recipients(ctx context.Context, c *conn, w connector.Watcher, r connector.EHRRequest, p connector.Patient) ([]connector.Participant, connector.Reason, error) {
 	refs := r.Recipients
@@ -205,7 +212,7 @@ func (e *Engine) recipients(ctx context.Context, c *conn, w connector.Watcher, r
 	for _, ref := range refs {
 		who, err := w.Recipient(ctx, ref)
 		switch {
-		case errors.Is(err, connector.ErrNoMatch):
+		case errors.Is(err, connector.ErrNoMatch), gone(err):
 			return nil, connector.RecipientRefused, nil
 		case err != nil:
 			return nil, "", err
@@ -213,10 +220,11 @@ func (e *Engine) recipients(ctx context.Context, c *conn, w connector.Watcher, r
 			return nil, connector.RecipientRefused, nil
 		}
 		if who.IsPatient {
-			if len(p.Identifiers) == 0 && who.Phone == "" {
+			patient := e.patientParticipant(c, p)
+			if patient.Identifier == nil {
 				return nil, connector.NoAddress, nil
 			}
-			out = append(out, e.patientParticipant(c, p))
+			out = append(out, patient)
 			continue
 		}
 		if who.Participant == "" {
@@ -277,6 +285,26 @@ func (e *Engine) keyOf(c *conn, p connector.Patient) connector.PatientKey {
 	return k
 }
 
+// Patient reads a patient of an EHR by reference and names them in the channels' terms, for a thread that begins with us.
+// ErrNoMatch: there is none, or the record is inactive or merged. Other errors are the connection's; ask again.
+func (e *Engine) Patient(ctx context.Context, ehr, reference string) (connector.PatientKey, error) {
+	c := e.conns[ehr]
+	if c == nil {
+		return connector.PatientKey{}, connector.ErrNoMatch
+	}
+	if _, err := c.can(ctx); err != nil {
+		return connector.PatientKey{}, err
+	}
+	p, err := c.patient(ctx, connector.PatientKey{Reference: reference})
+	if err != nil {
+		return connector.PatientKey{}, err
+	}
+	if !p.Active || p.ReplacedBy != "" {
+		return connector.PatientKey{}, connector.ErrNoMatch
+	}
+	return e.keyOf(c, p), nil
+}
+
 // senderOf names who asked for the message; a request without a sender or requester is the system's.
 func senderOf(r connector.EHRRequest) connector.Participant {
 	ref := r.Sender
@@ -299,10 +327,9 @@ func (d *drainer) stillWanted(ctx context.Context, i *connector.Item, m *connect
 		return false, err
 	}
 	now := d.e.clock.Now()
-	r, err := w.Request(ctx, m.Born)
-	var refused *connector.Refused
+	r, err := w.Request(ctx, i.Detail.Request)
 	switch {
-	case errors.Is(err, connector.ErrNoMatch), errors.As(err, &refused):
+	case errors.Is(err, connector.ErrNoMatch), gone(err):
 		d.notWanted(i, *m, connector.RequestNotActive)
 		return false, nil
 	case ctx.Err() != nil:
@@ -335,8 +362,12 @@ func (d *drainer) stillWanted(ctx context.Context, i *connector.Item, m *connect
 // notWanted leaves out a message whose request must not be sent any more. There was no exchange, so nothing is charted.
 func (d *drainer) notWanted(i *connector.Item, m connector.MessageRow, r connector.Reason) {
 	now := d.e.clock.Now()
+	if inDoubt(i, &m) {
+		d.park(i, connector.SendUnknown, r.Sentence()) // it may have gone out before
+		return
+	}
 	d.delivery(m, connector.Delivery{State: connector.Failed, At: now, Reason: r.Sentence()})
-	d.audit("send", "C", 8, i, map[string]string{"request": m.Born, "reason": string(r)})
+	d.audit("send", "C", 8, i, map[string]string{"request": i.Detail.Request, "reason": string(r)})
 	d.park(i, r, "")
 	t := d.thread
 	d.later(func(tx connector.Tx) error {
@@ -344,7 +375,7 @@ func (d *drainer) notWanted(i *connector.Item, m connector.MessageRow, r connect
 		if err != nil {
 			return err
 		}
-		if t.Ext == t.ID && t.Header != "" { // the thread never began
+		if !t.Placed() && t.Header != "" { // the thread never began
 			header, err := tx.Item(t.EHR, t.Header)
 			if err != nil {
 				return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/egress"
@@ -13,17 +14,17 @@ import (
 func (d *drainer) fileAll(ctx context.Context, i *connector.Item, rows []connector.WriteRow) error {
 	for n := range rows {
 		w := &rows[n]
-		if w.State == connector.WriteAttempted {
-			if ok, err := d.settle(ctx, i, w); !ok || err != nil {
-				return err
-			}
-		}
 		if w.State == connector.WriteFiled || w.State == connector.WriteDropped {
 			d.know(w)
 			continue
 		}
 		if ok, err := d.fileOne(ctx, i, rows, n); !ok || err != nil {
 			return err
+		}
+	}
+	for n := range rows {
+		if rows[n].Attempts == 0 { // it needed no attempt, so no commit has it yet
+			d.storeRow(&rows[n])
 		}
 	}
 	d.audit("file", "C", 0, i, map[string]string{"kind": string(i.Kind), "entries": entries(rows)})
@@ -71,6 +72,10 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 	if err := d.c.EHR.Gate(w.Write); err != nil {
 		return d.refuse(i, w, nil, err), nil
 	}
+	if wait := d.c.closedFor(d.e.clock.Now()); wait > 0 { // another lane was told so meanwhile
+		d.wait(i, connector.EHRUnavailable, d.e.clock.Now().Add(wait+jitter(time.Second)))
+		return false, nil
+	}
 	a, err := d.commitAttempt(ctx, i, rows, n)
 	if err != nil {
 		return false, err
@@ -84,13 +89,17 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 func (d *drainer) attempt(ctx context.Context, w connector.Write) (connector.Receipt, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.c.Deadline)
 	defer cancel()
-	ctx = egress.WithFence(ctx, func() error {
+	return d.c.EHR.File(d.fenced(ctx), w)
+}
+
+// fenced makes requests under ctx stop before their first byte where our lease of the lane has run out.
+func (d *drainer) fenced(ctx context.Context) context.Context {
+	return egress.WithFence(ctx, func() error {
 		if d.e.clock.Now().After(d.lane.Until) {
 			return connector.ErrFenced
 		}
 		return nil
 	})
-	return d.c.EHR.File(ctx, w)
 }
 
 // unresolved settles a plan that names an entry which is not on the chart.
@@ -194,6 +203,9 @@ func (d *drainer) takenByOther(ctx context.Context, i *connector.Item, w *connec
 		return false, true, nil
 	case err != nil:
 		return false, false, err
+	case other.State == connector.WriteDropped: // left out or in another's way there, which says nothing about here
+		w.Key += "|" + i.ID
+		return false, true, nil
 	case other.State == connector.WriteFiled:
 		w.State, w.Receipt, w.Key = connector.WriteDropped, other.Receipt, w.Key+"|"+i.ID
 		if w.Provides != "" {
@@ -242,10 +254,12 @@ func (d *drainer) prepare(ctx context.Context, i *connector.Item, w *connector.W
 		return false, false, nil
 	case receipt != nil:
 		w.State, w.Receipt, w.FiledAt = connector.WriteFiled, *receipt, d.e.clock.Now()
-		d.storeRow(w)
+		if w.Attempts > 0 {
+			d.storeRow(w)
+		}
 		return true, true, nil
 	}
-	final.Key = w.Write.Key
+	final.Key, final.Update = w.Write.Key, w.Write.Update // a retry reads and patches anew
 	w.Write = final
 	return false, true, nil
 }
@@ -255,7 +269,7 @@ func (d *drainer) prepare(ctx context.Context, i *connector.Item, w *connector.W
 func (d *drainer) commitAttempt(ctx context.Context, i *connector.Item, rows []connector.WriteRow, n int) (*connector.Attempt, error) {
 	now := d.e.clock.Now()
 	w := &rows[n]
-	w.State, w.AttemptedAt = connector.WriteAttempted, now
+	w.State = connector.WriteAttempted
 	w.Attempts++
 	if i.FirstTried.IsZero() {
 		i.FirstTried = now
@@ -264,10 +278,19 @@ func (d *drainer) commitAttempt(ctx context.Context, i *connector.Item, rows []c
 	i.Tries++
 	d.put(i)
 	for k := range rows {
-		if k == n || rows[k].Attempts == 0 {
+		if rows[k].Attempts == 0 {
 			d.storeRow(&rows[k])
 		}
 	}
+	// The time is taken inside the commit, after the lease was renewed: what may still be sent under that lease, and how
+	// long it may be under way, then lies within settle of it.
+	row := *w
+	d.later(func(tx connector.Tx) error {
+		c := row
+		c.AttemptedAt = d.e.clock.Now()
+		w.AttemptedAt = c.AttemptedAt
+		return tx.PutWrite(&c)
+	})
 	a := &connector.Attempt{ID: connector.NewID(now), EHR: d.c.ID, Thread: d.thread.ID, Write: w.ID, No: w.Attempts,
 		Fence: d.lane.Fence, StartedAt: now}
 	d.storeAttempt(a)

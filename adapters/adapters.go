@@ -1,0 +1,113 @@
+// Package adapters is the one map of name → adapter. Adding an adapter means its own package, its test, its docs page and
+// one line here.
+package adapters
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	ehrfhir "github.com/chartwire/chartwire/adapters/ehr/fhir"
+	"github.com/chartwire/chartwire/adapters/filing"
+
+	"github.com/chartwire/chartwire/adapters/channel/webhook"
+	"github.com/chartwire/chartwire/config"
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/fhir/r4"
+	"github.com/chartwire/chartwire/fhir/smart"
+)
+
+// EHRParts is what an EHR adapter is built from. HTTP is nil where nothing may be called (map, config check).
+type EHRParts struct {
+	Config   config.EHR
+	Base     string            // identity.base
+	People   map[string]string // the channels' ids of people and pools → EHR reference
+	Channels []string          // names of the channels that file here
+	HTTP     *http.Client
+	Now      func() time.Time
+}
+
+// ChannelParts is what a channel adapter is built from.
+type ChannelParts struct {
+	Config config.Channel
+	HTTP   *http.Client
+	Now    func() time.Time
+}
+
+var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
+	config.FHIR: newFHIR,
+}
+
+var channels = map[config.ChannelType]func(ChannelParts) (connector.Channel, error){
+	config.Webhook: newWebhook,
+}
+
+// EHR builds the adapter of a connection. The error names a type this version does not have, or what is wrong with it.
+func EHR(p EHRParts) (connector.EHR, error) {
+	build, ok := ehrs[p.Config.Type]
+	if !ok {
+		return nil, fmt.Errorf("EHR %q: this version has no adapter of type %s; it has %v", p.Config.Name, p.Config.Type, EHRTypes())
+	}
+	return build(p)
+}
+
+// Channel builds the adapter of a channel.
+func Channel(p ChannelParts) (connector.Channel, error) {
+	build, ok := channels[p.Config.Type]
+	if !ok {
+		return nil, fmt.Errorf("channel %q: this version has no adapter of type %s", p.Config.Name, p.Config.Type)
+	}
+	return build(p)
+}
+
+// EHRTypes lists the EHR types there is an adapter for.
+func EHRTypes() []config.EHRType { return slices.Sorted(maps.Keys(ehrs)) }
+
+func newFHIR(p EHRParts) (connector.EHR, error) {
+	c := p.Config
+	if c.Filing.Per == config.PerThread {
+		return nil, fmt.Errorf("EHR %q: filing.per thread is not available for type fhir in this version; write exchange", c.Name)
+	}
+	o := ehrfhir.Options{
+		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, Channels: p.Channels, HTTP: p.HTTP, Now: p.Now, Deadline: c.Limits.Deadline,
+		Policy: filing.Policy{
+			Organization: c.Organization, Location: c.Location(),
+			NoteType:      r4.NewCoding(c.Filing.NoteType.System, c.Filing.NoteType.Code, c.Filing.NoteType.Display),
+			DocStatus:     docStatus(c.Filing.DocStatus),
+			CreateProxies: c.Filing.Proxies == config.ProxiesCreate,
+			Internal:      c.Filing.Internal == config.InternalAuto,
+			InlineBytes:   int64(c.Limits.InlineBytes),
+			People:        p.People, Systems: c.IdentifierSystems,
+		},
+	}
+	for _, s := range c.Filing.As {
+		if s == config.StrategyDocument || s == config.StrategyMDM {
+			return nil, fmt.Errorf("EHR %q: filing.as %s is not available for type fhir in this version; write auto, communication or note", c.Name, s)
+		}
+		o.FilingAs = append(o.FilingAs, string(s))
+	}
+	if c.Backend != nil && !c.Backend.Key.Missing() {
+		key, err := smart.LoadKey([]byte(c.Backend.Key.Reveal()))
+		if err != nil {
+			return nil, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
+		}
+		o.Credentials = &ehrfhir.Credentials{ClientID: c.Backend.ClientID, Key: key, Scopes: c.Backend.Scopes}
+	}
+	return ehrfhir.New(o), nil
+}
+
+func docStatus(s config.DocStatus) r4.DocStatus {
+	if s == config.DocPreliminary {
+		return r4.DocPreliminary
+	}
+	return r4.DocFinal
+}
+
+func newWebhook(p ChannelParts) (connector.Channel, error) {
+	c := p.Config
+	return webhook.New(webhook.Options{Name: c.Name, Secrets: c.Secret.Secrets(), Now: p.Now, HTTP: p.HTTP, SendURL: c.SendURL,
+		SendIdempotent: c.SendIdempotent, UnknownFields: string(c.UnknownFields), MediaOrigins: c.Media.Origins,
+		MediaMaxBytes: int64(c.Media.MaxBytes), MaxBody: int64(c.MaxEventBytes)})
+}

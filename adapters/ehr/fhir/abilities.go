@@ -1,0 +1,179 @@
+package fhir
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/fhir/r4"
+	"github.com/chartwire/chartwire/fhir/smart"
+)
+
+// abilities is what a connection declares and grants. What is declared may be untrue (Open learns of disproof from File);
+// what is not declared or not granted is not tried.
+type abilities struct {
+	known    bool // false: nothing is known yet, and everything is assumed
+	declared r4.Capability
+	secured  bool // tokens are used, so granted counts
+	granted  smart.Scopes
+}
+
+// everything is assumed before the EHR was asked, so that plans can be shown without a network.
+func everything() abilities { return abilities{} }
+
+var permissions = map[string]smart.Permission{
+	"create": smart.Create, "read": smart.Read, "update": smart.Update, "search-type": smart.Search,
+}
+
+func (a abilities) declares(resource, interaction string) bool {
+	return !a.known || a.declared.Declares(resource, interaction)
+}
+
+func (a abilities) grants(resource, interaction string) bool {
+	if !a.known || !a.secured {
+		return true
+	}
+	return smart.Covers(a.granted, smart.Scope{Level: "system", Type: resource, Can: permissions[interaction], Query: noteQuery(resource)})
+}
+
+// noteQuery is the narrowest thing we do with a type: a grant that is limited to clinical notes covers it.
+func noteQuery(resource string) string {
+	if resource == "DocumentReference" {
+		return "category=clinical-note"
+	}
+	return ""
+}
+
+// searches says whether a type can be searched by a parameter.
+func (a abilities) searches(resource, param string) bool {
+	if !a.known {
+		return true
+	}
+	return a.declares(resource, "search-type") && a.grants(resource, "search-type") && a.declared.SearchParam(resource, param)
+}
+
+// can is declared ∧ granted ∧ not disproven. Callers hold e.mu.
+func (e *EHR) can(resource, interaction string) bool {
+	return e.able.declares(resource, interaction) && e.able.grants(resource, interaction) && !e.disproven[resource+" "+interaction]
+}
+
+// resources names the type each strategy writes, best first under auto.
+var resources = []struct {
+	strategy connector.Strategy
+	resource string
+}{
+	{connector.AsCommunication, "Communication"},
+	{connector.AsNote, "DocumentReference"},
+}
+
+func resourceOf(s connector.Strategy) string {
+	for _, r := range resources {
+		if r.strategy == s {
+			return r.resource
+		}
+	}
+	return ""
+}
+
+// wanted are the strategies policy allows, best first.
+func wanted(filingAs []string) []connector.Strategy {
+	auto := len(filingAs) == 0 || slices.Contains(filingAs, "auto")
+	var out []connector.Strategy
+	if auto {
+		for _, r := range resources {
+			out = append(out, r.strategy)
+		}
+		return out
+	}
+	for _, s := range filingAs {
+		if resourceOf(connector.Strategy(s)) != "" {
+			out = append(out, connector.Strategy(s))
+		}
+	}
+	return out
+}
+
+// strategy is the best wanted one the EHR can do, "" for none. Callers hold e.mu.
+func (e *EHR) strategy() connector.Strategy {
+	for _, s := range wanted(e.opts.FilingAs) {
+		if e.can(resourceOf(s), "create") {
+			return s
+		}
+	}
+	return ""
+}
+
+// traits is what the connection can do under a strategy. Callers hold e.mu.
+func (e *EHR) traits(s connector.Strategy) connector.Traits {
+	a, kind := e.able, resourceOf(s)
+	change := func(resource string) bool { return e.can(resource, "update") && e.can(resource, "read") }
+	return connector.Traits{
+		Strategy:    s,
+		Update:      change(kind),
+		Requests:    e.can("CommunicationRequest", "create"),
+		RequestPut:  change("CommunicationRequest"),
+		Watch:       a.searches("CommunicationRequest", "_lastUpdated") || e.can("CommunicationRequest", "search-type"),
+		Subscribe:   e.can("Subscription", "create"),
+		Transaction: !a.known || a.declared.Transaction(),
+		Provenance:  e.can("Provenance", "create"),
+		Proxies:     e.opts.Policy.CreateProxies && e.can("RelatedPerson", "create"),
+		IfNoneExist: !a.known || a.declared.ConditionalCreate(kind),
+		Echo:        connector.EchoExact,
+		Missing:     e.missing(),
+	}
+}
+
+// missing lists the scopes the filing needs, the EHR declares and the token does not allow.
+func (e *EHR) missing() []string {
+	if !e.able.known || !e.able.secured {
+		return nil
+	}
+	return smart.Missing(e.able.granted, needed(e.able, e.opts)).Spell(false)
+}
+
+// need is what we may do with a type.
+type need struct {
+	resource string
+	can      smart.Permission
+}
+
+func needs(o Options) []need {
+	all := smart.Create | smart.Read | smart.Update | smart.Search
+	list := []need{{"Patient", smart.Read | smart.Search}, {"Practitioner", smart.Search}, {"RelatedPerson", smart.Read | smart.Search}}
+	if o.Policy.CreateProxies {
+		list = append(list, need{"RelatedPerson", smart.Create})
+	}
+	for _, s := range wanted(o.FilingAs) {
+		list = append(list, need{resourceOf(s), all})
+	}
+	return append(list, need{"CommunicationRequest", all}, need{"Provenance", smart.Create | smart.Search},
+		need{"Binary", smart.Create | smart.Read}, need{"Subscription", smart.Create | smart.Read | smart.Update | smart.Search})
+}
+
+// needed are the scopes to ask for: what the filing uses and the EHR declares, no more.
+func needed(a abilities, o Options) smart.Scopes {
+	can := map[string]smart.Permission{}
+	var order []string
+	for _, n := range needs(o) {
+		for interaction, p := range permissions {
+			if n.can&p == 0 || !a.declares(n.resource, interaction) {
+				continue
+			}
+			if can[n.resource] == 0 {
+				order = append(order, n.resource)
+			}
+			can[n.resource] |= p
+		}
+	}
+	var out smart.Scopes
+	for _, resource := range order {
+		out = append(out, smart.Scope{Level: "system", Type: resource, Can: can[resource]})
+	}
+	return out
+}
+
+// Scopes lists, in SMART v2 spelling, what an EHR administrator must grant a connection with these options, where the EHR
+// declares everything.
+func Scopes(o Options) []string { return needed(everything(), o).Spell(false) }
+
+func joined(list []string) string { return strings.Join(list, " ") }

@@ -1,0 +1,86 @@
+package fhir
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/chartwire/chartwire/fhir/smart"
+)
+
+// backend is the connection's Auth: a SMART Backend Services client whose token endpoint is discovered by Open.
+type backend struct {
+	base        string
+	http        *http.Client
+	credentials Credentials
+	now         func() time.Time
+	timeout     time.Duration
+
+	mu     sync.Mutex
+	client *smart.Backend
+	url    string
+	asked  string
+}
+
+// errNotOpen is answered to a call before Open found the token endpoint: nothing was sent.
+var errNotOpen = errors.New("the connection has not been opened")
+
+func (b *backend) current() *smart.Backend {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.client
+}
+
+// discover learns the token endpoint and prepares to ask for the scopes; an unchanged answer keeps the present token.
+func (b *backend) discover(ctx context.Context, needed smart.Scopes) error {
+	found, err := smart.Discover(ctx, b.http, b.base)
+	if err != nil {
+		return err
+	}
+	scopes := b.credentials.Scopes
+	if len(scopes) == 0 {
+		scopes = needed.Spell(found.V1Scopes())
+	}
+	asked := smart.ParseScopes(joined(scopes)).String()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.client != nil && b.url == found.TokenEndpoint && b.asked == asked {
+		return nil
+	}
+	c, err := smart.NewBackend(smart.BackendConfig{HTTP: b.http, TokenURL: found.TokenEndpoint, ClientID: b.credentials.ClientID,
+		Key: b.credentials.Key, Scopes: scopes, Now: b.now, Timeout: b.timeout})
+	if err == nil {
+		b.client, b.url, b.asked = c, found.TokenEndpoint, asked
+	}
+	return err
+}
+
+// granted gets a token and says what it allows.
+func (b *backend) granted(ctx context.Context) (smart.Scopes, error) {
+	c := b.current()
+	if c == nil {
+		return nil, errNotOpen
+	}
+	if _, err := c.TokenContext(ctx); err != nil {
+		return nil, err
+	}
+	return c.Granted(), nil
+}
+
+// Authorize implements client.Auth.
+func (b *backend) Authorize(ctx context.Context, req *http.Request) error {
+	c := b.current()
+	if c == nil {
+		return errNotOpen
+	}
+	return c.Authorize(ctx, req)
+}
+
+// Invalidate implements client.Auth.
+func (b *backend) Invalidate(token string) {
+	if c := b.current(); c != nil {
+		c.Invalidate(token)
+	}
+}

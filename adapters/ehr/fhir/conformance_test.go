@@ -1,0 +1,40 @@
+package fhir
+
+import (
+	"testing"
+
+	"github.com/chartwire/chartwire/adapters/ehr/ehrtest"
+	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/connector"
+)
+
+// TestConformance runs the suite against EHRs of every ability the generic adapter has to do with.
+func TestConformance(t *testing.T) {
+	noUpdate := ehr.Full()
+	noUpdate.UpdateCommunication = false
+	alone := ehr.Full()
+	alone.Transaction = false
+	minimal := ehr.Full()
+	minimal.ReturnMinimal = true
+	note := func(o *Options) { o.FilingAs = []string{"note"} }
+	for _, c := range []struct {
+		name     string
+		strategy connector.Strategy
+		setting  setting
+	}{
+		{"full", connector.AsCommunication, setting{traits: ehr.Full()}},
+		{"authorized", connector.AsCommunication, setting{traits: ehr.Full(), scopes: allScopes}},
+		{"search only", connector.AsCommunication, setting{traits: ehr.SearchOnly()}},
+		{"blind", connector.AsCommunication, setting{traits: ehr.Blind()}},
+		{"no update", connector.AsCommunication, setting{traits: noUpdate}},
+		{"no transaction", connector.AsCommunication, setting{traits: alone}},
+		{"minimal answers", connector.AsCommunication, setting{traits: minimal}},
+		{"notes", connector.AsNote, setting{traits: ehr.Full(), options: note}},
+		{"notes only", connector.AsNote, setting{traits: ehr.NoteOnly()}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ehrtest.Run(t, ehrtest.Harness{Strategy: c.strategy, Start: func(t *testing.T) *ehrtest.Rig { return newLab(t, c.setting).rig() }})
+		})
+	}
+}

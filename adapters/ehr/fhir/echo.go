@@ -1,0 +1,189 @@
+package fhir
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/chartwire/chartwire/adapters/filing"
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/fhir/r4"
+)
+
+// show fills a receipt with what the chart shows of the write. Without a resource, or with one that cannot be read, it
+// shows nothing and the receipt stays unverified.
+func (e *EHR) show(ctx context.Context, w connector.Write, r *connector.Receipt, resource []byte) {
+	r.At = lastUpdated(resource, e.opts.Now())
+	switch w.Type {
+	case "RelatedPerson":
+		r.Echo = relatedEcho(resource)
+		return
+	case "Communication", "CommunicationRequest", "DocumentReference":
+	default:
+		return
+	}
+	echo, err := r4.ReadEcho(resource)
+	if err != nil {
+		return
+	}
+	if r.Version == "" {
+		r.Version = echo.VersionID
+	}
+	r.Echo = connector.Echo{Shown: true, Subject: echo.Subject.LocalID(), Status: echo.Status}
+	for _, id := range echo.Identifiers {
+		r.Echo.Identities = append(r.Echo.Identities, connector.Identifier{System: id.System, Value: id.Value})
+	}
+	if w.Update != nil {
+		return // an update changes no words; what it wanted was compared when it was prepared
+	}
+	r.Echo.Text = text(w, echo)
+	files, ok := e.files(ctx, echo)
+	if !ok {
+		r.Echo = connector.Echo{}
+		return
+	}
+	r.Echo.Attachments = files
+}
+
+// text is the hash of the message's own words as the chart has them. Where the message has none, none are looked for: an
+// entry may hold other strings, such as the name of an attachment it does not carry.
+func text(w connector.Write, echo r4.Echo) string {
+	if w.Expect.Text == "" {
+		return ""
+	}
+	if echo.ResourceType == "DocumentReference" {
+		for _, a := range echo.Attachments {
+			if words, ok := filing.Words(a.Data); ok {
+				return filing.Hash(words)
+			}
+		}
+		return filing.Hash(nil)
+	}
+	var all []string
+	for _, s := range echo.Texts {
+		all = append(all, filing.Hash([]byte(s)))
+	}
+	for _, a := range echo.Attachments {
+		if isText(a) {
+			all = append(all, filing.Hash(a.Data))
+		}
+	}
+	for _, h := range all {
+		if h == w.Expect.Text {
+			return h
+		}
+	}
+	if len(all) > 0 {
+		return all[0]
+	}
+	return filing.Hash(nil)
+}
+
+// isText says whether an attachment is the message's words rather than a file of it.
+func isText(a r4.EchoAttachment) bool {
+	return a.Title == filing.TextTitle && strings.HasPrefix(a.ContentType, "text/plain")
+}
+
+// files are the hashes of the files an entry carries, by value or as Binaries. false: one could not be read, so nothing
+// can be said.
+func (e *EHR) files(ctx context.Context, echo r4.Echo) ([]string, bool) {
+	if echo.ResourceType == "DocumentReference" {
+		return nil, true // a note carries its text alone
+	}
+	var out []string
+	for _, a := range echo.Attachments {
+		switch {
+		case isText(a):
+		case a.Data != nil:
+			out = append(out, filing.Hash(a.Data))
+		case strings.HasPrefix(r4.LocalID(a.URL), "Binary/"):
+			data, err := e.binary(ctx, r4.LocalID(a.URL))
+			if err != nil {
+				return nil, false
+			}
+			out = append(out, filing.Hash(data))
+		}
+	}
+	return out, true
+}
+
+func (e *EHR) binary(ctx context.Context, reference string) ([]byte, error) {
+	resp, err := e.client.Read(ctx, reference, "Binary")
+	if err != nil {
+		return nil, err
+	}
+	var b struct {
+		Data string `json:"data"`
+	}
+	if err := json.Unmarshal(resp.Body, &b); err != nil {
+		return nil, err
+	}
+	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(b.Data), ""))
+}
+
+// related is what we look at of a RelatedPerson.
+type related struct {
+	ID         string `json:"id"`
+	Active     *bool  `json:"active"`
+	Patient    ref    `json:"patient"`
+	Identifier []struct {
+		System string `json:"system"`
+		Value  string `json:"value"`
+	} `json:"identifier"`
+	Name []struct {
+		Text   string   `json:"text"`
+		Family string   `json:"family"`
+		Given  []string `json:"given"`
+	} `json:"name"`
+	Relationship []struct {
+		Text   string `json:"text"`
+		Coding []struct {
+			Display string `json:"display"`
+			Code    string `json:"code"`
+		} `json:"coding"`
+	} `json:"relationship"`
+	Telecom []struct {
+		System string `json:"system"`
+		Value  string `json:"value"`
+	} `json:"telecom"`
+}
+
+type ref struct {
+	Reference string `json:"reference"`
+}
+
+func readRelated(resource []byte) (related, bool) {
+	var r related
+	ok := r4.TypeOf(resource) == "RelatedPerson" && json.Unmarshal(resource, &r) == nil
+	return r, ok
+}
+
+func relatedEcho(resource []byte) connector.Echo {
+	r, ok := readRelated(resource)
+	if !ok {
+		return connector.Echo{}
+	}
+	echo := connector.Echo{Shown: true, Subject: r4.LocalID(r.Patient.Reference)}
+	for _, id := range r.Identifier {
+		echo.Identities = append(echo.Identities, connector.Identifier{System: id.System, Value: id.Value})
+	}
+	return echo
+}
+
+// lastUpdated is meta.lastUpdated, else now: the moment the answer came.
+func lastUpdated(resource []byte, now time.Time) time.Time {
+	var head struct {
+		Meta struct {
+			LastUpdated string `json:"lastUpdated"`
+		} `json:"meta"`
+	}
+	if len(bytes.TrimSpace(resource)) > 0 && json.Unmarshal(resource, &head) == nil {
+		if t, exact, err := r4.ParseDateTime(head.Meta.LastUpdated); err == nil && exact {
+			return t.UTC()
+		}
+	}
+	return now.UTC()
+}

@@ -1,0 +1,106 @@
+package fhir
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/chartwire/chartwire/adapters/filing"
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/fhir/client"
+	"github.com/chartwire/chartwire/fhir/smart"
+	"github.com/chartwire/chartwire/fhir/validate"
+)
+
+// Options is what one connection needs. BaseURL, HTTP and Now are required to reach the EHR; planning needs none of them.
+type Options struct {
+	Name     string   // of the connection, for messages
+	BaseURL  string   // FHIR base
+	Base     string   // identity.base
+	Channels []string // the channels that file here
+	Policy   filing.Policy
+	FilingAs []string // strategies wanted, best first; none or "auto" lets the EHR's abilities decide
+
+	HTTP        *http.Client // toward the FHIR base
+	TokenHTTP   *http.Client // toward discovery and token endpoint; nil is HTTP
+	Credentials *Credentials // nil for an open server
+	Deadline    time.Duration
+	MaxBody     int64 // of an answer, bytes; 0 is the client's default
+	Now         func() time.Time
+}
+
+// Credentials are those of a SMART Backend Services client. The token endpoint is discovered.
+type Credentials struct {
+	ClientID string
+	Key      *smart.Key
+	Scopes   []string // instead of those the filing needs
+}
+
+// EHR is one connection. It is safe for concurrent use.
+type EHR struct {
+	opts    Options
+	invalid error // of the options, told by the first call
+	anon    *client.Client
+	client  *client.Client
+	auth    *backend // nil for an open server
+
+	mu        sync.RWMutex
+	able      abilities
+	disproven map[string]bool // "Type interaction" the EHR declared and does not know
+	noPost    map[string]bool // types without POST _search
+}
+
+var (
+	_ connector.EHR        = (*EHR)(nil)
+	_ connector.Lister     = (*EHR)(nil)
+	_ connector.Preparer   = (*EHR)(nil)
+	_ connector.Resolver   = (*EHR)(nil)
+	_ connector.Watcher    = (*EHR)(nil)
+	_ connector.Subscriber = (*EHR)(nil)
+)
+
+// New makes the adapter. It makes no call: what is wrong with the options is the error of the first call that needs them.
+func New(o Options) *EHR {
+	e := &EHR{opts: o, able: everything(), disproven: map[string]bool{}, noPost: map[string]bool{}}
+	config := client.Config{HTTP: o.HTTP, Base: o.BaseURL, Now: o.Now, MaxBody: o.MaxBody, Timeout: o.Deadline, MinimalOK: true}
+	e.anon, e.invalid = client.New(config)
+	if o.Credentials != nil {
+		if o.TokenHTTP == nil {
+			o.TokenHTTP = o.HTTP
+		}
+		e.auth = &backend{base: o.BaseURL, http: o.TokenHTTP, credentials: *o.Credentials, now: o.Now, timeout: o.Deadline}
+		config.Auth = e.auth
+	}
+	if e.invalid == nil {
+		e.client, e.invalid = client.New(config)
+	}
+	return e
+}
+
+// Plan gives the writes of x by what the connection was found able to do; before Open, by what policy wants.
+func (e *EHR) Plan(x connector.Exchange) ([]connector.Write, error) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	strategy := x.Strategy
+	if strategy == "" {
+		strategy = e.strategy()
+	}
+	policy := e.opts.Policy
+	policy.NoBinary = policy.NoBinary || !e.can("Binary", "create")
+	return filing.Plan(policy, e.traits(strategy), x)
+}
+
+var gate = validate.New()
+
+// ready says what is wrong with the options.
+func (e *EHR) ready() error {
+	if e.invalid == nil {
+		return nil
+	}
+	return &connector.Refused{Reason: connector.Internals, Detail: connector.Protect(e.invalid.Error())}
+}
+
+// ids makes the identifiers of a channel's entries.
+func (e *EHR) ids(channel string) filing.Names {
+	return filing.Names{Base: e.opts.Base, Channel: channel}
+}

@@ -1,0 +1,259 @@
+package fhir
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chartwire/chartwire/adapters/ehr/ehrtest"
+	"github.com/chartwire/chartwire/adapters/filing"
+	"github.com/chartwire/chartwire/adapters/sandbox"
+	"github.com/chartwire/chartwire/adapters/sandbox/auth"
+	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/fhir/r4"
+	"github.com/chartwire/chartwire/fhir/smart"
+)
+
+const (
+	testBase  = "https://connector.clinic.example/sid"
+	mrnSystem = "urn:oid:2.16.840.1.113883.19.5"
+	allScopes = "system/*.cruds"
+)
+
+// lab is a sandbox EHR with an adapter on it, and switches for the next write.
+type lab struct {
+	*sandbox.EHR
+	adapter *EHR
+	opts    Options
+	wire    *wire
+
+	mu     sync.Mutex
+	answer *ehr.Response
+	hangUp bool
+	wrong  bool
+}
+
+// setting is what differs between labs.
+type setting struct {
+	traits  ehr.Traits
+	scopes  string // with authorization: what the client may be granted
+	options func(*Options)
+	script  string
+}
+
+func newLab(t *testing.T, s setting) *lab {
+	t.Helper()
+	l := &lab{wire: &wire{}}
+	if s.scopes != "" {
+		s.traits.Auth = true
+	}
+	o := sandbox.EHROptions{EHR: ehr.Options{Traits: s.traits, Now: time.Now, Seed: 1, Before: l.before, After: l.after}}
+	if s.script != "" {
+		o.EHR.Script = ehr.MustScript(s.script)
+	}
+	opts := Options{Name: "lab", Base: testBase, Channels: []string{"texting"}, Now: time.Now,
+		HTTP: &http.Client{Transport: l.wire}, Policy: testPolicy()}
+	if s.scopes != "" {
+		key, err := smart.GenerateKey("ES384")
+		if err != nil {
+			t.Fatal(err)
+		}
+		jwks, err := smart.PublicJWKS(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Clients = []auth.Client{{ID: "chartwire", JWKS: jwks, Scopes: s.scopes, Backend: true}}
+		opts.Credentials = &Credentials{ClientID: "chartwire", Key: key}
+	}
+	var err error
+	if l.EHR, err = sandbox.StartEHR(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() && opts.Credentials != nil {
+			t.Logf("token calls: %+v", l.Auth.TokenCalls())
+		}
+		l.EHR.Close()
+	})
+	opts.BaseURL = l.Base()
+	if s.options != nil {
+		s.options(&opts)
+	}
+	l.opts, l.adapter = opts, New(opts)
+	l.seed(t)
+	return l
+}
+
+func testPolicy() filing.Policy {
+	return filing.Policy{Organization: "Organization/clinic", NoteType: r4.NewCoding(r4.SystemLOINC, "34748-4", ""),
+		DocStatus: r4.DocFinal, CreateProxies: true, Internal: true, InlineBytes: 5 << 20}
+}
+
+func (l *lab) put(t *testing.T, resource string) string {
+	t.Helper()
+	s, err := l.Put([]byte(resource))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Reference()
+}
+
+func (l *lab) seed(t *testing.T) {
+	l.put(t, `{"resourceType":"Organization","id":"clinic","name":"Clinic"}`)
+	l.put(t, patientJSON("daniel", "MRN123", "Cho", "Daniel"))
+	l.put(t, patientJSON("other", "MRN999", "Cho", "Daniel"))
+	l.put(t, patientJSON("twin-1", "MRN-TWIN", "Lee", "Ana"))
+	l.put(t, patientJSON("twin-2", "MRN-TWIN", "Lee", "Ana"))
+}
+
+func patientJSON(id, mrn, family, given string) string {
+	return `{"resourceType":"Patient","id":"` + id + `","active":true,"identifier":[{"system":"` + mrnSystem + `","value":"` + mrn +
+		`"}],"name":[{"family":"` + family + `","given":["` + given + `"]}],"birthDate":"2015-07-04","telecom":[{"system":"phone","value":"+15005550006"}]}`
+}
+
+func isWrite(r *http.Request) bool {
+	return (r.Method == http.MethodPost && !strings.HasSuffix(r.URL.Path, "/_search")) || r.Method == http.MethodPut
+}
+
+func (l *lab) before(r *http.Request) *ehr.Response {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !isWrite(r) {
+		return nil
+	}
+	return l.answer
+}
+
+func (l *lab) after(r *http.Request, resp *ehr.Response) *ehr.Response {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !isWrite(r) {
+		return resp
+	}
+	switch {
+	case l.hangUp:
+		l.hangUp = false
+		return &ehr.Response{Reset: true}
+	case l.wrong:
+		l.wrong = false
+		out := *resp
+		out.Body = bytes.ReplaceAll(resp.Body, []byte("Patient/daniel"), []byte("Patient/other"))
+		return &out
+	}
+	return resp
+}
+
+func (l *lab) set(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+}
+
+// rig is the lab as the suite wants it.
+func (l *lab) rig() *ehrtest.Rig {
+	key := func(mrn string) connector.PatientKey {
+		return connector.PatientKey{Identifiers: []connector.Identifier{{System: mrnSystem, Value: mrn}}}
+	}
+	r := &ehrtest.Rig{
+		EHR: l.adapter, Base: testBase, Channel: "texting",
+		Patient: key("MRN123"), Nobody: key("MRN000"), Twins: key("MRN-TWIN"), Other: "Patient/other",
+		Stored: func(kind string) (out [][]byte) {
+			for _, s := range l.All(kind) {
+				out = append(out, s.Raw)
+			}
+			return out
+		},
+		Answer: func(status int, header map[string]string, body string) {
+			l.set(func() {
+				l.answer = nil
+				if status == 0 {
+					return
+				}
+				h := http.Header{"Content-Type": {"application/fhir+json"}}
+				for k, v := range header {
+					h.Set(k, v)
+				}
+				l.answer = &ehr.Response{Status: status, Header: h, Body: []byte(body)}
+			})
+		},
+		HangUp:       func() { l.set(func() { l.hangUp = true }) },
+		WrongSubject: func() { l.set(func() { l.wrong = true }) },
+		Rewrite: func() {
+			l.wire.set(func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("not 50"), []byte("not  5")) })
+		},
+		Secrets: []string{"MRN123", "Bearer ey"},
+	}
+	if c := l.opts.Credentials; c != nil {
+		private, _ := c.Key.PrivateJWK()
+		var jwk struct{ D string }
+		_ = json.Unmarshal(private, &jwk)
+		r.Secrets = append(r.Secrets, jwk.D)
+	}
+	return r
+}
+
+var inlineData = regexp.MustCompile(`"data":"[A-Za-z0-9+/=]+"`)
+
+// rewriteWords changes a dose, in the open or within inline data.
+func rewriteWords(body []byte) []byte {
+	change := func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("not 50"), []byte("not  5")) }
+	return inlineData.ReplaceAllFunc(change(body), func(member []byte) []byte {
+		data, err := base64.StdEncoding.DecodeString(string(member[8 : len(member)-1]))
+		if err != nil {
+			return member
+		}
+		return []byte(`"data":"` + base64.StdEncoding.EncodeToString(change(data)) + `"`)
+	})
+}
+
+// wire is the transport: it keeps what was asked, and may change the body of the next write under way.
+type wire struct {
+	mu       sync.Mutex
+	requests []*http.Request
+	rewrite  func([]byte) []byte
+}
+
+func (w *wire) set(f func([]byte) []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rewrite = f
+}
+
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	w.requests = append(w.requests, r)
+	f := w.rewrite
+	if f != nil && isWrite(r) && r.Body != nil {
+		w.rewrite = nil
+		var buf bytes.Buffer
+		_, _ = buf.ReadFrom(r.Body)
+		changed := f(buf.Bytes())
+		r = r.Clone(r.Context())
+		r.Body, r.ContentLength = http.NoBody, int64(len(changed))
+		r.Body = nopCloser{bytes.NewReader(changed)}
+	}
+	w.mu.Unlock()
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+type nopCloser struct{ *bytes.Reader }
+
+func (nopCloser) Close() error { return nil }
+
+// urls are the URLs asked for since the last call.
+func (w *wire) urls() (out []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.requests {
+		out = append(out, r.Method+" "+r.URL.String())
+	}
+	w.requests = nil
+	return out
+}

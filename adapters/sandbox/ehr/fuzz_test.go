@@ -1,0 +1,20 @@
+package ehr_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+)
+
+// FuzzParseScript: any text is a script or a list of positioned mistakes, never a panic.
+func FuzzParseScript(f *testing.F) {
+	f.Add("POST Communication #2-3 503 retry-after=2\n# x\n* * %7 409")
+	f.Add("GET Patient #999999999999999999999+ 503")
+	f.Fuzz(func(t *testing.T, text string) {
+		script, err := ehr.ParseScript(strings.NewReader(text))
+		if (script == nil) == (err == nil) {
+			t.Fatalf("script %v, error %v", script, err)
+		}
+	})
+}

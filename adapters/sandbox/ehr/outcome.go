@@ -1,0 +1,77 @@
+package ehr
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// failure is a refusal on its way to the caller as an OperationOutcome (FHIR R4 §3.1.0.1.4: every error carries one).
+type failure struct {
+	status     int
+	code       string // IssueType, http://hl7.org/fhir/issue-type
+	text       string // diagnostics; names elements and parameters, never their values
+	expression string // FHIRPath of the element, "" where there is none
+	allow      string // the Allow header of a 405
+	challenge  string // the WWW-Authenticate header of a 401
+}
+
+func (f *failure) Error() string { return f.text }
+
+func fail(status int, code, format string, args ...any) *failure {
+	return &failure{status: status, code: code, text: fmt.Sprintf(format, args...)}
+}
+
+func (f *failure) at(expression string) *failure {
+	f.expression = expression
+	return f
+}
+
+// outcomeJSON builds an OperationOutcome with one issue.
+func outcomeJSON(severity, code, text, expression string) []byte {
+	issue := map[string]any{"severity": severity, "code": code, "diagnostics": text}
+	if expression != "" {
+		issue["expression"] = []any{expression}
+	}
+	raw, err := json.Marshal(map[string]any{"resourceType": "OperationOutcome", "issue": []any{issue}})
+	if err != nil {
+		panic("an OperationOutcome of strings always marshals: " + err.Error())
+	}
+	return raw
+}
+
+func (f *failure) response() *Response {
+	r := &Response{Status: f.status, Header: http.Header{}, Body: outcomeJSON("error", f.code, f.text, f.expression)}
+	r.Header.Set("Content-Type", mediaType)
+	if f.allow != "" {
+		r.Header.Set("Allow", f.allow)
+	}
+	if f.challenge != "" {
+		r.Header.Set("WWW-Authenticate", f.challenge)
+	}
+	return r
+}
+
+// Response is an answer of the EHR before it is put on the wire: what a handler made, and what a Before or After hook may
+// replace.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   []byte
+	// Hang keeps the request open, unanswered, until Server.Release, the client's giving up, or Close.
+	Hang bool
+	// Reset closes the TCP connection with RST instead of answering.
+	Reset bool
+}
+
+func (r *Response) clone() *Response {
+	c := *r
+	c.Header = r.Header.Clone()
+	return &c
+}
+
+const mediaType = "application/fhir+json;charset=utf-8"
+
+// instant renders a FHIR instant with milliseconds, in UTC.
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }

@@ -1,0 +1,368 @@
+// Package ehr is the sandbox's EHR: a FHIR R4 server over HTTP with an in-memory chart, a ledger of every accepted write
+// and a seam for scripted faults. It shares no code with the client it is the counterpart of but the R4 validator, and it
+// is not lenient: unknown search parameters, dangling references, missing scopes and loose JSON are refused, always with
+// an OperationOutcome.
+package ehr
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Options configure an EHR. Base, Now and Validate are required; Access is with Traits.Auth.
+type Options struct {
+	// Base is the FHIR base URL this server is reached at, without a trailing slash.
+	Base string
+	// Traits say what it can do; the zero value means Full().
+	Traits Traits
+	// Now is the clock of lastUpdated, index lag and notifications.
+	Now func() time.Time
+	// Validate is the R4 gate every write passes. Its error text is shown to the client.
+	Validate func(raw []byte) error
+	// Access checks tokens.
+	Access Access
+	// HTTPClient delivers Subscription notifications; nil means http.DefaultClient.
+	HTTPClient *http.Client
+	// Seed makes ids repeatable; 0 makes them random.
+	Seed uint64
+	// MaxBody is the largest request body in bytes; 0 means 10 MiB.
+	MaxBody int64
+	// Script stages faults.
+	Script *Script
+	// Before sees each request first and may answer it in place of the EHR, which then does nothing.
+	Before func(r *http.Request) *Response
+	// After sees each request with the answer about to go out, the commit done, and may replace it.
+	After func(r *http.Request, resp *Response) *Response
+}
+
+// Server is the EHR. It is an http.Handler for everything under Options.Base and safe for concurrent use.
+type Server struct {
+	store
+	opts     Options
+	traits   Traits
+	basePath string
+	started  time.Time
+	ctx      context.Context
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
+	subs     map[string]*subscription // by id; guarded by mu
+	notified []Notification           // guarded by mu
+	pages    struct {
+		sync.Mutex
+		secret uint64
+		n      int
+		sets   map[string]*resultSet
+		order  []string
+	}
+	hang struct {
+		sync.Mutex
+		release chan struct{}
+	}
+}
+
+// New makes an EHR with an empty chart. An error says which option is missing or wrong.
+func New(opts Options) (*Server, error) {
+	if opts.Traits == (Traits{}) {
+		opts.Traits = Full()
+	}
+	base, err := url.Parse(opts.Base)
+	switch {
+	case err != nil || base.Host == "" || strings.HasSuffix(opts.Base, "/"):
+		return nil, errors.New("ehr: Options.Base must be an absolute URL without a trailing slash")
+	case opts.Now == nil:
+		return nil, errors.New("ehr: Options.Now is missing")
+	case opts.Validate == nil:
+		return nil, errors.New("ehr: Options.Validate is missing")
+	case opts.Traits.Auth && opts.Access == nil:
+		return nil, errors.New("ehr: Traits.Auth needs Options.Access")
+	}
+	if opts.HTTPClient == nil {
+		opts.HTTPClient = http.DefaultClient
+	}
+	if opts.MaxBody == 0 {
+		opts.MaxBody = 10 << 20
+	}
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // never fails
+	if opts.Seed == 0 {
+		opts.Seed = binary.LittleEndian.Uint64(random[:8])
+	}
+	s := &Server{store: newStore(opts.Seed), opts: opts, traits: opts.Traits, basePath: base.Path, started: opts.Now()}
+	s.subs = map[string]*subscription{}
+	s.pages.sets = map[string]*resultSet{}
+	s.pages.secret = binary.LittleEndian.Uint64(random[8:])
+	s.hang.release = make(chan struct{})
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// Close stops notifications and lets go of hanging requests. It returns when none is running.
+func (s *Server) Close() {
+	s.mu.Lock() // no subscription begins between the two
+	s.cancel()
+	s.mu.Unlock()
+	s.wg.Wait()
+}
+
+// Release answers every request that hangs now by closing its connection; later ones hang again.
+func (s *Server) Release() {
+	s.hang.Lock()
+	defer s.hang.Unlock()
+	close(s.hang.release)
+	s.hang.release = make(chan struct{})
+}
+
+// Traits returns what this EHR can do.
+func (s *Server) Traits() Traits { return s.traits }
+
+// Base returns the FHIR base URL.
+func (s *Server) Base() string { return s.opts.Base }
+
+func (s *Server) now() time.Time { return s.opts.Now() }
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, f := s.readBody(r)
+	if f != nil {
+		w.Header().Set("Connection", "close")
+		s.send(w, r, f.response())
+		return
+	}
+	rewind := func() { r.Body = io.NopCloser(bytes.NewReader(body)) }
+	rewind()
+	if s.opts.Before != nil {
+		if resp := s.opts.Before(r); resp != nil {
+			s.send(w, r, resp)
+			return
+		}
+		rewind()
+	}
+	staged := s.opts.Script.stage(r, s.basePath, body)
+	resp := staged.instead()
+	if resp == nil {
+		resp = s.answer(staged.request(r), body)
+		resp = staged.after(resp)
+	}
+	if s.opts.After != nil {
+		rewind()
+		if replaced := s.opts.After(r, resp.clone()); replaced != nil {
+			resp = replaced
+		}
+	}
+	s.send(w, r, resp)
+}
+
+func (s *Server) readBody(r *http.Request) ([]byte, *failure) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, s.opts.MaxBody+1))
+	if err != nil {
+		return nil, fail(400, "incomplete", "the body could not be read to its end")
+	}
+	if int64(len(body)) > s.opts.MaxBody {
+		return nil, fail(413, "too-long", "the body is larger than %d bytes", s.opts.MaxBody)
+	}
+	return body, nil
+}
+
+// send puts a response on the wire, or withholds it.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, resp *Response) {
+	if resp.Hang {
+		s.hang.Lock()
+		release := s.hang.release
+		s.hang.Unlock()
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		case <-s.ctx.Done():
+		}
+		panic(http.ErrAbortHandler) // closes the connection without an answer
+	}
+	if resp.Reset {
+		reset(w)
+		return
+	}
+	for name, values := range resp.Header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(resp.Body)))
+	w.WriteHeader(resp.Status)
+	_, _ = w.Write(resp.Body) // the client may be gone
+}
+
+// reset ends the connection with RST.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// answer is the EHR proper: who is asking, what for, and the handler for it.
+func (s *Server) answer(r *http.Request, body []byte) (resp *Response) {
+	defer func() {
+		if p := recover(); p != nil {
+			resp = fail(500, "exception", "the sandbox EHR failed: %v", p).response()
+		}
+	}()
+	path, ok := strings.CutPrefix(r.URL.Path, s.basePath)
+	if !ok || path != "" && path[0] != '/' {
+		return fail(404, "not-found", "not a FHIR endpoint").response()
+	}
+	steps := strings.FieldsFunc(path, func(c rune) bool { return c == '/' })
+	if f := negotiate(r, steps, len(body)); f != nil {
+		return f.response()
+	}
+	if resp := s.public(r, steps); resp != nil {
+		return resp
+	}
+	c, f := s.authenticate(r)
+	if f != nil {
+		return f.response()
+	}
+	return s.route(c, r, steps, body)
+}
+
+// public are the two documents anyone may read.
+func (s *Server) public(r *http.Request, steps []string) *Response {
+	if r.Method != http.MethodGet {
+		return nil
+	}
+	switch strings.Join(steps, "/") {
+	case "metadata":
+		return jsonResponse(http.StatusOK, s.capabilityStatement())
+	case ".well-known/smart-configuration":
+		if !s.traits.Auth {
+			return fail(404, "not-supported", "this EHR is open: it has no authorization server").response()
+		}
+		h := http.Header{}
+		h.Set("Content-Type", "application/json")
+		return &Response{Status: http.StatusOK, Header: h, Body: s.opts.Access.SMARTConfiguration()}
+	}
+	return nil
+}
+
+// negotiate checks Accept and Content-Type (R4 §3.1.0.1.9): JSON only.
+func negotiate(r *http.Request, steps []string, bodyLen int) *failure {
+	if !accepts(r.Header.Values("Accept")) && !(len(steps) > 0 && steps[0] == "Binary") {
+		return fail(406, "not-supported", "this server answers application/fhir+json")
+	}
+	if r.Method != http.MethodPost && r.Method != http.MethodPut {
+		return nil
+	}
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	want := []string{"application/fhir+json", "application/json"}
+	if len(steps) > 0 && steps[len(steps)-1] == "_search" {
+		want = []string{"application/x-www-form-urlencoded"}
+		if bodyLen == 0 && media == "" {
+			return nil
+		}
+	}
+	for _, m := range want {
+		charset := params["charset"]
+		if err == nil && media == m && (charset == "" || strings.EqualFold(charset, "utf-8")) {
+			return nil
+		}
+	}
+	return fail(415, "not-supported", "Content-Type must be %s, in UTF-8", want[0])
+}
+
+func accepts(headers []string) bool {
+	if len(headers) == 0 {
+		return true
+	}
+	for _, part := range strings.Split(strings.Join(headers, ","), ",") {
+		media, _, err := mime.ParseMediaType(strings.TrimSpace(part))
+		switch {
+		case err != nil:
+		case media == "*/*", media == "application/*", media == "application/fhir+json", media == "application/json":
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) route(c caller, r *http.Request, steps []string, body []byte) *Response {
+	query, f := queryOf(r.URL.RawQuery)
+	if f != nil {
+		return f.response()
+	}
+	switch {
+	case len(steps) == 0:
+		return s.routeBase(c, r, query, body)
+	case len(steps) == 1:
+		return s.routeType(c, r, steps[0], query, body)
+	case len(steps) == 2 && steps[1] == "_search" && r.Method == http.MethodPost:
+		form, f := parseForm(body)
+		if f != nil {
+			return f.response()
+		}
+		for name, values := range query {
+			form[name] = append(form[name], values...)
+		}
+		return s.searchType(c, steps[0], form)
+	case !knownType(steps[0]):
+		return fail(404, "not-supported", "resource type %q is not known here", steps[0]).response()
+	case !validID(steps[1]):
+		return fail(404, "not-supported", "no such operation on %s", steps[0]).response()
+	case len(steps) == 2:
+		return s.routeInstance(c, r, steps[0], steps[1], body)
+	case len(steps) == 3 && steps[2] == "_history" && r.Method == http.MethodGet:
+		return s.history(c, steps[0], steps[1])
+	case len(steps) == 4 && steps[2] == "_history" && r.Method == http.MethodGet:
+		return s.read(c, r, steps[0], steps[1], steps[3])
+	}
+	return fail(404, "not-supported", "not a FHIR endpoint").response()
+}
+
+func (s *Server) routeBase(c caller, r *http.Request, query url.Values, body []byte) *Response {
+	switch {
+	case r.Method == http.MethodPost:
+		return s.transaction(c, r, body)
+	case r.Method == http.MethodGet && query.Has("_page"):
+		return s.nextPage(c, query)
+	}
+	f := fail(405, "not-supported", "%s of the base is not supported", r.Method)
+	f.allow = http.MethodPost
+	return f.response()
+}
+
+func (s *Server) routeType(c caller, r *http.Request, typ string, query url.Values, body []byte) *Response {
+	if !knownType(typ) {
+		return fail(404, "not-supported", "resource type %q is not known here", typ).response()
+	}
+	switch r.Method {
+	case http.MethodGet:
+		return s.searchType(c, typ, query)
+	case http.MethodPost:
+		return s.create(c, r, typ, body)
+	}
+	f := fail(405, "not-supported", "%s of %s is not supported", r.Method, typ)
+	f.allow = s.traits.allow(typ, false)
+	return f.response()
+}
+
+func (s *Server) routeInstance(c caller, r *http.Request, typ, id string, body []byte) *Response {
+	switch r.Method {
+	case http.MethodGet:
+		return s.read(c, r, typ, id, "")
+	case http.MethodPut:
+		return s.update(c, r, typ, id, body)
+	}
+	f := fail(405, "not-supported", "%s of a %s is not supported", r.Method, typ)
+	f.allow = s.traits.allow(typ, true)
+	return f.response()
+}

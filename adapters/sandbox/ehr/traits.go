@@ -1,0 +1,72 @@
+package ehr
+
+import "time"
+
+// Traits say what this EHR is able to do. The CapabilityStatement declares exactly them, and a request outside them is
+// refused. The zero Traits stand for Full().
+type Traits struct {
+	// HonourIfNoneExist: conditional create works, alone and in a transaction. Without it the header is ignored, as most
+	// vendors do, and every POST creates.
+	HonourIfNoneExist bool
+	// SearchByIdentifier: Communication, CommunicationRequest and DocumentReference can be searched by identifier.
+	SearchByIdentifier bool
+	// SearchWrites: those three types can be searched at all.
+	SearchWrites bool
+	// UpdateCommunication: update of Communication, CommunicationRequest and DocumentReference.
+	UpdateCommunication bool
+	// AcceptCommunication, AcceptCommunicationRequest and AcceptDocumentReference: clients may create these.
+	AcceptCommunication        bool
+	AcceptCommunicationRequest bool
+	AcceptDocumentReference    bool
+	// Transaction: POST of a transaction Bundle to the base.
+	Transaction bool
+	// Provenance, RelatedPersonCreate, Task, Binary and Subscription: clients may create these.
+	Provenance          bool
+	RelatedPersonCreate bool
+	Task                bool
+	Binary              bool
+	Subscription        bool
+	// RequireIfMatch: an update without If-Match is refused with 428.
+	RequireIfMatch bool
+	// RequireEncounter: a DocumentReference without context.encounter is refused, as Epic does.
+	RequireEncounter bool
+	// ReturnMinimal: creates answer with no body unless Prefer asks for one.
+	ReturnMinimal bool
+	// SearchLag: a write shows in searches only this long after its commit; reads by id see it at once.
+	SearchLag time.Duration
+	// LagIfNoneExist: conditional create looks through the same lagging index, so that a quick repeat doubles.
+	LagIfNoneExist bool
+	// InlineBytes: the largest decoded inline attachment; 0 means no limit but the body's. A larger one is 413.
+	InlineBytes int
+	// Auth: every request but /metadata and discovery needs a token with the scope for it.
+	Auth bool
+}
+
+// Full is an EHR that can do everything this sandbox knows, without authorization.
+func Full() Traits {
+	return Traits{
+		HonourIfNoneExist: true, SearchByIdentifier: true, SearchWrites: true, UpdateCommunication: true,
+		AcceptCommunication: true, AcceptCommunicationRequest: true, AcceptDocumentReference: true, Transaction: true,
+		Provenance: true, RelatedPersonCreate: true, Task: true, Binary: true, Subscription: true,
+	}
+}
+
+// NoteOnly is an EHR of the US Core floor: DocumentReference can be created and searched, nothing else can be written, no
+// transaction, no conditional create.
+func NoteOnly() Traits {
+	return Traits{SearchByIdentifier: true, SearchWrites: true, AcceptDocumentReference: true}
+}
+
+// SearchOnly is Full without conditional create: what was written can only be found by searching for it.
+func SearchOnly() Traits {
+	t := Full()
+	t.HonourIfNoneExist = false
+	return t
+}
+
+// Blind is Full without conditional create and without any search over what was written.
+func Blind() Traits {
+	t := Full()
+	t.HonourIfNoneExist, t.SearchByIdentifier, t.SearchWrites = false, false, false
+	return t
+}

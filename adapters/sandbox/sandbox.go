@@ -1,0 +1,167 @@
+// Package sandbox is the other side: an EHR (FHIR R4 and SMART) and a messaging platform on loopback, for `chartwire
+// demo`, `chartwire sandbox` and the tests. They are counterparts that keep to the standards and refuse what does not.
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/chartwire/chartwire/adapters/sandbox/auth"
+	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/platform"
+	"github.com/chartwire/chartwire/fhir/validate"
+)
+
+// EHROptions configure StartEHR. Now is required.
+type EHROptions struct {
+	// Addr is where to listen; "" means a free port on 127.0.0.1.
+	Addr string
+	// EHR: Base, Validate and Access are filled in; the rest is as given.
+	EHR ehr.Options
+	// Auth: Issuer, FHIRBase and Now are filled in. The authorization server always runs; Traits.Auth makes it count.
+	Auth auth.Options
+	// Clients are registered before the first request.
+	Clients []auth.Client
+}
+
+// EHR is a running sandbox EHR with its authorization server.
+type EHR struct {
+	*ehr.Server
+	Auth *auth.Server
+	web  *listener
+}
+
+// gate is shared: its tables are large and it is safe for concurrent use.
+var gate = sync.OnceValue(validate.New)
+
+// StartEHR listens and serves until Close or until ctx ends. FHIR is at URL()/fhir, which Base() returns.
+func StartEHR(ctx context.Context, opts EHROptions) (*EHR, error) {
+	web, err := listen(opts.Addr)
+	if err != nil {
+		return nil, err
+	}
+	opts.Auth.Issuer, opts.Auth.FHIRBase, opts.Auth.Now = web.url+"/auth", web.url+"/fhir", opts.EHR.Now
+	as, err := auth.New(opts.Auth)
+	if err != nil {
+		return nil, errors.Join(err, web.listener.Close())
+	}
+	for _, c := range opts.Clients {
+		if err := as.Register(c); err != nil {
+			return nil, errors.Join(err, web.listener.Close())
+		}
+	}
+	opts.EHR.Base, opts.EHR.Validate, opts.EHR.Access = web.url+"/fhir", gate().Base, as
+	server, err := ehr.New(opts.EHR)
+	if err != nil {
+		return nil, errors.Join(err, web.listener.Close())
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/fhir", server)
+	mux.Handle("/fhir/", server)
+	mux.Handle("/auth/", as)
+	mux.Handle("/", server) // anything else: 404 with an OperationOutcome
+	e := &EHR{Server: server, Auth: as, web: web}
+	web.serve(ctx, mux, e.Close)
+	return e, nil
+}
+
+// URL is the server's origin.
+func (e *EHR) URL() string { return e.web.url }
+
+// Close stops the server, lets go of hanging requests and waits for notifications under way to end.
+func (e *EHR) Close() {
+	e.Server.Close()
+	e.web.close()
+}
+
+// Platform is a running sandbox messaging platform.
+type Platform struct {
+	*platform.Platform
+	secret string
+	web    *listener
+}
+
+// StartPlatform listens on addr ("" means a free port on 127.0.0.1) and serves until Close or until ctx ends. Options.Base
+// is filled in; without Secrets one is made up.
+func StartPlatform(ctx context.Context, addr string, opts platform.Options) (*Platform, error) {
+	web, err := listen(addr)
+	if err != nil {
+		return nil, err
+	}
+	opts.Base = web.url
+	if len(opts.Secrets) == 0 {
+		opts.Secrets = []string{NewSecret()}
+	}
+	p, err := platform.New(opts)
+	if err != nil {
+		return nil, errors.Join(err, web.listener.Close())
+	}
+	out := &Platform{Platform: p, secret: opts.Secrets[0], web: web}
+	web.serve(ctx, p, out.Close)
+	return out, nil
+}
+
+// NewSecret makes a random Standard Webhooks secret of 256 bits.
+func NewSecret() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return "whsec_" + base64.StdEncoding.EncodeToString(b[:])
+}
+
+// URL is the platform's origin: the channel's media origin.
+func (p *Platform) URL() string { return p.web.url }
+
+// SendURL is where messages are posted: the channel's send_url.
+func (p *Platform) SendURL() string { return p.web.url + "/messages" }
+
+// Secret is the whsec_ secret events are signed with.
+func (p *Platform) Secret() string { return p.secret }
+
+// Close stops the server and the driver.
+func (p *Platform) Close() {
+	p.Platform.Close()
+	p.web.close()
+}
+
+// listener is one loopback HTTP server.
+type listener struct {
+	url      string
+	listener net.Listener
+	server   *http.Server
+	done     chan struct{}
+	once     sync.Once
+}
+
+func listen(addr string) (*listener, error) {
+	if addr == "" {
+		addr = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: cannot listen on %s: %w", addr, err)
+	}
+	return &listener{url: "http://" + l.Addr().String(), listener: l, done: make(chan struct{})}, nil
+}
+
+func (l *listener) serve(ctx context.Context, h http.Handler, closeAll func()) {
+	l.server = &http.Server{Handler: h, ReadHeaderTimeout: 30 * time.Second}
+	go func() {
+		defer close(l.done)
+		_ = l.server.Serve(l.listener) // ends with ErrServerClosed
+	}()
+	context.AfterFunc(ctx, closeAll)
+}
+
+func (l *listener) close() {
+	l.once.Do(func() {
+		_ = l.server.Close()
+		<-l.done
+	})
+}

@@ -1,0 +1,204 @@
+// Package app wires the rooms into one running Chartwire: config, keys, store, adapters, engine and listeners. Commands and
+// tests start this and nothing below it.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/chartwire/chartwire/config"
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/clock"
+	"github.com/chartwire/chartwire/connector/deliver"
+	"github.com/chartwire/chartwire/connector/egress"
+	"github.com/chartwire/chartwire/connector/ingest"
+	"github.com/chartwire/chartwire/connector/seal"
+	"github.com/chartwire/chartwire/connector/store"
+	"github.com/chartwire/chartwire/connector/web"
+)
+
+// Options are what differs between serve, demo and tests.
+type Options struct {
+	Config   *config.Config
+	Clock    clock.Clock // nil is the system's
+	Log      *slog.Logger
+	Observe  deliver.Observer // beside the metrics; may be nil
+	Version  string
+	Public   net.Listener // nil listens on server.listen
+	Console  net.Listener // nil listens on server.console_listen
+	Horizon  time.Duration
+	GapWaits map[string]time.Duration // tests: overrides of a channel's gap_wait
+}
+
+// App is one wired Chartwire. Run it once, then Close it.
+type App struct {
+	o       Options
+	store   *store.DB
+	engine  *deliver.Engine
+	web     *web.Server
+	metrics *metrics
+	public  net.Listener
+	console net.Listener
+	close   sync.Once
+}
+
+// New opens the store, checks what must not change, and wires everything. Nothing is sent or served before Run. Errors
+// say what is wrong with the configuration or the environment, and are exit code 1.
+func New(ctx context.Context, o Options) (a *App, err error) {
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	a = &App{o: o}
+	defer func() {
+		if err != nil {
+			_ = a.Close()
+		}
+	}()
+	keys, err := openKeys(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	if a.store, err = store.Open(ctx, storeURL(o.Config), store.Options{Sealer: keys, Lease: o.Config.Store.Lease, Clock: o.Clock}); err != nil {
+		return nil, err
+	}
+	ids, err := tenants(ctx, a.store, o.Config, o.Clock.Now())
+	if err != nil {
+		return nil, err
+	}
+	guard, err := egress.New(egress.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.wire(keys, guard, ids); err != nil {
+		return nil, err
+	}
+	return a, a.listen()
+}
+
+func openKeys(c *config.Config) (*seal.Sealer, error) {
+	if c.Seal.Keyset.File != "" {
+		return seal.Load(c.Path(c.Seal.Keyset.File))
+	}
+	return seal.Parse([]byte(c.Seal.Keyset.Reveal()))
+}
+
+// storeURL is what store.Open takes: the config's URL with a path that does not depend on the working directory.
+func storeURL(c *config.Config) string {
+	if c.Store.Engine() == config.SQLite {
+		return "sqlite:" + c.DSN()
+	}
+	return c.DSN()
+}
+
+// wire builds adapters, engine and web.
+func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string) error {
+	c := a.o.Config
+	events := ingest.New(a.store, a.o.Clock.Now)
+	parts := &builder{config: c, guard: guard, ids: ids, now: a.o.Clock.Now, keys: keys}
+	conns, err := parts.connections()
+	if err != nil {
+		return err
+	}
+	lines, err := parts.lines()
+	if err != nil {
+		return err
+	}
+	for n := range lines {
+		if w, ok := a.o.GapWaits[lines[n].Name]; ok {
+			lines[n].GapWait = w
+		}
+	}
+	if a.metrics, err = newMetrics(a.store, ids); err != nil {
+		return err
+	}
+	a.engine, err = deliver.New(deliver.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Connections: conns, Lines: lines,
+		Composer: &born{ingest: events, store: a.store, clock: a.o.Clock, lines: parts.channels()}, Horizon: a.o.Horizon,
+		Observe: observers{a.metrics, a.o.Observe}})
+	if err != nil {
+		return err
+	}
+	jwks, err := parts.jwks()
+	if err != nil {
+		return err
+	}
+	a.web, err = web.New(web.Options{Store: a.store, Ingest: events, Clock: a.o.Clock, Log: a.o.Log, Channels: parts.webChannels(lines),
+		EHRs: parts.webEHRs(), Tokens: parts.tokens(), JWKS: jwks, Notify: a.engine.Notify, Patient: a.engine.Patient, Metrics: a.metrics.handler(), Version: a.o.Version})
+	return err
+}
+
+func (a *App) listen() error {
+	var err error
+	if a.public = a.o.Public; a.public == nil {
+		if a.public, err = net.Listen("tcp", a.o.Config.Server.Listen); err != nil {
+			return fmt.Errorf("server.listen: %w", err)
+		}
+	}
+	if a.console = a.o.Console; a.console == nil {
+		if a.console, err = net.Listen("tcp", a.o.Config.Server.ConsoleListen); err != nil {
+			return fmt.Errorf("server.console_listen: %w", err)
+		}
+	}
+	return nil
+}
+
+// Public and Console are the addresses served, as http://host:port.
+func (a *App) Public() string  { return "http://" + a.public.Addr().String() }
+func (a *App) Console() string { return "http://" + a.console.Addr().String() }
+
+// Store is the open store, for the commands that read it in the same process.
+func (a *App) Store() connector.Store { return a.store }
+
+// Run serves and delivers until ctx ends, then lets what is under way be decided. The first failure ends all of it.
+func (a *App) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	work := map[string]func() error{
+		"engine":  func() error { return a.engine.Run(ctx) },
+		"public":  func() error { return web.Serve(ctx, a.public, a.web.Public()) },
+		"console": func() error { return web.Serve(ctx, a.console, a.web.Console()) },
+	}
+	failed := make(chan error, len(work))
+	for name, run := range work {
+		go func() {
+			err := run()
+			if err != nil && !errors.Is(err, http.ErrServerClosed) {
+				err = fmt.Errorf("%s: %w", name, err)
+			} else {
+				err = nil
+			}
+			stop()
+			failed <- err
+		}()
+	}
+	var all []error
+	for range work {
+		all = append(all, <-failed)
+	}
+	return errors.Join(all...)
+}
+
+// Close gives everything back. Safe to call more than once.
+func (a *App) Close() error {
+	var err error
+	a.close.Do(func() {
+		if a.public != nil {
+			_ = a.public.Close()
+		}
+		if a.console != nil {
+			_ = a.console.Close()
+		}
+		if a.store != nil {
+			err = a.store.Close()
+		}
+	})
+	return err
+}

@@ -1,0 +1,187 @@
+package app
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/chartwire/chartwire/adapters"
+	"github.com/chartwire/chartwire/config"
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/deliver"
+	"github.com/chartwire/chartwire/connector/egress"
+	"github.com/chartwire/chartwire/connector/ingest"
+	"github.com/chartwire/chartwire/connector/seal"
+	"github.com/chartwire/chartwire/connector/web"
+	"github.com/chartwire/chartwire/fhir/smart"
+)
+
+// notifyHeader carries the secret of an EHR's rest-hook.
+const notifyHeader = "X-Chartwire-Notify"
+
+// builder turns the configuration into the parts of the rooms.
+type builder struct {
+	config *config.Config
+	guard  *egress.Guard
+	keys   *seal.Sealer
+	ids    map[string]string // EHR name → ehr_id
+	now    func() time.Time
+}
+
+// connections builds the adapter of every EHR.
+func (b *builder) connections() ([]deliver.Connection, error) {
+	var out []deliver.Connection
+	for _, e := range b.config.EHRs {
+		hc, err := b.ehrClient(e)
+		if err != nil {
+			return nil, err
+		}
+		adapter, err := adapters.EHR(adapters.EHRParts{Config: e, Base: b.config.Identity.Base, People: People(b.config, e.Name),
+			Channels: channelsOf(b.config, e.Name), HTTP: hc, Now: b.now})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, deliver.Connection{ID: b.ids[e.Name], Name: e.Name, EHR: adapter, Base: b.config.Identity.Base,
+			Mode: string(e.Mode), Concurrent: e.Limits.Concurrent, PerSecond: e.Limits.RequestsPerSecond, Deadline: e.Limits.Deadline,
+			SearchLag: e.Limits.SearchLag, Poll: e.Watch.Poll, NotBefore: e.Watch.NotBefore, Systems: e.IdentifierSystems,
+			NotifyURL: b.config.Server.PublicURL + "/ehrs/" + e.Name + "/notify", NotifyWith: notifyHeader + ": " + b.notifySecret(e)})
+	}
+	return out, nil
+}
+
+// ehrClient is the guarded way to one EHR: its FHIR base, and whatever host its discovery names for tokens must be of the
+// same origin or be named by the configuration.
+func (b *builder) ehrClient(e config.EHR) (*http.Client, error) {
+	return b.guard.Client("ehr "+e.Name, []string{e.BaseURL}, egress.Limits{Total: e.Limits.Deadline, Conns: 2 * e.Limits.Concurrent, Body: 64 << 20})
+}
+
+// notifySecret is the configured one, or one of our own that survives restarts: it is derived from the keyset.
+func (b *builder) notifySecret(e config.EHR) string {
+	if e.Watch.NotifySecret.IsSet() {
+		return e.Watch.NotifySecret.Reveal()
+	}
+	return hex.EncodeToString(b.keys.Derive("notify " + b.ids[e.Name]))
+}
+
+// lines builds the adapter of every channel.
+func (b *builder) lines() ([]deliver.Line, error) {
+	var out []deliver.Line
+	for _, c := range b.config.Channels {
+		origins := append([]string{}, c.Media.Origins...)
+		if c.SendURL != "" {
+			origins = append(origins, c.SendURL)
+		}
+		hc, err := b.guard.Client("channel "+c.Name, origins, egress.Limits{Body: int64(c.Media.MaxBytes) + 1<<20})
+		if err != nil {
+			return nil, err
+		}
+		adapter, err := adapters.Channel(adapters.ChannelParts{Config: c, HTTP: hc, Now: b.now})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, deliver.Line{Name: c.Name, EHR: b.ids[c.EHR], Channel: adapter, Receipts: string(c.Receipts),
+			SendIdempotent: c.SendIdempotent, TrustIDs: c.TrustIdentifiers, ConsentNeeded: c.Consent == config.ConsentRequired,
+			DefaultPool: c.DefaultPool, OrderWindow: c.OrderWindow, GapWait: c.GapWait, MediaWithin: c.Media.Within})
+	}
+	return out, nil
+}
+
+// channels are the channels as ingest knows them, by name.
+func (b *builder) channels() map[string]ingest.Channel {
+	out := map[string]ingest.Channel{}
+	for _, c := range b.config.Channels {
+		out[c.Name] = ingest.Channel{Name: c.Name, EHR: b.ids[c.EHR], DefaultPool: c.DefaultPool, Consent: string(c.Consent), Receipts: string(c.Receipts)}
+	}
+	return out
+}
+
+func (b *builder) webChannels(lines []deliver.Line) map[string]web.Channel {
+	out := map[string]web.Channel{}
+	known := b.channels()
+	for n, c := range b.config.Channels {
+		out[c.Name] = web.Channel{Ingest: known[c.Name], Decoder: lines[n].Channel, MaxBody: int64(c.MaxEventBytes)}
+	}
+	return out
+}
+
+func (b *builder) webEHRs() map[string]web.EHR {
+	out := map[string]web.EHR{}
+	for _, e := range b.config.EHRs {
+		out[e.Name] = web.EHR{ID: b.ids[e.Name], Name: e.Name, Header: notifyHeader, Secret: b.notifySecret(e)}
+	}
+	return out
+}
+
+// tokens are the API's callers. A token's hash is all that is kept.
+func (b *builder) tokens() []web.Token {
+	var out []web.Token
+	for _, t := range b.config.API.Tokens {
+		w := web.Token{Name: t.Name, EHR: b.ids[t.EHR], Role: connector.RoleStaff, Write: t.Role == config.RoleClinician || t.Role == config.RoleStaff, ActAs: t.ActAs}
+		if t.Role == config.RoleClinician {
+			w.Role = connector.RoleClinician
+		}
+		raw, err := hex.DecodeString(t.SHA256)
+		if err != nil || len(raw) != len(w.Hash) {
+			continue // config has refused it
+		}
+		copy(w.Hash[:], raw)
+		out = append(out, w)
+	}
+	return out
+}
+
+// jwks is the public key set of every SMART client key in the configuration.
+func (b *builder) jwks() ([]byte, error) {
+	var keys []*smart.Key
+	add := func(s config.Secret, where string) error {
+		if !s.IsSet() || s.Missing() {
+			return nil
+		}
+		k, err := smart.LoadKey([]byte(s.Reveal()))
+		if err != nil {
+			return fmt.Errorf("%s: %w", where, err)
+		}
+		keys = append(keys, k)
+		return nil
+	}
+	for _, e := range b.config.EHRs {
+		if e.Backend != nil {
+			if err := add(e.Backend.Key, "EHR "+e.Name+": backend.key"); err != nil {
+				return nil, err
+			}
+		}
+		if e.Launch != nil {
+			if err := add(e.Launch.Key, "EHR "+e.Name+": launch.key"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return smart.PublicJWKS(keys...)
+}
+
+// People maps the channels' ids of people and pools of one EHR to their EHR references.
+func People(c *config.Config, ehr string) map[string]string {
+	out := map[string]string{}
+	for _, p := range c.People {
+		if p.EHR == ehr {
+			out[p.ID] = p.Reference
+		}
+	}
+	for _, p := range c.Pools {
+		if p.EHR == ehr {
+			out[p.ID] = p.Reference
+		}
+	}
+	return out
+}
+
+func channelsOf(c *config.Config, ehr string) []string {
+	var out []string
+	for _, ch := range c.Channels {
+		if ch.EHR == ehr {
+			out = append(out, ch.Name)
+		}
+	}
+	return out
+}

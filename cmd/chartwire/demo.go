@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/chartwire/chartwire/cmd/demo"
+)
+
+type demoCmd struct {
+	Once     bool     `help:"End when nothing can move without a person or a new event."`
+	JSON     bool     `help:"Print one line of counts at the end and nothing else."`
+	Events   []string `help:"Post these NDJSON files of channel events instead of the bundled threads." placeholder:"FILE" sep:"none"`
+	Generate string   `help:"Post generated events, such as threads=2000,messages=5,shuffle,repeat=0.1." placeholder:"SPEC"`
+	Seed     uint64   `help:"Seed of generated events." default:"1"`
+	EHR      string   `help:"Profile of the sandbox EHR: fhir or note." default:"fhir" placeholder:"TYPE"`
+	EHRURL   string   `name:"ehr-url" help:"Use this open FHIR R4 server instead of the sandbox EHR." placeholder:"URL"`
+	Expect   string   `help:"Write what the chart must show to this file, for an independent reader." placeholder:"FILE"`
+	Dir      string   `help:"Keep configuration, keys and store in this folder." placeholder:"DIR"`
+	Store    string   `help:"Store URL instead of SQLite in the folder." placeholder:"URL"`
+	Listen   string   `help:"host:port of the public listener." placeholder:"ADDR"`
+	Console  string   `help:"host:port of the console listener." placeholder:"ADDR"`
+}
+
+func (c demoCmd) Run(ctx context.Context, s streams) error {
+	if c.Generate != "" && len(c.Events) > 0 {
+		return errors.New("give --events or --generate, not both")
+	}
+	err := demo.Run(ctx, demo.Options{Once: c.Once, JSON: c.JSON, Events: c.Events, Generate: c.Generate, Seed: c.Seed, EHRType: c.EHR,
+		EHRURL: c.EHRURL, Expect: c.Expect, Dir: c.Dir, Store: c.Store, Listen: c.Listen, Console: c.Console, Out: s.out, Err: s.err, Version: version})
+	if errors.Is(err, demo.ErrNotClean) {
+		fmt.Fprintln(s.err, "chartwire demo:", err)
+		return errFound
+	}
+	return err
+}

@@ -1,0 +1,88 @@
+// Command chartwire files every exchange between a patient and a care team into the patient's chart. One file a
+// subcommand; exit 0 good, 1 found a problem, 2 wrong use.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the release build: -ldflags "-X main.version=v1.2.3".
+var version = "dev"
+
+// Exit codes of DESIGN §6.
+const (
+	exitProblem = 1
+	exitUse     = 2
+)
+
+// errFound says that the command ran and found a problem it has already told of.
+var errFound = errors.New("a problem was found")
+
+// streams are where a command writes; tests give their own.
+type streams struct {
+	out, err io.Writer
+}
+
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Run the connector."`
+	Sandbox sandboxCmd `cmd:"" help:"Run the sandbox EHR and messaging platform alone."`
+	Demo    demoCmd    `cmd:"" help:"Run the whole way of an exchange against sandboxes and read the chart back."`
+	Config  configCmd  `cmd:"" help:"Check, print or describe the configuration."`
+	Map     mapCmd     `cmd:"" help:"Print the exact requests an EHR would get for a thread file. No network, no secret."`
+	Trace   traceCmd   `cmd:"" help:"Show where a message is: every item, attempt and receipt. Audited."`
+	Keys    keysCmd    `cmd:"" help:"Make, list or rotate the sealing keys."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr}))
+}
+
+// run is main with everything given, so that tests call it in process.
+func run(ctx context.Context, args []string, s streams) int {
+	var c cli
+	code := -1
+	parser, err := kong.New(&c, kong.Name("chartwire"), kong.Description("Files every exchange between a patient and a care team into the patient's chart."),
+		kong.Writers(s.out, s.err), kong.UsageOnError(), kong.Exit(func(n int) { code = n }))
+	if err != nil {
+		fmt.Fprintln(s.err, "chartwire:", err)
+		return exitUse
+	}
+	parsed, err := parser.Parse(args)
+	if code >= 0 { // --help
+		return code
+	}
+	if err != nil {
+		fmt.Fprintln(s.err, "chartwire:", err)
+		fmt.Fprintln(s.err, "See: chartwire --help")
+		return exitUse
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	parsed.Bind(s)
+	switch err := parsed.Run(); {
+	case err == nil:
+		return 0
+	case errors.Is(err, errFound):
+		return exitProblem
+	default:
+		fmt.Fprintln(s.err, "chartwire:", err)
+		return exitProblem
+	}
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(s streams) error {
+	fmt.Fprintln(s.out, version)
+	return nil
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/chartwire/chartwire/cmd/app"
+	"github.com/chartwire/chartwire/config"
+)
+
+// configFlag is the --config of every command that reads one.
+type configFlag struct {
+	Config string `help:"Configuration file." default:"chartwire.yaml" placeholder:"FILE"`
+}
+
+// load reads the configuration, prints every problem, and gives it where a command may go on.
+func (f configFlag) load(s streams, forServe bool) (*config.Config, error) {
+	c, problems := config.Load(f.Config)
+	for _, p := range problems {
+		fmt.Fprintln(s.err, p)
+	}
+	if config.Fatal(problems, forServe) {
+		return nil, errFound
+	}
+	return c, nil
+}
+
+type serveCmd struct {
+	configFlag
+}
+
+func (c serveCmd) Run(ctx context.Context, s streams) error {
+	cfg, err := c.load(s, true)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(s.err, nil))
+	a, err := app.New(ctx, app.Options{Config: cfg, Log: log, Version: version})
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	log.Info("chartwire serves", "public", a.Public(), "console", a.Console()+"/console/", "version", version)
+	if err := a.Run(ctx); err != nil {
+		return err
+	}
+	log.Info("chartwire has stopped; nothing accepted was lost")
+	return a.Close()
+}

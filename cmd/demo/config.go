@@ -1,0 +1,138 @@
+package demo
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/template"
+)
+
+const (
+	channel      = "texting"
+	identityBase = "https://demo.chartwire.example/sid"
+)
+
+// demoConfig is the configuration of the demonstration, the way an administrator writes one.
+var demoConfig = template.Must(template.New("config").Parse(`# Written by chartwire demo.
+server: {public_url: "{{.Public}}", listen: "127.0.0.1:0", console_listen: "127.0.0.1:0"}
+identity: {base: "{{.Base}}"}
+store: {url: "{{.Store}}", lease: 10s}
+seal: {keyset_file: chartwire.keyset.json}
+ehrs:
+  - name: sandbox
+    type: fhir
+    base_url: "{{.EHR}}"
+    timezone: America/Chicago
+    organization: {{.Organization}}
+    identifier_systems:
+{{range .Systems}}      {{printf "%q" .}}: {{printf "%q" .}}
+{{end}}{{if .Key}}    backend: {client_id: chartwire-backend, key_file: backend.jwk.json}
+{{end}}    filing: {as: auto, proxies: create}
+    watch: {poll: 1s, not_before: 24h}
+    limits: {requests_per_second: 5000, concurrent: 8, search_lag: 5s, deadline: 30s}
+channels:
+  - name: texting
+    type: webhook
+    class: secure
+    ehr: sandbox
+    secret_file: texting.secret
+    send_url: "{{.Send}}"
+    send_idempotent: true
+    receipts: read
+{{if .DefaultPool}}    default_pool: {{.DefaultPool}}
+{{end}}    consent: assumed
+    order_window: 2s
+    gap_wait: 60s
+    max_event_bytes: 40MB
+    media: {origins: ["{{.Media}}"], max_bytes: 25MB}
+pools:
+{{range .Pools}}  - {id: {{printf "%q" .ID}}, ehr: sandbox, reference: {{.Ref}}}
+{{else}}  []
+{{end}}people:
+{{range .People}}  - {id: {{printf "%q" .ID}}, ehr: sandbox, reference: {{.Ref}}}
+{{else}}  []
+{{end}}api:
+  tokens:
+    - {name: demo, sha256: {{.TokenHash}}, ehr: sandbox, role: clinician, act_as: [{{.ActAs}}]}
+`))
+
+type named struct{ ID, Ref string }
+
+// writeConfig writes the configuration and the secrets it names.
+func (r *run) writeConfig(public string) error {
+	var token [32]byte
+	_, _ = rand.Read(token[:]) // never fails
+	r.api = hex.EncodeToString(token[:])
+	hash := sha256.Sum256([]byte(r.api))
+	values := map[string]any{
+		"Public": public, "Base": identityBase, "Store": or(r.o.Store, "sqlite:chartwire.db"), "EHR": r.base,
+		"Organization": r.refs.Organization, "Systems": r.systems(), "Key": r.backend != nil, "Send": r.platform.SendURL(),
+		"Media": r.platform.URL(), "Pools": refsOf(r.refs.Pools, nil), "People": refsOf(r.refs.People, r.staffIDs()),
+		"TokenHash": hex.EncodeToString(hash[:]), "ActAs": r.actAs(), "DefaultPool": "",
+	}
+	if pools := refsOf(r.refs.Pools, nil); len(pools) > 0 {
+		values["DefaultPool"] = pools[0].ID
+	}
+	if r.backend != nil {
+		jwk, err := r.backend.PrivateJWK()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(r.dir, "backend.jwk.json"), jwk, 0o600); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(r.dir, "texting.secret"), []byte(r.platform.Secret()+"\n"), 0o600); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(r.dir, "chartwire.yaml"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return demoConfig.Execute(f, values)
+}
+
+// systems are the identifier systems the events use; the sandbox EHR uses the same.
+func (r *run) systems() []string {
+	set := map[string]bool{}
+	for _, p := range r.people.Patients {
+		for _, id := range p.Identifiers {
+			set[id.System] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// staffIDs are the platform's ids of staff: the references are also kept under system|value, which is no id.
+func (r *run) staffIDs() map[string]bool {
+	ids := map[string]bool{}
+	for _, p := range r.people.Staff {
+		ids[p.ID] = p.ID != ""
+	}
+	return ids
+}
+
+func refsOf(refs map[string]string, only map[string]bool) []named {
+	var out []named
+	for _, id := range slices.Sorted(maps.Keys(refs)) {
+		if only == nil || only[id] {
+			out = append(out, named{id, refs[id]})
+		}
+	}
+	return out
+}
+
+// actAs is in whose name the demonstration replies: the first member of staff, or the clinic.
+func (r *run) actAs() string {
+	for _, p := range r.people.Staff {
+		if ref := r.refs.People[p.ID]; ref != "" {
+			return ref
+		}
+	}
+	return r.refs.Organization
+}

@@ -1,0 +1,127 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+// progress is the deliver.Observer that shows each exchange move to the chart and notices when nothing moves.
+type progress struct {
+	mu    sync.Mutex
+	out   io.Writer
+	quiet bool
+	now   func() time.Time
+	last  time.Time
+	began time.Time
+	bell  chan struct{}
+	store connector.Store
+	shown int
+}
+
+// showAtMost bounds the lines of a large run.
+const showAtMost = 400
+
+func newProgress(o Options, now func() time.Time) *progress {
+	return &progress{out: o.Out, quiet: o.JSON, now: now, last: now(), began: now(), bell: make(chan struct{}, 1)}
+}
+
+// Attempted is deliver.Observer.
+func (p *progress) Attempted(string, string, connector.Reason) {}
+
+// Alarm is deliver.Observer.
+func (p *progress) Alarm(ehr string, r connector.Reason, item string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.quiet {
+		fmt.Fprintf(p.out, "  ! %s: %s (item %s)\n", ehr, r.Sentence(), item)
+	}
+}
+
+// Moved is deliver.Observer.
+func (p *progress) Moved(_, _ string, i connector.Item) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = p.now()
+	select {
+	case p.bell <- struct{}{}:
+	default:
+	}
+	if p.quiet || i.State == connector.Waiting {
+		return
+	}
+	if p.shown++; p.shown > showAtMost {
+		if p.shown == showAtMost+1 {
+			fmt.Fprintln(p.out, "  … and so on")
+		}
+		return
+	}
+	name := i.MsgKey
+	if name == "" {
+		name = "-"
+	}
+	why := ""
+	if i.Reason != "" {
+		why = ": " + i.Reason.Sentence()
+	}
+	fmt.Fprintf(p.out, "  %6.2f s  %-11s %-12s %-10s %s%s\n", p.last.Sub(p.began).Seconds(), i.Lane, i.Kind, name, i.State, why)
+}
+
+func (p *progress) since() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now().Sub(p.last)
+}
+
+// settle waits until the platform has said all it has to say and no lane can move without a person or a new event. It
+// gives ErrNotClean after the stall time without progress.
+func (r *run) settle(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := r.platform.Idle(ctx); err != nil {
+			return nil
+		}
+		moving, err := r.moving(ctx)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		if !moving {
+			return nil
+		}
+		if r.show.since() > r.o.Stall {
+			return fmt.Errorf("%w: nothing has moved for %s", ErrNotClean, r.o.Stall)
+		}
+		timer := r.clock.NewTimer(50 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+		case <-r.show.bell:
+		case <-timer.C():
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+// moving says whether anything can still move by itself.
+func (r *run) moving(ctx context.Context) (bool, error) {
+	moving := false
+	err := r.app.Store().View(ctx, func(tx connector.Tx) error {
+		open, err := tx.OpenItems("", []connector.ItemState{connector.Waiting, connector.Filing, connector.Unknown}, 1)
+		if err != nil || len(open) > 0 {
+			moving = len(open) > 0
+			return err
+		}
+		held, err := tx.OpenItems("", []connector.ItemState{connector.Held}, 1000)
+		for _, i := range held {
+			switch i.Reason {
+			case connector.EarlierItem, connector.NeedsAttachment, connector.EHRUnavailable, connector.RateLimited:
+				moving = true
+			}
+		}
+		return err
+	})
+	return moving, err
+}

@@ -1,0 +1,54 @@
+package config
+
+import (
+	"net/url"
+	"strings"
+)
+
+func checkMLLP(s, _ string) string {
+	const hint = "; write mllps://host:port"
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Scheme != "mllp" && u.Scheme != "mllps" || u.Hostname() == "":
+		return "is no interface engine's address" + hint
+	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return "has more than a host and a port" + hint
+	case u.Port() == "" || badPort(u):
+		return "has no port; MLLP has no usual one" + hint
+	case u.Scheme == "mllp" && !isLoopback(u.Hostname()):
+		return "sends patients' data in the clear; write mllps:// (mllp:// is for loopback hosts only, such as a local TLS tunnel)"
+	}
+	return ""
+}
+
+// hl7Delimiters are the characters a configured HL7 v2 value may not hold: it is written to the message as it is.
+const hl7Delimiters = `|~\&`
+
+func plainHL7(s string) bool {
+	return s != "" && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' || r > '~' || strings.ContainsRune(hl7Delimiters, r)
+	})
+}
+
+func checkAppFacility(s, _ string) string {
+	app, facility, ok := strings.Cut(s, "^")
+	if !ok || !plainHL7(app) || !plainHL7(facility) || strings.Contains(facility, "^") {
+		return quote(s) + " is not APPLICATION^FACILITY; write two names in plain ASCII with one ^ between them"
+	}
+	return ""
+}
+
+func checkHL7ID(s, _ string) string {
+	if !plainHL7(s) || strings.Contains(s, "^") || len(s) > 20 {
+		return quote(s) + " cannot stand in an HL7 v2 field; write at most 20 plain ASCII characters without | ^ ~ \\ &"
+	}
+	return ""
+}
+
+func checkXCN(s, _ string) string {
+	parts := strings.Split(s, "^")
+	if !plainHL7(s) || len(parts) < 2 || parts[0] == "" || parts[1] == "" {
+		return "names no signer; write id^family^given"
+	}
+	return ""
+}

@@ -1,0 +1,118 @@
+package config
+
+import (
+	"crypto/tls"
+	"slices"
+)
+
+// ehrRules checks one EHR connection: what its type needs, and what does not belong to its type.
+func (l *loader) ehrRules(e *EHR, path string) {
+	switch e.Type {
+	case "":
+		return // refused already; nothing below would be sure
+	case HL7v2:
+		l.hl7v2Rules(e, path)
+	default:
+		l.fhirRules(e, path)
+	}
+	l.filingRules(e, path+".filing")
+	l.roleRules(&e.Roles, path+".roles")
+}
+
+// fhirRules checks the types that speak FHIR.
+func (l *loader) fhirRules(e *EHR, path string) {
+	l.need(path, "base_url", "the FHIR R4 base address of this EHR")
+	for _, key := range []string{"address", "tls", "match", "hl7"} {
+		l.foreign(path, key, "hl7v2")
+	}
+	if e.Backend == nil && !l.given(path+".backend") && checkURL(e.BaseURL, "") == "" && !isLoopback(urlHost(e.BaseURL)) {
+		if e.Type == FHIR {
+			l.warn(path+".backend", "no backend: this EHR is called without a token, as an open server; add backend for a real one")
+		} else {
+			l.warn(path+".backend", "no backend: nothing can be filed unattended; add backend with client_id and key_file")
+		}
+	}
+	if e.Launch != nil && e.Launch.Key.IsSet() && e.Launch.Secret.IsSet() {
+		l.mistake(path+".launch", "has both a key and a secret; keep the one this client is registered with")
+	}
+}
+
+// hl7v2Rules checks the legacy type.
+func (l *loader) hl7v2Rules(e *EHR, path string) {
+	l.need(path, "address", "the interface engine, mllps://host:port")
+	l.need(path, "match", "trust-identifiers or adt")
+	l.need(path, "hl7", "what the messages carry, at least sending, receiving and authorities")
+	for _, key := range []string{"base_url", "backend", "launch", "watch", "probe"} {
+		l.foreign(path, key, "the FHIR types")
+	}
+	if e.TLS != nil {
+		l.tlsRules(e.TLS, path+".tls")
+	}
+	if h := e.HL7; h != nil {
+		if (h.Completion == "AU" || h.Completion == "LA") && h.Authenticator == "" && !l.given(path+".hl7.authenticator") {
+			l.mistake(path+".hl7.completion", h.Completion+" claims a signature nobody gave; write DO, or add authenticator, the signer the site names")
+		}
+		if h.Authorities != nil && len(h.Authorities) == 0 {
+			l.mistake(path+".hl7.authorities", "is empty; add the assigning authority of at least one identifier system")
+		}
+	}
+}
+
+func (l *loader) tlsRules(t *TLS, path string) {
+	if t.Cert.IsSet() != t.Key.IsSet() {
+		l.mistake(path, "has one of cert_file and key_file; give both for mutual TLS, or neither")
+		return
+	}
+	cert, key := string(t.Cert.Bytes()), t.Key.Reveal()
+	if cert == "" || key == "" || checkPEM(cert, "") != "" || checkPEM(key, "") != "" {
+		return // reported already, as missing or as no PEM
+	}
+	if _, err := tls.X509KeyPair([]byte(cert), []byte(key)); err != nil {
+		l.mistake(path, "cert_file and key_file do not belong together; give the key of that certificate")
+	}
+}
+
+// filingRules checks the filing policy against the EHR's type.
+func (l *loader) filingRules(e *EHR, path string) {
+	as := e.Filing.As
+	if as != nil && len(as) == 0 {
+		l.mistake(path+".as", "is empty; write auto, or the strategies in order of preference")
+	}
+	if len(as) > 1 && slices.Contains(as, StrategyAuto) {
+		l.mistake(path+".as", "has auto beside others; write auto alone, or only the others")
+	}
+	mdm := slices.Contains(as, StrategyMDM)
+	switch {
+	case e.Type != HL7v2 && mdm:
+		l.mistake(path+".as", "mdm is for type hl7v2; write communication, note or document")
+	case e.Type == HL7v2 && !as.Auto() && (!mdm || len(as) > 1):
+		l.mistake(path+".as", "hl7v2 files only as mdm; write mdm or auto")
+	}
+	note := path + ".note_type"
+	if l.given(note) && l.given(note+".system") != l.given(note+".code") {
+		l.mistake(note, "has one of system and code; a code means nothing without its system, write both")
+	}
+}
+
+// roleRules refuses a code that would give two roles.
+func (l *loader) roleRules(r *Roles, path string) {
+	for i, code := range r.Staff {
+		if slices.Contains(r.Clinician, code) {
+			l.mistake(index(path+".staff", i), quote(code)+" is under clinician too; keep it in one")
+		}
+	}
+}
+
+// need reports a key a type requires.
+func (l *loader) need(path, key, what string) {
+	if !l.given(path + "." + key) {
+		l.mistake(path+"."+key, "is missing; add "+key+": "+what)
+	}
+}
+
+// foreign reports a key that belongs to other types.
+func (l *loader) foreign(path, key, to string) {
+	if l.given(path + "." + key) {
+		l.mistake(path+"."+key, "belongs to "+to+" only; remove it or correct the type")
+	}
+}

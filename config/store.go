@@ -1,0 +1,40 @@
+package config
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Engine is the kind of store.
+type Engine string
+
+// The stores.
+const (
+	SQLite   Engine = "sqlite"
+	Postgres Engine = "postgres"
+)
+
+const sqliteScheme = "sqlite:"
+
+// Engine says which store the URL names.
+func (s *Store) Engine() Engine {
+	if strings.HasPrefix(s.URL, sqliteScheme) {
+		return SQLite
+	}
+	return Postgres
+}
+
+// DSN is what the engine's driver opens: the database file's path, relative to the configuration's folder, or the
+// Postgres URL with the password in it. It is a secret; never print it.
+func (c *Config) DSN() string {
+	if path, ok := strings.CutPrefix(c.Store.URL, sqliteScheme); ok {
+		return c.Path(path)
+	}
+	password := c.Store.Password.Reveal()
+	u, err := url.Parse(c.Store.URL)
+	if err != nil || password == "" {
+		return c.Store.URL
+	}
+	u.User = url.UserPassword(u.User.Username(), password)
+	return u.String()
+}

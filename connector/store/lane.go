@@ -1,0 +1,201 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+var (
+	laneTouch = sq(`INSERT INTO lane (ehr_id, thread_id, kind, urgency, next_at, leased, lease_until, fence, touched)
+		VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, 1) ON CONFLICT (ehr_id, thread_id, kind) DO UPDATE SET
+		urgency = CASE WHEN excluded.urgency > lane.urgency THEN excluded.urgency ELSE lane.urgency END,
+		next_at = CASE WHEN excluded.next_at < lane.next_at THEN excluded.next_at ELSE lane.next_at END,
+		touched = lane.touched + 1`)
+	// A lane that was given back has lease_until 0, so nobody holds it again without a claim; one whose lease merely ended
+	// can still be held by whom it was leased to.
+	laneHold = sq(`UPDATE lane SET leased = 1, lease_until = {now} + ?2
+		WHERE ehr_id = ?3 AND thread_id = ?4 AND kind = ?5 AND fence = ?6 AND lease_until <> 0`)
+	laneRelease = sq(`UPDATE lane SET leased = 0, lease_until = 0,
+		next_at = CASE WHEN touched = ?5 THEN CAST(?6 AS BIGINT) ELSE CAST(?7 AS BIGINT) END,
+		urgency = CASE WHEN touched = ?5 AND CAST(?6 AS BIGINT) = 9223372036854775807 THEN 0 ELSE urgency END
+		WHERE ehr_id = ?1 AND thread_id = ?2 AND kind = ?3 AND fence = ?4 AND lease_until <> 0`)
+	laneTouched = sq(`SELECT touched FROM lane WHERE ehr_id = ?1 AND thread_id = ?2 AND kind = ?3`)
+
+	// laneExpire makes lanes whose lease has ended claimable again.
+	laneExpire = sq(`UPDATE lane SET leased = 0 WHERE ehr_id = ?2 AND leased = 1 AND lease_until <= {now}`)
+	laneNext   = sq(`SELECT next_at FROM lane WHERE ehr_id = ?1 AND kind = ?2 AND urgency = ?3 AND leased = 0
+		AND next_at < 9223372036854775807 ORDER BY next_at LIMIT 1`)
+	laneEnded = sq(`SELECT kind, next_at FROM lane WHERE ehr_id = ?2 AND leased = 1 AND lease_until <= {now}`)
+	ehrPaused = sq(`SELECT paused FROM ehr WHERE ehr_id = ?1`)
+)
+
+// TouchLane is connector.Tx.
+func (t *tx) TouchLane(ehr, thread string, kind connector.LaneKind, due time.Time, p connector.Priority) error {
+	t.ring(ehr)
+	return t.exec(laneTouch, ehr, thread, string(kind), int64(p.Rank()), due.UnixMicro())
+}
+
+// HoldLane is connector.Tx. l.Until becomes the new end of the lease by the caller's clock.
+func (t *tx) HoldLane(l *connector.Lane, now time.Time) error {
+	n, err := t.execN(laneHold, micros(now), t.db.lease.Microseconds(), l.EHR, l.Thread, string(l.Kind), l.Fence)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return fenced(*l)
+	}
+	l.Until = now.Add(t.db.lease)
+	return nil
+}
+
+func fenced(l connector.Lane) error {
+	return fmt.Errorf("store: %s lane of thread %s, fence %d: %w", l.Kind, l.Thread, l.Fence, connector.ErrFenced)
+}
+
+// ReleaseLane is connector.Tx. It gives ErrFenced where another claim took the lane, or it was given back before.
+func (t *tx) ReleaseLane(l connector.Lane, next, now time.Time) error {
+	due := int64(never)
+	if !next.IsZero() {
+		due = next.UnixMicro()
+	}
+	n, err := t.execN(laneRelease, l.EHR, l.Thread, string(l.Kind), l.Fence, l.Touched, due, now.UnixMicro())
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return fenced(l)
+	}
+	return nil
+}
+
+func (t *tx) LaneTouched(l connector.Lane) (int64, error) {
+	var n int64
+	err := t.single(laneTouched, []any{l.EHR, l.Thread, string(l.Kind)}, &n)
+	return n, err
+}
+
+// unpaused leaves out the kinds whose work on this EHR connection is stopped: those toward a paused EHR. Only our own
+// pause counts; what the platform is owed goes on.
+func (t *tx) unpaused(ehr string, kinds []connector.LaneKind) ([]connector.LaneKind, error) {
+	var paused string
+	if err := t.single(ehrPaused, []any{ehr}, &paused); err != nil && err != connector.ErrNotFound {
+		return nil, err
+	}
+	if paused == "" {
+		return kinds, nil
+	}
+	return slices.DeleteFunc(slices.Clone(kinds), func(k connector.LaneKind) bool {
+		return k == connector.LaneChart || k == connector.LaneRequest
+	}), nil
+}
+
+// Claim is connector.Store.
+func (db *DB) Claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now time.Time) ([]connector.Lane, error) {
+	if limit <= 0 || len(kinds) == 0 {
+		return nil, nil
+	}
+	limit = min(limit, maxClaim)
+	return db.eng.claim(ctx, ehr, kinds, limit, now)
+}
+
+// maxClaim bounds a claim, and with it the number of statements kept.
+const maxClaim = 256
+
+// urgencies are the ranks of connector.Priority, most urgent first.
+var urgencies = []int64{3, 2, 1, 0}
+
+// NextDue is connector.Store. Lanes that a pause stops do not wait.
+func (db *DB) NextDue(ctx context.Context, ehr string, kinds []connector.LaneKind) (time.Time, bool, error) {
+	first := int64(never)
+	err := db.View(ctx, func(ct connector.Tx) error {
+		t := ct.(*tx)
+		kinds, err := t.unpaused(ehr, kinds)
+		if err != nil {
+			return err
+		}
+		err = t.note(t.c.rows(laneEnded, []any{micros(db.clock.Now()), ehr}, func(scan func(...any) error) error {
+			var kind string
+			var at int64
+			err := scan(&kind, &at)
+			if slices.Contains(kinds, connector.LaneKind(kind)) {
+				first = min(first, at)
+			}
+			return err
+		}))
+		if err != nil {
+			return err
+		}
+		for _, k := range kinds {
+			for _, u := range urgencies {
+				var at int64
+				switch err := t.single(laneNext, []any{ehr, string(k), u}, &at); err {
+				case nil:
+					first = min(first, at)
+				case connector.ErrNotFound:
+				default:
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil || first == never {
+		return time.Time{}, false, err
+	}
+	return time.UnixMicro(first).UTC(), true, nil
+}
+
+// claimSQL is the text that picks due lanes of several kinds: ?1 EHR, ?2 now, ?4… the kinds (?3 is the engine's). Each
+// part reads one range of the index lane_due in its order and stops at the limit, so that a large backlog, of which most
+// is not due or less urgent, is not read. The limit is part of the text, or Postgres would plan for a tenth of the table.
+// and is a further condition, lock the row locking clause of the engine.
+func claimSQL(kinds, limit int, and, lock string) string {
+	var b strings.Builder
+	b.WriteString("SELECT thread_id, kind FROM (")
+	for i, u := range urgencies {
+		if i > 0 {
+			b.WriteString(" UNION ALL ")
+		}
+		b.WriteString("SELECT * FROM (SELECT thread_id, kind FROM (")
+		for k := range kinds {
+			if k > 0 {
+				b.WriteString(" UNION ALL ")
+			}
+			fmt.Fprintf(&b, `SELECT * FROM (SELECT thread_id, kind, next_at FROM lane WHERE ehr_id = ?1 AND kind = ?%d AND urgency = %d
+				AND leased = 0 AND next_at < 9223372036854775807 AND next_at <= ?2 %s ORDER BY next_at LIMIT %d %s) AS r%d`,
+				k+4, u, and, limit, lock, k)
+		}
+		b.WriteString(") AS one")
+		if kinds > 1 {
+			fmt.Fprintf(&b, " ORDER BY next_at LIMIT %d", limit)
+		}
+		fmt.Fprintf(&b, ") AS u%d", u)
+	}
+	fmt.Fprintf(&b, ") AS due LIMIT %d", limit)
+	return b.String()
+}
+
+// perKinds keeps a statement for each number of kinds and each limit.
+type perKinds struct {
+	mu sync.Mutex
+	q  map[[2]int]*query
+}
+
+func (p *perKinds) get(kinds, limit int, build func(kinds, limit int) *query) *query {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.q == nil {
+		p.q = map[[2]int]*query{}
+	}
+	at := [2]int{kinds, limit}
+	if p.q[at] == nil {
+		p.q[at] = build(kinds, limit)
+	}
+	return p.q[at]
+}

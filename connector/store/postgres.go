@@ -1,0 +1,340 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+const (
+	pgReaders = 8                // connections beside the committers': views, claims, the waker
+	pgWithin  = 30 * time.Second // for one transaction; then its connection is given up
+	pgMigrate = 0x63686172747769 // advisory lock: one process migrates
+)
+
+// postgres is the Postgres engine: many replicas may use one database.
+type postgres struct {
+	db     *DB
+	pool   *pgxpool.Pool
+	claims perKinds
+	waker  *waker
+}
+
+func openPostgres(ctx context.Context, db *DB, address string, committers int) (engine, error) {
+	cfg, err := pgxpool.ParseConfig(address)
+	if err != nil {
+		return nil, errors.New("store: the Postgres URL cannot be read: want postgres://user@host:5432/database")
+	}
+	where := fmt.Sprintf("database %s on %s:%d", cfg.ConnConfig.Database, cfg.ConnConfig.Host, cfg.ConnConfig.Port)
+	if u, err := url.Parse(address); err != nil || !u.Query().Has("pool_max_conns") {
+		cfg.MaxConns = int32(min(committers, 1000) + pgReaders) //nolint:gosec // at most 1008
+	}
+	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
+		cfg.ConnConfig.RuntimeParams["application_name"] = "chartwire"
+	}
+	cfg.AfterConnect = durable
+	if err := migratePostgres(ctx, cfg.ConnConfig); err != nil {
+		return nil, fmt.Errorf("store: Postgres %s: %w", where, err)
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("store: Postgres %s: %w", where, err)
+	}
+	e := &postgres{db: db, pool: pool}
+	e.waker = startWaker(e, cfg.ConnConfig)
+	return e, nil
+}
+
+// durable makes a commit wait for the disk where the server's setting does not, and lets a statement that waits for
+// another batch's row give up, long before the server would look for a deadlock: its function then runs in the next batch.
+func durable(ctx context.Context, c *pgx.Conn) error {
+	_, err := c.Exec(ctx, `SELECT set_config('lock_timeout', '100ms', false), CASE WHEN current_setting('synchronous_commit') = 'off'
+		THEN set_config('synchronous_commit', 'on', false) END`)
+	return err
+}
+
+func migratePostgres(ctx context.Context, cfg *pgx.ConnConfig) error {
+	db := stdlib.OpenDB(*cfg)
+	defer db.Close()
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close() // and its lock with it
+	if _, err := c.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, pgMigrate); err != nil {
+		return err
+	}
+	err = migrate(ctx, db, goose.DialectPostgres, "postgres_guard.sql")
+	_, unlock := c.ExecContext(ctx, `SELECT pg_advisory_unlock($1)`, pgMigrate)
+	return errors.Join(err, unlock)
+}
+
+func (e *postgres) begin() (conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), pgWithin)
+	return e.open(ctx, cancel, "begin isolation level repeatable read")
+}
+
+func (e *postgres) view(ctx context.Context) (conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, pgWithin)
+	return e.open(ctx, cancel, "begin isolation level repeatable read read only")
+}
+
+func (e *postgres) open(ctx context.Context, cancel context.CancelFunc, begin string) (conn, error) {
+	c, err := e.pool.Acquire(ctx)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return &pgConn{ctx: ctx, cancel: cancel, pool: c, c: c.Conn(), queued: []stmt{{sql: begin}}}, nil
+}
+
+// again is true where another transaction got in first: on a new snapshot the function sees what it did.
+func (e *postgres) again(err error, runs int) bool {
+	var p *pgconn.PgError
+	if !errors.As(err, &p) {
+		return false
+	}
+	switch p.Code {
+	case "40001", "40P01", "55P03": // serialization_failure, deadlock_detected, lock_not_available
+		return runs < maxRuns
+	case "23505": // unique_violation: either another one's insert, or a mistake of the function
+		return runs < 3
+	}
+	return false
+}
+
+func (e *postgres) lost(err error) bool {
+	var p *pgconn.PgError
+	if errors.As(err, &p) {
+		switch p.Code {
+		case "57P01", "57P02", "57P03": // admin_shutdown, crash_shutdown, cannot_connect_now
+			return true
+		}
+		return false
+	}
+	return !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errScan) && !errors.Is(err, connector.ErrNotFound)
+}
+
+// notify wakes the other replicas, after the commit: a NOTIFY within it would make all commits of the database queue up
+// behind one lock. One that is lost with a crash costs a wait until the next poll.
+func (e *postgres) notify(ehrs []string) { e.waker.add(ehrs) }
+
+var (
+	// pgExpire leaves alone a lane whose holder is renewing its lease right now.
+	pgExpire = sq(`UPDATE lane SET leased = 0 FROM (SELECT ehr_id, thread_id, kind FROM lane
+		WHERE ehr_id = ?2 AND leased = 1 AND lease_until <= {now} FOR UPDATE SKIP LOCKED) AS e
+		WHERE lane.ehr_id = e.ehr_id AND lane.thread_id = e.thread_id AND lane.kind = e.kind`)
+	pgUnpaused = `AND (kind NOT IN ('chart', 'request') OR NOT EXISTS (SELECT 1 FROM ehr WHERE ehr_id = ?1 AND paused <> ''))`
+)
+
+// pgClaim picks lanes that nobody else is claiming and takes them, in one statement.
+func pgClaim(kinds, limit int) *query {
+	pick := claimSQL(kinds, limit, pgUnpaused, "FOR UPDATE SKIP LOCKED")
+	return sq(`WITH due AS MATERIALIZED (` + pick + `)
+		UPDATE lane SET leased = 1, fence = fence + 1,
+		lease_until = CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) + ?3
+		FROM due WHERE lane.ehr_id = ?1 AND lane.thread_id = due.thread_id AND lane.kind = due.kind
+		RETURNING lane.thread_id, lane.kind, lane.fence, lane.touched, lane.urgency, lane.next_at`)
+}
+
+func (e *postgres) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now time.Time) ([]connector.Lane, error) {
+	q := e.claims.get(len(kinds), limit, pgClaim)
+	args := []any{ehr, micros(now), e.db.lease.Microseconds()}
+	for _, k := range kinds {
+		args = append(args, string(k))
+	}
+	type due struct {
+		connector.Lane
+		urgency, next int64
+	}
+	// One round trip, one transaction, read committed: what was leased meanwhile is looked at again and left out.
+	b := &pgx.Batch{}
+	b.Queue(pgExpire.pg, micros(now), ehr)
+	b.Queue(q.pg, args...)
+	r := e.pool.SendBatch(ctx, b)
+	_, err := r.Exec()
+	var all []due
+	if err == nil {
+		rows, _ := r.Query() // its error is CollectRows's
+		all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (d due, err error) {
+			var kind string
+			err = row.Scan(&d.Thread, &kind, &d.Fence, &d.Touched, &d.urgency, &d.next)
+			d.EHR, d.Kind, d.Until = ehr, connector.LaneKind(kind), now.Add(e.db.lease)
+			return d, err
+		})
+	}
+	if err := errors.Join(err, r.Close()); err != nil {
+		return nil, fmt.Errorf("%w: claiming: %w", connector.ErrStore, err)
+	}
+	slices.SortFunc(all, func(a, b due) int { return cmp.Or(cmp.Compare(b.urgency, a.urgency), cmp.Compare(a.next, b.next)) })
+	var out []connector.Lane
+	for _, d := range all {
+		out = append(out, d.Lane)
+	}
+	return out, nil
+}
+
+func (e *postgres) close() error {
+	e.waker.stop()
+	e.pool.Close()
+	return nil
+}
+
+// stmt is a statement that was kept back.
+type stmt struct {
+	sql  string
+	args []any
+}
+
+const (
+	pgSavepoint = "savepoint one"
+	pgRelease   = "release savepoint one"
+	pgKeepBack  = 500 // statements; then they are sent
+)
+
+var errScan = errors.New("a row has another shape than expected")
+
+// pgConn is one transaction on one connection. Statements nobody waits for are kept back and travel with the next one
+// that is waited for, so that a function costs one round trip a read and one at its end.
+type pgConn struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	pool   *pgxpool.Conn
+	c      *pgx.Conn
+	queued []stmt
+	inside bool // begin was sent and no commit
+}
+
+func (p *pgConn) exec(q *query, args ...any) error {
+	p.queued = append(p.queued, stmt{q.pg, args})
+	if len(p.queued) >= pgKeepBack {
+		return p.flush()
+	}
+	return nil
+}
+
+// send sends everything kept back and reads all answers but the last, which read gets.
+func (p *pgConn) send(read func(pgx.BatchResults) error) error {
+	b := &pgx.Batch{}
+	for _, s := range p.queued {
+		b.Queue(s.sql, s.args...)
+	}
+	n := len(p.queued)
+	p.queued = p.queued[:0]
+	p.inside = true
+	r := p.c.SendBatch(p.ctx, b)
+	var err error
+	for range n - 1 {
+		if _, err = r.Exec(); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = read(r)
+	}
+	if e := r.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+func (p *pgConn) flush() error {
+	if len(p.queued) == 0 {
+		return nil
+	}
+	return p.send(func(r pgx.BatchResults) error {
+		_, err := r.Exec()
+		return err
+	})
+}
+
+func (p *pgConn) execN(q *query, args ...any) (n int64, err error) {
+	p.queued = append(p.queued, stmt{q.pg, args})
+	err = p.send(func(r pgx.BatchResults) error {
+		tag, err := r.Exec()
+		n = tag.RowsAffected()
+		return err
+	})
+	return n, err
+}
+
+func (p *pgConn) rows(q *query, args []any, each func(scan func(dest ...any) error) error) error {
+	p.queued = append(p.queued, stmt{q.pg, args})
+	return p.send(func(r pgx.BatchResults) error {
+		rows, err := r.Query()
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		scan := func(dest ...any) error {
+			if err := rows.Scan(dest...); err != nil {
+				return fmt.Errorf("%w (%T)", errScan, err)
+			}
+			return nil
+		}
+		for rows.Next() {
+			if err := each(scan); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+}
+
+func (p *pgConn) savepoint() error {
+	p.queued = append(p.queued, stmt{sql: pgSavepoint})
+	return nil
+}
+
+func (p *pgConn) release() error {
+	p.queued = append(p.queued, stmt{sql: pgRelease})
+	return nil
+}
+
+func (p *pgConn) rollbackTo() error {
+	if i := slices.IndexFunc(p.queued, func(s stmt) bool { return s.sql == pgSavepoint }); i >= 0 {
+		p.queued = p.queued[:i] // the server has not heard of it
+		return nil
+	}
+	p.queued = p.queued[:0]
+	_, err := p.c.PgConn().Exec(p.ctx, "rollback to savepoint one; release savepoint one").ReadAll()
+	return err
+}
+
+func (p *pgConn) commit() (unsure bool, err error) {
+	p.queued = append(p.queued, stmt{sql: "commit"})
+	err = p.send(func(r pgx.BatchResults) error {
+		tag, err := r.Exec()
+		if err == nil && tag.String() != "COMMIT" {
+			return errors.New("the server rolled the transaction back")
+		}
+		return err
+	})
+	if err != nil {
+		return !errors.As(err, new(*pgconn.PgError)), err
+	}
+	p.inside = false
+	return false, nil
+}
+
+func (p *pgConn) close() {
+	if p.inside && !p.c.IsClosed() {
+		if _, err := p.c.PgConn().Exec(p.ctx, "rollback").ReadAll(); err != nil {
+			_ = p.c.Close(p.ctx) // the pool drops it
+		}
+	}
+	p.pool.Release()
+	p.cancel()
+}

@@ -1,0 +1,234 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver named sqlite
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+// litePragmas hold for every connection. FULL syncs the WAL at every commit: without it an acknowledged commit can be lost
+// with the power. Commits are shared, so it is affordable.
+var litePragmas = []string{
+	"busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY",
+	"recursive_triggers = ON", // REPLACE, too, runs into the audit log's triggers
+}
+
+// liteReaders is how many Views run at a time.
+const liteReaders = 4
+
+// lite is the SQLite engine: one connection that writes and a few that read. In memory there is one for all.
+type lite struct {
+	db      *DB
+	sql     *sql.DB
+	lock    *os.File // nil in memory
+	writer  *liteConn
+	readers chan *liteConn
+	memory  sync.Mutex // held through each transaction of a store in memory
+	claims  perKinds
+}
+
+// openLite opens the file at path, or a store in memory.
+func openLite(ctx context.Context, db *DB, path string) (_ engine, err error) {
+	e := &lite{db: db}
+	dsn, mem := ":memory:", path == ":memory:"
+	if !mem {
+		path = strings.TrimPrefix(path, "//")
+		if path == "" {
+			return nil, errors.New("store: sqlite: needs a path, such as sqlite:chartwire.db")
+		}
+		if e.lock, err = lockLite(path); err != nil {
+			return nil, err
+		}
+		dsn = "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()
+	}
+	defer func() {
+		if err != nil {
+			_ = e.close()
+			err = fmt.Errorf("store: SQLite file %s: %w", path, err)
+		}
+	}()
+	if e.sql, err = sql.Open("sqlite", dsn); err != nil {
+		return nil, err
+	}
+	if mem {
+		e.sql.SetMaxOpenConns(1)
+		e.sql.SetConnMaxIdleTime(0)
+	}
+	if err = e.migrate(ctx); err != nil {
+		return nil, err
+	}
+	if e.writer, err = e.connect(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return nil, err
+	}
+	e.readers = make(chan *liteConn, liteReaders)
+	for range liteReaders {
+		r := e.writer
+		if !mem {
+			if r, err = e.connect(ctx, "BEGIN"); err != nil {
+				return nil, err
+			}
+			if _, err = r.c.ExecContext(ctx, "PRAGMA query_only = ON"); err != nil {
+				return nil, err
+			}
+		}
+		e.readers <- r
+	}
+	return e, nil
+}
+
+// lockLite makes the file, private to its owner, and locks its neighbour against other processes.
+func lockLite(path string) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("store: the folder of the SQLite file: %w", err)
+	}
+	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("store: the lock of the SQLite file: %w", err)
+	}
+	if err := lockFile(lock); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("store: SQLite file %s is in use by another process (%w): stop it, or use Postgres for several processes", path, err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		err = errors.Join(f.Chmod(0o600), f.Close())
+	}
+	for _, beside := range []string{"-wal", "-shm"} { // SQLite gives new ones the file's own mode
+		if e := os.Chmod(path+beside, 0o600); e != nil && !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	if err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("store: the SQLite file: %w", err)
+	}
+	return lock, nil
+}
+
+func (e *lite) migrate(ctx context.Context) error {
+	c, err := e.connect(ctx, "BEGIN IMMEDIATE") // WAL stays with the file; memory has this one connection
+	if err != nil {
+		return err
+	}
+	if err := c.c.Close(); err != nil {
+		return err
+	}
+	return migrate(ctx, e.sql, goose.DialectSQLite3, "sqlite_guard.sql")
+}
+
+func (e *lite) connect(ctx context.Context, begin string) (*liteConn, error) {
+	c, err := e.sql.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range litePragmas {
+		if _, err := c.ExecContext(ctx, "PRAGMA "+p); err != nil {
+			c.Close()
+			return nil, fmt.Errorf("PRAGMA %s: %w", p, err)
+		}
+	}
+	return &liteConn{c: c, stmts: map[*query]*sql.Stmt{}, opens: sq(begin)}, nil
+}
+
+func (e *lite) begin() (conn, error) {
+	if e.lock == nil {
+		e.memory.Lock()
+		return e.writer.start(e.memory.Unlock)
+	}
+	return e.writer.start(func() {})
+}
+
+func (e *lite) view(ctx context.Context) (conn, error) {
+	if e.lock == nil {
+		e.memory.Lock()
+		return e.writer.start(e.memory.Unlock)
+	}
+	select {
+	case r := <-e.readers:
+		return r.start(func() { e.readers <- r })
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (e *lite) again(error, int) bool { return false } // there is one writer
+func (e *lite) lost(error) bool       { return false }
+func (e *lite) notify([]string)       {} // there is one process
+
+// claim runs among the updates, so it shares their commits.
+func (e *lite) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now time.Time) ([]connector.Lane, error) {
+	var out []connector.Lane
+	err := e.db.Update(ctx, "claim/"+ehr, func(ct connector.Tx) error {
+		out = nil
+		t := ct.(*tx)
+		kinds, err := t.unpaused(ehr, kinds)
+		if err != nil || len(kinds) == 0 {
+			return err
+		}
+		if err := t.exec(laneExpire, micros(now), ehr); err != nil {
+			return err
+		}
+		args := []any{ehr, micros(now), nil}
+		for _, k := range kinds {
+			args = append(args, string(k))
+		}
+		pick := e.claims.get(len(kinds), limit, liteClaim)
+		out, err = many(t, func(_ *tx, scan func(...any) error) (l connector.Lane, err error) {
+			var kind string
+			err = scan(&l.Thread, &kind)
+			l.EHR, l.Kind, l.Until = ehr, connector.LaneKind(kind), now.Add(e.db.lease)
+			return l, err
+		}, pick, args...)
+		if err != nil {
+			return err
+		}
+		for i := range out {
+			l := &out[i]
+			if err := t.single(laneTake, []any{ehr, l.Thread, string(l.Kind), micros(l.Until)}, &l.Fence, &l.Touched); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func liteClaim(kinds, limit int) *query { return sq(claimSQL(kinds, limit, "", "")) }
+
+var laneTake = sq(`UPDATE lane SET leased = 1, lease_until = ?4, fence = fence + 1
+	WHERE ehr_id = ?1 AND thread_id = ?2 AND kind = ?3 RETURNING fence, touched`)
+
+func (e *lite) close() error {
+	var errs []error
+	if e.writer != nil {
+		errs = append(errs, e.writer.shut())
+	}
+	if e.lock != nil && e.readers != nil {
+		for range len(e.readers) {
+			errs = append(errs, (<-e.readers).shut())
+		}
+	}
+	if e.sql != nil {
+		errs = append(errs, e.sql.Close())
+	}
+	if e.lock != nil {
+		errs = append(errs, e.lock.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/clock"
+)
+
+// Options are what Open needs besides the address.
+type Options struct {
+	Sealer     Sealer        // required
+	Lease      time.Duration // how long a claim holds; 0 is 30 s
+	Clock      clock.Clock   // nil is clock.System
+	Committers int           // Postgres: transactions at a time that Update uses; 0 is 4. SQLite always has one
+}
+
+// DB is a connector.Store on SQLite or Postgres.
+type DB struct {
+	eng        engine
+	sealer     Sealer
+	clock      clock.Clock
+	lease      time.Duration
+	committers []*committer
+	ran        bell
+	listeners  listeners
+	fold       folder
+
+	closing chan struct{} // closed first: nothing new is taken
+	stopped chan struct{} // closed when the committers have gone
+	close   sync.Once
+	commits sync.WaitGroup
+	others  sync.WaitGroup
+	closed  error
+}
+
+var _ connector.Store = (*DB)(nil)
+
+var errClosed = fmt.Errorf("%w: it is closed", connector.ErrStore)
+
+// Open opens the store a URL names, and brings its schema up to date: sqlite:PATH, sqlite::memory: (gone when closed) or
+// postgres://…. It fails where the database cannot be reached, where another process uses the SQLite file, and where a
+// newer version of Chartwire has been there. No error shows a password.
+func Open(ctx context.Context, url string, o Options) (*DB, error) {
+	if o.Sealer == nil {
+		return nil, errors.New("store: no sealer was given")
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Lease <= 0 {
+		o.Lease = 30 * time.Second
+	}
+	if o.Committers <= 0 {
+		o.Committers = 4
+	}
+	db := &DB{sealer: o.Sealer, clock: o.Clock, lease: o.Lease, closing: make(chan struct{}), stopped: make(chan struct{})}
+	var err error
+	switch scheme, rest, _ := strings.Cut(url, ":"); scheme {
+	case "sqlite":
+		o.Committers = 1
+		db.eng, err = openLite(ctx, db, rest)
+	case "postgres", "postgresql":
+		db.eng, err = openPostgres(ctx, db, url, o.Committers)
+	default:
+		return nil, errors.New("store: the URL must begin with sqlite: or postgres://")
+	}
+	if err != nil {
+		return nil, err
+	}
+	for range o.Committers {
+		k := &committer{db: db, queue: make(chan *op, maxQueue)}
+		db.committers = append(db.committers, k)
+		db.commits.Go(k.loop)
+	}
+	db.fold.wake = make(chan struct{}, 1)
+	db.others.Go(db.foldLoop)
+	return db, nil
+}
+
+// Lease is connector.Store.
+func (db *DB) Lease() time.Duration { return db.lease }
+
+// Ping is connector.Store: it commits a small change.
+func (db *DB) Ping(ctx context.Context) error {
+	return db.Update(ctx, "ping", func(t connector.Tx) error {
+		return t.PutMeta("ping", connector.NewID(db.clock.Now()))
+	})
+}
+
+// Close commits what is queued and closes the database. Calls that come later fail with ErrStore.
+func (db *DB) Close() error {
+	db.close.Do(func() {
+		close(db.closing)
+		db.commits.Wait()
+		close(db.stopped)
+		db.others.Wait()
+		db.closed = db.eng.close()
+	})
+	return db.closed
+}
+
+// committed does what follows a commit.
+func (db *DB) committed(b *batch) {
+	if len(b.bells) > 0 {
+		ehrs := slices.Collect(maps.Keys(b.bells))
+		for _, e := range ehrs {
+			db.listeners.ring(e)
+		}
+		db.eng.notify(ehrs)
+	}
+	db.fold.add(len(b.tally))
+}
+
+// listeners are the channels given out by Listen.
+type listeners struct {
+	mu sync.Mutex
+	by map[string]map[chan struct{}]bool
+}
+
+// Listen is connector.Store.
+func (db *DB) Listen(ehr string) (<-chan struct{}, func()) {
+	l := &db.listeners
+	c := make(chan struct{}, 1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.by == nil {
+		l.by = map[string]map[chan struct{}]bool{}
+	}
+	if l.by[ehr] == nil {
+		l.by[ehr] = map[chan struct{}]bool{}
+	}
+	l.by[ehr][c] = true
+	return c, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.by[ehr], c)
+	}
+}
+
+// ring wakes the listeners of an EHR; those already woken stay so.
+func (l *listeners) ring(ehr string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.by[ehr] {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// ringAll wakes everybody: rings may have been missed.
+func (l *listeners) ringAll() {
+	l.mu.Lock()
+	ehrs := make([]string, 0, len(l.by))
+	for e := range l.by {
+		ehrs = append(ehrs, e)
+	}
+	l.mu.Unlock()
+	for _, e := range ehrs {
+		l.ring(e)
+	}
+}

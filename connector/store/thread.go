@@ -1,0 +1,89 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+// ErrStale says that a row has changed since the caller read it. Read it again inside the transaction and decide anew.
+var ErrStale = errors.New("the row has changed since it was read")
+
+var (
+	threadCols = `SELECT ehr_id, id, channel, changed, closed, header_id, strategy, next_seq, last_sent, version, created_at,
+		ext, info, patient, bound, last_msg FROM thread `
+	threadByID  = sqRow(threadCols + `WHERE ehr_id = ?1 AND id = ?2`)
+	threadByExt = sqRow(threadCols + `WHERE ehr_id = ?1 AND ext_hash = ?2 AND channel = ?3`)
+
+	threadPut = sq(`INSERT INTO thread (ehr_id, id, channel, changed, closed, header_id, strategy, next_seq, last_sent, version,
+		created_at, ext, info, patient, bound, last_msg, ext_hash, bound_hash)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+		ON CONFLICT (ehr_id, id) DO UPDATE SET version = thread.version + 1, channel = excluded.channel,
+		changed = excluded.changed, closed = excluded.closed, header_id = excluded.header_id, strategy = excluded.strategy,
+		next_seq = excluded.next_seq, last_sent = excluded.last_sent, created_at = excluded.created_at, ext = excluded.ext,
+		info = excluded.info, patient = excluded.patient, bound = excluded.bound, last_msg = excluded.last_msg,
+		ext_hash = excluded.ext_hash, bound_hash = excluded.bound_hash
+		WHERE thread.version = ?18`)
+	threadBump = sq(`UPDATE thread SET version = version + 1 WHERE ehr_id = ?1 AND id = ?2`)
+)
+
+func threadPlace(ehr, id string) place { return place{ehr, id, "thread", id} }
+
+// PutThread is connector.Tx. A thread that has another Version than the row gives ErrStale, so that no caller undoes what
+// another has set meanwhile (closed, patient changed).
+func (t *tx) PutThread(r *connector.Thread) error {
+	p := threadPlace(r.EHR, r.ID)
+	var errs [5]error
+	var sealed [5][]byte
+	sealed[0], errs[0] = t.seal(p, "ext", r.Ext)
+	sealed[1], errs[1] = t.seal(p, "info", r.Info)
+	sealed[2], errs[2] = t.seal(p, "patient", r.Patient)
+	if r.Bound != (connector.Binding{}) {
+		sealed[3], errs[3] = t.seal(p, "bound", r.Bound)
+	}
+	if r.LastMsg != "" {
+		sealed[4], errs[4] = t.seal(p, "last_msg", r.LastMsg)
+	}
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
+	}
+	n, err := t.execN(threadPut, r.EHR, r.ID, r.Channel, bit(r.Changed), bit(r.Closed), r.Header, string(r.Strategy),
+		r.NextSeq, micros(r.LastSent), micros(r.CreatedAt), sealed[0], sealed[1], sealed[2], sealed[3], sealed[4],
+		t.hash("thread", r.EHR, r.Ext), t.hash("ref", r.EHR, r.Bound.Reference), r.Version)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return fmt.Errorf("store: thread %s: %w", r.ID, ErrStale)
+	}
+	r.Version++
+	return nil
+}
+
+func readThread(t *tx, scan func(...any) error) (connector.Thread, error) {
+	var (
+		r                               connector.Thread
+		strategy                        string
+		changed, closed, sent, at       int64
+		ext, info, patient, bound, last []byte
+	)
+	err := scan(&r.EHR, &r.ID, &r.Channel, &changed, &closed, &r.Header, &strategy, &r.NextSeq, &sent, &r.Version, &at,
+		&ext, &info, &patient, &bound, &last)
+	if err != nil {
+		return r, err
+	}
+	r.Changed, r.Closed, r.Strategy = changed == 1, closed == 1, connector.Strategy(strategy)
+	r.LastSent, r.CreatedAt = fromMicros(sent), fromMicros(at)
+	p := threadPlace(r.EHR, r.ID)
+	return r, errors.Join(t.open(p, "ext", ext, &r.Ext), t.open(p, "info", info, &r.Info),
+		t.open(p, "patient", patient, &r.Patient), t.open(p, "bound", bound, &r.Bound), t.open(p, "last_msg", last, &r.LastMsg))
+}
+
+func (t *tx) Thread(ehr, id string) (connector.Thread, error) {
+	return one(t, readThread, threadByID, ehr, id)
+}
+
+func (t *tx) ThreadByExt(ehr, channel, ext string) (connector.Thread, error) {
+	return one(t, readThread, threadByExt, ehr, t.hash("thread", ehr, ext), channel)
+}

@@ -1,0 +1,61 @@
+package store
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+// traceIDs finds threads by ids of ours, traceHashes by the keyed hashes of other parties' ids.
+var (
+	traceIDs = sq(`SELECT id FROM thread WHERE ehr_id = ?1 AND id = ?2
+		UNION SELECT thread_id FROM message WHERE ehr_id = ?1 AND id = ?2
+		UNION SELECT thread_id FROM message WHERE ehr_id = ?1 AND client_id = ?2 AND client_id <> ''
+		UNION SELECT thread_id FROM item WHERE ehr_id = ?1 AND id = ?2
+		UNION SELECT thread_id FROM chart_write WHERE ehr_id = ?1 AND id = ?2
+		UNION SELECT thread_id FROM event WHERE ehr_id = ?1 AND id = ?2`)
+	traceHashes = sq(`SELECT id FROM thread WHERE ehr_id = ?1 AND ext_hash = ?2
+		UNION SELECT thread_id FROM message WHERE ehr_id = ?1 AND ext_hash = ?3
+		UNION SELECT id FROM thread WHERE ehr_id = ?1 AND bound_hash = ?4
+		UNION SELECT thread_id FROM chart_write WHERE ehr_id = ?1 AND ref_hash = ?4
+		UNION SELECT thread_id FROM born WHERE ehr_id = ?1 AND ref_hash = ?4`)
+)
+
+// Trace is connector.Tx. It also finds by our client_message_id, by an event's id and by the reference of a bound patient.
+// The threads come oldest first; none is not an error.
+func (t *tx) Trace(id string) ([]connector.Thread, error) {
+	if id == "" {
+		return nil, nil
+	}
+	ehrs, err := t.ehrs()
+	if err != nil {
+		return nil, err
+	}
+	text := func(_ *tx, scan func(...any) error) (s string, err error) { err = scan(&s); return s, err }
+	var out []connector.Thread
+	for _, e := range ehrs {
+		ours, err := many(t, text, traceIDs, e, id)
+		if err != nil {
+			return nil, err
+		}
+		theirs, err := many(t, text, traceHashes, e, t.hash("thread", e, id), t.hash("message", e, id), t.hash("ref", e, id))
+		if err != nil {
+			return nil, err
+		}
+		ids := append(ours, theirs...)
+		slices.Sort(ids)
+		for _, id := range slices.Compact(ids) {
+			th, err := t.Thread(e, id)
+			if errors.Is(err, connector.ErrNotFound) { // an event that belongs to no thread
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, th)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b connector.Thread) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return out, nil
+}

@@ -1,0 +1,144 @@
+package web
+
+import (
+	"context"
+	"html/template"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+// healthz says that the process runs.
+func (s *Server) healthz(c echo.Context) error { return c.String(http.StatusOK, "ok\n") }
+
+// readyz says that an event would be taken now: a commit is possible.
+func (s *Server) readyz(c echo.Context) error {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), 2*time.Second)
+	defer cancel()
+	if err := s.o.Store.Ping(ctx); err != nil {
+		return unavailable()
+	}
+	return c.String(http.StatusOK, "ready\n")
+}
+
+// row is one line of the conservation table: where the exchanges of a connection's channel are.
+type row struct {
+	EHR, Channel string
+	N            map[connector.ItemState]int64
+	Accepted     int64
+}
+
+// homeStates is the order of the equation accepted = filed + not due + moving + parked.
+var homeStates = []connector.ItemState{connector.Filed, connector.NotDue, connector.Waiting, connector.Held, connector.Filing, connector.Unknown, connector.Parked}
+
+type parkedLine struct {
+	Reason       connector.Reason
+	Sentence     string
+	Owner, Next  string
+	Item, Thread string
+	State        connector.ItemState
+	Age          time.Duration
+}
+
+type homeView struct {
+	Version string
+	States  []connector.ItemState
+	Rows    []row
+	Stuck   []parkedLine
+}
+
+// home is the console's first page: the conservation equation and everything that waits for somebody. It holds ids of
+// ours and counts, no PHI.
+func (s *Server) home(c echo.Context) error {
+	v := homeView{Version: s.o.Version, States: homeStates}
+	now := s.o.Clock.Now()
+	err := s.o.Store.View(c.Request().Context(), func(tx connector.Tx) error {
+		tallies, err := tx.Tallies()
+		if err != nil {
+			return err
+		}
+		v.Rows = s.equation(tallies)
+		items, err := tx.OpenItems("", []connector.ItemState{connector.Parked, connector.Held, connector.Unknown}, 200)
+		v.Stuck = stuck(items, now)
+		return err
+	})
+	if err != nil {
+		return unavailable()
+	}
+	var page strings.Builder
+	if err := homePage.Execute(&page, v); err != nil {
+		return err
+	}
+	return c.HTML(http.StatusOK, page.String())
+}
+
+// equation folds tallies into one row per EHR and channel.
+func (s *Server) equation(tallies []connector.Tally) []row {
+	names := map[string]string{}
+	for _, e := range s.o.EHRs {
+		names[e.ID] = e.Name
+	}
+	byKey := map[string]*row{}
+	for _, t := range tallies {
+		key := t.EHR + "|" + t.Channel
+		r := byKey[key]
+		if r == nil {
+			r = &row{EHR: names[t.EHR], Channel: t.Channel, N: map[connector.ItemState]int64{}}
+			byKey[key] = r
+		}
+		r.N[t.State] += t.N
+		r.Accepted += t.N
+	}
+	var out []row
+	for _, r := range byKey {
+		out = append(out, *r)
+	}
+	slices.SortFunc(out, func(a, b row) int { return strings.Compare(a.EHR+a.Channel, b.EHR+b.Channel) })
+	return out
+}
+
+func stuck(items []connector.Item, now time.Time) []parkedLine {
+	var out []parkedLine
+	for _, i := range items {
+		owner := i.Reason.Owner()
+		if i.Owner != "" {
+			owner = i.Owner
+		}
+		out = append(out, parkedLine{Reason: i.Reason, Sentence: i.Reason.Sentence(), Owner: owner, Next: i.Reason.Next(),
+			Item: i.ID, Thread: i.Thread, State: i.State, Age: now.Sub(i.CommittedAt).Round(time.Second)})
+	}
+	return out
+}
+
+var homePage = template.Must(template.New("home").Parse(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Chartwire console</title>
+<style>
+:root{color-scheme:light dark;--line:#8884;--quiet:#6b7280}
+@media (prefers-color-scheme:dark){:root{--quiet:#a1a1aa}}
+body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:72rem;padding:1.5rem}
+h1{font-size:1.3rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .5rem}
+p{margin:.3rem 0;color:var(--quiet)}
+.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}
+th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+code{font:13px ui-monospace,monospace}
+</style></head><body>
+<h1>Chartwire</h1><p>version {{.Version}}</p>
+<main>
+<h2>Where every exchange is</h2>
+<p>accepted = filed + not due + waiting + held + filing + unknown + parked</p>
+{{if .Rows}}<div class="scroll"><table><thead><tr><th>EHR</th><th>Channel</th><th class="n">accepted</th>{{range .States}}<th class="n">{{.}}</th>{{end}}</tr></thead><tbody>
+{{range $r := .Rows}}<tr><td>{{$r.EHR}}</td><td>{{$r.Channel}}</td><td class="n">{{$r.Accepted}}</td>{{range $s := $.States}}<td class="n">{{index $r.N $s}}</td>{{end}}</tr>{{end}}
+</tbody></table></div>{{else}}<p>Nothing has been accepted yet.</p>{{end}}
+<h2>What waits for somebody</h2>
+{{if .Stuck}}<div class="scroll"><table><thead><tr><th>state</th><th>why</th><th>who</th><th>next</th><th class="n">age</th><th>item</th></tr></thead><tbody>
+{{range .Stuck}}<tr><td>{{.State}}</td><td>{{.Sentence}} <code>({{.Reason}})</code></td><td>{{.Owner}}</td><td>{{.Next}}</td><td class="n">{{.Age}}</td><td><code>{{.Item}}</code></td></tr>{{end}}
+</tbody></table></div>{{else}}<p>Nothing is held, unknown or parked.</p>{{end}}
+</main></body></html>
+`))

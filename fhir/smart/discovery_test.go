@@ -1,0 +1,110 @@
+package smart
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const goodDocument = `{"issuer":"https://ehr.example/fhir","jwks_uri":"https://ehr.example/jwks","authorization_endpoint":"/auth/authorize","token_endpoint":"auth/token",
+	"grant_types_supported":["authorization_code","client_credentials"],"capabilities":["launch-ehr","sso-openid-connect","client-confidential-asymmetric","permission-v2"],
+	"code_challenge_methods_supported":["S256"],"token_endpoint_auth_methods_supported":["private_key_jwt"]}`
+
+func TestREQ29And227_Discover(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/fhir/r4/.well-known/smart-configuration" || r.Header.Get("Accept") != "application/json" || r.Header.Get("Authorization") != "" {
+			t.Errorf("%s %v", r.URL, r.Header)
+		}
+		_, _ = w.Write([]byte(goodDocument))
+	}))
+	defer s.Close()
+	for _, base := range []string{s.URL + "/fhir/r4", s.URL + "/fhir/r4/"} {
+		c, err := Discover(context.Background(), s.Client(), base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// REQ 379: relative URLs are resolved against the base.
+		if c.TokenEndpoint != s.URL+"/fhir/r4/auth/token" || c.AuthorizationEndpoint != s.URL+"/auth/authorize" || len(c.Findings()) != 0 || len(c.BackendFindings()) != 0 || c.V1Scopes() {
+			t.Errorf("%+v %v", c, c.Findings())
+		}
+	}
+}
+
+func TestDiscoverRefuses(t *testing.T) {
+	for name, h := range map[string]http.HandlerFunc{
+		"404":      http.NotFound,
+		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
+		"html":     func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
+		"no token": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"capabilities":[]}`)) },
+		"a file":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"token_endpoint":"file:///x"}`)) },
+		"a list":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"token_endpoint":["x"]}`)) },
+		"endless": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"token_endpoint":"` + strings.Repeat("a", 2<<20) + `"}`))
+		},
+	} {
+		s := httptest.NewServer(h)
+		if c, err := Discover(context.Background(), s.Client(), s.URL); err == nil {
+			t.Errorf("%s: %+v", name, c)
+		}
+		s.Close()
+	}
+	if _, err := Discover(context.Background(), http.DefaultClient, "http://["); err == nil {
+		t.Error("a base that is no URL")
+	}
+	if _, err := ParseConfiguration("ehr", []byte(goodDocument)); err == nil {
+		t.Error("a base that is not absolute")
+	}
+}
+
+func TestFindings(t *testing.T) {
+	c, err := ParseConfiguration("https://ehr.example/fhir", []byte(`{"token_endpoint":"https://a/t","grant_types_supported":["authorization_code"],
+		"capabilities":["launch-ehr","sso-openid-connect","permission-v1"],"code_challenge_methods_supported":["plain"],"token_endpoint_auth_methods_supported":["client_secret_basic"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Findings(); len(got) != 5 {
+		t.Errorf("%q", got)
+	}
+	if got := c.BackendFindings(); len(got) != 2 || !c.V1Scopes() {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestVendorConfigurations reads what five vendors really served in 2026.
+func TestVendorConfigurations(t *testing.T) {
+	files, _ := filepath.Glob("../../../shared/fhir/vendors/*.smart-configuration.json")
+	if len(files) == 0 {
+		t.Skip("SKIPPED: the vendors' smart-configurations are not beside this checkout (../shared/fhir/vendors)")
+	}
+	tokens := map[string]string{
+		"athena":         "https://api.platform.athenahealth.com/oauth2/v1/token",
+		"eclinicalworks": "https://oauthserver.eclinicalworks.com/oauth/oauth2/token",
+		"epic":           "https://fhir.epic.com/interconnect-fhir-oauth/oauth2/token",
+		"meditech":       "https://greenfield-prod-apis.meditech.com/oauth/token",
+		"nextgen":        "https://fhir.nextgen.com/nge/prod/patient-oauth/token",
+	}
+	for _, f := range files {
+		vendor, _, _ := strings.Cut(filepath.Base(f), ".")
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := ParseConfiguration("https://ehr.example/fhir/r4", raw)
+		if err != nil {
+			t.Errorf("%s: %v", vendor, err)
+			continue
+		}
+		if c.TokenEndpoint != tokens[vendor] || len(c.Findings()) != 0 || len(c.BackendFindings()) != 0 {
+			t.Errorf("%s: %s %q %q", vendor, c.TokenEndpoint, c.Findings(), c.BackendFindings())
+		}
+		for _, s := range c.Scopes {
+			if ParseScope(s).Other == "" && ParseScope(ParseScope(s).String()) != ParseScope(s) {
+				t.Errorf("%s: %s is not read back", vendor, s)
+			}
+		}
+	}
+}
