@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,14 +63,19 @@ func StartEHR(ctx context.Context, opts EHROptions) (*EHR, error) {
 	if err != nil {
 		return nil, errors.Join(err, web.listener.Close())
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/fhir", server)
-	mux.Handle("/fhir/", server)
-	mux.Handle("/auth/", as)
-	mux.Handle("/", server) // anything else: 404 with an OperationOutcome
 	e := &EHR{Server: server, Auth: as, web: web}
-	web.serve(ctx, mux, e.Close)
+	web.serve(ctx, http.HandlerFunc(e.route), e.Close)
 	return e, nil
+}
+
+// route does without http.ServeMux, whose redirects are HTML: what is not the authorization server's is the EHR's, whose
+// every error is an OperationOutcome.
+func (e *EHR) route(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/auth/") {
+		e.Auth.ServeHTTP(w, r)
+		return
+	}
+	e.Server.ServeHTTP(w, r)
 }
 
 // URL is the server's origin.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -85,6 +86,11 @@ func (r *run) summary(ctx context.Context) (Summary, error) {
 	}
 	s.Filed, s.Held, s.NotDue, s.Parked = t[connector.Filed], t[connector.Held]+t[connector.Waiting], t[connector.NotDue], t[connector.Parked]
 	s.Unknown = t[connector.Unknown] + t[connector.Filing]
+	unfinished, err := r.parkedFollowUps(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Filed, s.Parked = s.Filed-unfinished, s.Parked+unfinished
 	s.Sent = len(r.platform.Received())
 	late, err := r.late(ctx)
 	if err != nil {
@@ -111,6 +117,44 @@ func (r *run) summary(ctx context.Context) (Summary, error) {
 	}
 	s.Seconds = float64(r.clock.Now().Sub(r.began).Milliseconds()) / 1000
 	return s, nil
+}
+
+// parkedFollowUps counts exchanges whose first version is filed and whose correction or retraction is parked: the chart
+// does not show their newest state, so they count as parked.
+func (r *run) parkedFollowUps(ctx context.Context) (int, error) {
+	n := 0
+	err := r.app.Store().View(ctx, func(tx connector.Tx) error {
+		n = 0
+		items, err := tx.OpenItems("", []connector.ItemState{connector.Parked}, 1_000_000)
+		if err != nil {
+			return err
+		}
+		seen := map[string]bool{}
+		for _, i := range items {
+			if (i.Kind != connector.ItemCorrection && i.Kind != connector.ItemRetraction) || seen[i.Thread+i.MsgKey] {
+				continue
+			}
+			seen[i.Thread+i.MsgKey] = true
+			m, err := tx.MessageByExt(i.EHR, i.Thread, i.MsgKey, 1)
+			if errors.Is(err, connector.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			of, err := tx.ItemsOf(i.EHR, m.ID)
+			if err != nil {
+				return err
+			}
+			for _, x := range of {
+				if x.Kind == connector.ItemExchange && x.State == connector.Filed {
+					n++
+				}
+			}
+		}
+		return nil
+	})
+	return n, err
 }
 
 // late lists the messages our tables say were filed after later ones of their thread; their order is apart.

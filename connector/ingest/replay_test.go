@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,10 +47,14 @@ func TestEveryOrderEndsInOneState(t *testing.T) {
 	evs := story()
 	want, audited := "", 0
 	w := newWorld(t)
-	permutations(len(evs), func(order []int) {
+	nth := 0
+	permutations(len(evs)-1, func(order []int) {
 		if t.Failed() {
 			return
 		}
+		// Every order of the first five, with the closing at each place in turn.
+		order = slices.Insert(slices.Clone(order), nth%len(evs), len(evs)-1)
+		nth++
 		w.ch.Name = fmt.Sprint("texting", order) // a channel of its own, so that nothing is shared
 		for _, n := range order {
 			w.accept(evs[n])

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/base64"
 	"errors"
 	"mime"
 	"net/http"
@@ -47,10 +48,20 @@ type participantBody struct {
 }
 
 type attachmentBody struct {
-	ID          string `json:"id"`
-	Filename    string `json:"filename"`
-	ContentType string `json:"content_type"`
-	Data        []byte `json:"data"`
+	ID          string     `json:"id"`
+	Filename    string     `json:"filename"`
+	ContentType string     `json:"content_type"`
+	Data        base64Text `json:"data"`
+}
+
+// base64Text is []byte whose errors have a place: encoding/json tells none for its own.
+type base64Text []byte
+
+// UnmarshalText is encoding.TextUnmarshaler.
+func (b *base64Text) UnmarshalText(text []byte) error {
+	out, err := base64.StdEncoding.AppendDecode(nil, text)
+	*b = out
+	return err
 }
 
 // sentBody answers a call that was taken.

@@ -77,7 +77,8 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	http.Redirect(w, r, redirect+separator+answer.Encode(), http.StatusFound)
+	w.Header().Set("Location", redirect+separator+answer.Encode())
+	w.WriteHeader(http.StatusFound)
 }
 
 var challengeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // capabilityStatement declares exactly what the traits allow (R4 §5.2).
@@ -38,11 +39,14 @@ func (s *Server) capabilityStatement() resource {
 func (s *Server) restResources() []any {
 	var out []any
 	for _, typ := range knownTypes() {
-		entry := resource{"type": typ, "versioning": "versioned", "readHistory": true, "updateCreate": false}
+		entry := resource{"type": typ, "versioning": "versioned", "readHistory": s.traits.readable(typ), "updateCreate": false}
 		if s.traits.RequireIfMatch {
 			entry["versioning"] = "versioned-update"
 		}
-		codes := []any{resource{"code": "read"}, resource{"code": "vread"}, resource{"code": "history-instance"}}
+		codes := []any{}
+		if s.traits.readable(typ) {
+			codes = append(codes, resource{"code": "read"}, resource{"code": "vread"}, resource{"code": "history-instance"})
+		}
 		if s.traits.searchable(typ) {
 			codes = append(codes, resource{"code": "search-type"})
 			params := s.traits.paramsOf(typ)
@@ -62,20 +66,25 @@ func (s *Server) restResources() []any {
 		if typ == "Subscription" && s.traits.Subscription {
 			entry["documentation"] = "R4 channel type rest-hook, empty payload"
 		}
-		entry["interaction"] = codes
+		if len(codes) > 0 {
+			entry["interaction"] = codes
+		}
 		out = append(out, entry)
 	}
 	return out
 }
 
-// allow is the Allow header of a 405 on a type (instance false) or an instance.
+// allow is the Allow header of a 405 on a type (instance false) or an instance; it may be empty (RFC 9110 §10.2.1).
 func (t Traits) allow(typ string, instance bool) string {
-	methods := http.MethodGet
+	var methods []string
+	if instance && t.readable(typ) || !instance && t.searchable(typ) {
+		methods = append(methods, http.MethodGet)
+	}
 	if instance && t.updatable(typ) {
-		methods += ", " + http.MethodPut
+		methods = append(methods, http.MethodPut)
 	}
 	if !instance && t.creatable(typ) {
-		methods += ", " + http.MethodPost
+		methods = append(methods, http.MethodPost)
 	}
-	return methods
+	return strings.Join(methods, ", ")
 }

@@ -44,7 +44,7 @@ func outcomeJSON(severity, code, text, expression string) []byte {
 func (f *failure) response() *Response {
 	r := &Response{Status: f.status, Header: http.Header{}, Body: outcomeJSON("error", f.code, f.text, f.expression)}
 	r.Header.Set("Content-Type", mediaType)
-	if f.allow != "" {
+	if f.status == http.StatusMethodNotAllowed {
 		r.Header.Set("Allow", f.allow)
 	}
 	if f.challenge != "" {

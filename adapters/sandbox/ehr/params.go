@@ -158,6 +158,8 @@ func (t Traits) searchable(typ string) bool {
 	return typ != "Binary" && (!writeTypes[typ] || t.SearchWrites)
 }
 
+func (t Traits) readable(typ string) bool { return !(writeTypes[typ] && t.HideWrites) }
+
 func (t Traits) creatable(typ string) bool {
 	switch typ {
 	case "Communication":

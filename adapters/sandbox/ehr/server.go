@@ -316,6 +316,10 @@ func (s *Server) route(c caller, r *http.Request, steps []string, body []byte) *
 		return s.searchType(c, steps[0], form)
 	case !knownType(steps[0]):
 		return fail(404, "not-supported", "resource type %q is not known here", steps[0]).response()
+	case r.Method == http.MethodGet && !s.traits.readable(steps[0]):
+		f := fail(405, "not-supported", "read of %s is not supported", steps[0])
+		f.allow = s.traits.allow(steps[0], true)
+		return f.response()
 	case !validID(steps[1]):
 		return fail(404, "not-supported", "no such operation on %s", steps[0]).response()
 	case len(steps) == 2:

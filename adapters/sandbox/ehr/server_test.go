@@ -75,6 +75,17 @@ func TestCapabilityStatementFollowsTheTraits(t *testing.T) {
 			t.Errorf("note only, %s: %q, want %q", name, codes[name], want)
 		}
 	}
+	hidden := ehr.Blind()
+	hidden.HideWrites = true
+	w := start(t, ehr.Options{Traits: hidden})
+	_, codes = read(w)
+	made := w.do("POST", "/Communication", communication("t/1", "hi"))
+	w.want(made, 201, "")
+	w.want(w.do("GET", "/Communication/"+id(made), ""), 405, "read of Communication")
+	w.want(w.do("GET", "/Communication/"+id(made)+"/_history", ""), 405, "read of Communication")
+	if codes["Communication"] != "create update " {
+		t.Errorf("hidden: %q", codes["Communication"])
+	}
 	_, codes = read(start(t, ehr.Options{Traits: ehr.Blind()}))
 	if codes["Communication"] != "read vread history-instance create update " || codes["Communication?patient"] != "" {
 		t.Errorf("blind: %q", codes["Communication"])

@@ -12,6 +12,8 @@ type Traits struct {
 	SearchByIdentifier bool
 	// SearchWrites: those three types can be searched at all.
 	SearchWrites bool
+	// HideWrites: those three types cannot be read back by id either, so that nothing proves a write but its answer.
+	HideWrites bool
 	// UpdateCommunication: update of Communication, CommunicationRequest and DocumentReference.
 	UpdateCommunication bool
 	// AcceptCommunication, AcceptCommunicationRequest and AcceptDocumentReference: clients may create these.

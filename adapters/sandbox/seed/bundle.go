@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,6 +20,7 @@ type Refs struct {
 	Roles        map[string]string     // PractitionerRole, likewise
 	Pools        map[string]string     // by the platform's id
 	Twins        []string              // patients no message may ever reach
+	Probe        string                // a patient for probes, who is nobody
 }
 
 type object = map[string]any
@@ -39,6 +42,11 @@ func Bundle(p People) ([]byte, Refs) {
 		"active": true, "name": "Riverbend Family Clinic",
 		"identifier": []any{object{"system": "https://clinic.example/sid/organization", "value": "riverbend"}},
 	})
+	b.refs.Probe = b.putAs("Patient", "zz-test", object{
+		"active": true, "name": []any{object{"family": "Zztest", "given": []any{"Probe"}}},
+		"identifier":           identifiers(Identifier{"https://clinic.example/sid/test-patient", "zz-test"}),
+		"managingOrganization": reference(b.refs.Organization),
+	})
 	for _, pool := range p.Pools {
 		b.pool(pool)
 	}
@@ -54,6 +62,26 @@ func Bundle(p People) ([]byte, Refs) {
 		panic("a Bundle of plain values always marshals: " + err.Error())
 	}
 	return raw, b.refs
+}
+
+// Split cuts a Bundle of Bundle's into several of at most n entries, for servers that bear no large transaction. Each
+// refers only to itself and the ones before it.
+func Split(bundle []byte, n int) ([][]byte, error) {
+	var b struct {
+		Entry []json.RawMessage `json:"entry"`
+	}
+	if err := json.Unmarshal(bundle, &b); err != nil {
+		return nil, fmt.Errorf("seed: the bundle cannot be read: %w", err)
+	}
+	var out [][]byte
+	for part := range slices.Chunk(b.Entry, n) {
+		raw, err := json.Marshal(object{"resourceType": "Bundle", "type": "transaction", "entry": part})
+		if err != nil {
+			return nil, fmt.Errorf("seed: %w", err)
+		}
+		out = append(out, raw)
+	}
+	return out, nil
 }
 
 var idCoding = base32.StdEncoding.WithPadding(base32.NoPadding)

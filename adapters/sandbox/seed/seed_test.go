@@ -101,7 +101,48 @@ func TestBundle(t *testing.T) {
 	if byRef["Appointment/appt-a"] == nil {
 		t.Error("the appointment a thread is about is missing")
 	}
+	if byRef[refs.Probe] == nil {
+		t.Error("there is no patient to probe with")
+	}
 	twins(t, byRef, refs, patient)
+}
+
+func TestSplitKeepsReferencesBackwards(t *testing.T) {
+	people, err := seed.FromEvents(events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, _ := seed.Bundle(people)
+	parts, err := seed.Split(raw, 3)
+	if err != nil || len(parts) < 4 {
+		t.Fatalf("%d parts, %v", len(parts), err)
+	}
+	there := map[string]bool{}
+	reference := regexp.MustCompile(`"reference":"([^"]+)"`)
+	count := 0
+	for _, part := range parts {
+		var b struct {
+			Entry []struct{ Request struct{ URL string } }
+		}
+		if err := json.Unmarshal(part, &b); err != nil || len(b.Entry) > 3 {
+			t.Fatalf("%d entries, %v", len(b.Entry), err)
+		}
+		for _, e := range b.Entry {
+			there[e.Request.URL] = true
+			count++
+		}
+		for _, m := range reference.FindAllSubmatch(part, -1) {
+			if !there[string(m[1])] {
+				t.Errorf("%s comes later", m[1])
+			}
+		}
+	}
+	if want := bytes.Count(raw, []byte(`"request":`)); count != want {
+		t.Errorf("%d entries, want %d", count, want)
+	}
+	if _, err := seed.Split([]byte("{"), 3); err == nil {
+		t.Error("split what is no Bundle")
+	}
 }
 
 // twins: one shares the name and not the birth date, one the phone and neither name nor birth date; none an identifier.

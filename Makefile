@@ -1,0 +1,62 @@
+# Chartwire. `make help` lists what there is. Everything a target needs that is not here, it installs or names.
+SHELL := /bin/bash
+GO ?= go
+SPEC ?= threads=2000,messages=5,shuffle,repeat=0.1
+SECONDS_FUZZ ?= 10
+HAPI_EVENTS ?= testdata/threads-contract/proxy-with-photo.ndjson
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+export GOFLAGS ?= -mod=readonly
+
+.PHONY: help
+help: ## Show this list.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: build
+build: ## Build bin/chartwire.
+	@$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/chartwire ./cmd/chartwire
+
+.PHONY: run
+run: ## Start sandbox EHR, sandbox platform and the connector; file the bundled threads; keep serving.
+	@$(GO) run ./cmd/chartwire demo --listen 127.0.0.1:8080 --console 127.0.0.1:8081
+
+.PHONY: test
+test: lint unit race demo ## Everything but HAPI: lint, tests (SQLite and Postgres), race detector, the demo's counts.
+
+.PHONY: lint
+lint: ## gofmt and go vet.
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt'd:"; echo "$$out"; exit 1; fi
+	@$(GO) vet ./...
+	@echo "lint: gofmt and vet over $$(git ls-files '*.go' | wc -l) files"
+
+.PHONY: unit
+unit: ## Tests of every package, on SQLite and on a private Postgres.
+	@$(GO) test ./...
+	@echo "unit: $$($(GO) list ./... | wc -l) packages, on SQLite and a private Postgres"
+
+RACE := ./connector/... ./fhir/client ./fhir/smart ./adapters/sandbox/... ./adapters/ehr/... ./adapters/channel/...
+
+.PHONY: race
+race: ## The concurrent rooms again under the race detector.
+	@$(GO) test -race -short $(RACE)
+	@echo "race: $(RACE)"
+
+.PHONY: demo
+demo: build ## The demo's counts for the bundled threads, the contract's thread and generated traffic.
+	@bin/chartwire demo --once --json
+	@bin/chartwire demo --once --json --events testdata/threads-contract/proxy-with-photo.ndjson
+	@bin/chartwire demo --once --json --generate "$(SPEC)"
+	@bin/chartwire demo --once --json --ehr note
+	@echo "demo: four charts read back from the sandbox EHR, each what was sent"
+
+.PHONY: test-hapi
+test-hapi: ## File into a HAPI FHIR server and have an independent client read the chart back.
+	@testdata/hapi/run.sh $(HAPI_EVENTS)
+
+.PHONY: fuzz
+fuzz: ## Each fuzz target for SECONDS_FUZZ seconds.
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+		echo "fuzz: $$f in $$p"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(SECONDS_FUZZ)s $$p || exit 1; done; done
+
+.PHONY: bench
+bench: ## Benchmarks of decode, plan, gate, seal and one commit on each store.
+	@$(GO) test -run '^$$' -bench 'Decode|Plan|Gate|Seal|Commit|Drain' -benchmem ./adapters/... ./fhir/validate ./connector/...

@@ -1,0 +1,117 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// play runs a --once --json demonstration and gives its line.
+func play(t *testing.T, o Options) Summary {
+	t.Helper()
+	var out, errs bytes.Buffer
+	o.Once, o.JSON, o.Out, o.Err, o.Dir = true, true, &out, &errs, t.TempDir()
+	if err := Run(context.Background(), o); err != nil {
+		t.Fatalf("demo: %v\n%s%s", err, out.String(), errs.String())
+	}
+	var s Summary
+	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
+		t.Fatalf("the demo's line is not JSON: %v: %s", err, out.String())
+	}
+	return s
+}
+
+// wantClean holds a line to DESIGN §6: everything accepted is on the chart, nothing twice, nothing out of order.
+func wantClean(t *testing.T, s Summary) {
+	t.Helper()
+	if s.Accepted == 0 || s.Accepted != s.OnChart || s.Duplicates+s.OutOfOrder+s.WrongPatient+s.Unknown+s.Parked != 0 {
+		t.Fatalf("the chart is not what was sent: %+v", s)
+	}
+}
+
+func TestBundledThreads(t *testing.T) {
+	s := play(t, Options{})
+	wantClean(t, s)
+	if s.Sent != 2 {
+		t.Errorf("sent %d messages, want a reply and one born in the EHR", s.Sent)
+	}
+}
+
+func TestContractThread(t *testing.T) {
+	expect := filepath.Join(t.TempDir(), "expect.json")
+	s := play(t, Options{Events: []string{"../../testdata/threads-contract/proxy-with-photo.ndjson"}, Expect: expect})
+	wantClean(t, s)
+	if s.Accepted != 3 {
+		t.Errorf("accepted %d, want the contract thread's 3 messages", s.Accepted)
+	}
+	if raw, err := os.ReadFile(expect); err != nil || !json.Valid(raw) {
+		t.Errorf("the expectation file cannot be read: %v", err)
+	}
+}
+
+func TestGeneratedTrafficShuffledAndRepeated(t *testing.T) {
+	s := play(t, Options{Generate: "threads=100,messages=5,shuffle,repeat=0.1", Seed: 7})
+	wantClean(t, s)
+	if s.Accepted != 500 {
+		t.Errorf("accepted %d, want 500", s.Accepted)
+	}
+}
+
+// TestNoteOnlyEHR files as notes: internal notes are left out, and a retraction such an EHR cannot show is parked for staff.
+func TestNoteOnlyEHR(t *testing.T) {
+	s := play(t, Options{EHRType: "note"})
+	if s.Duplicates+s.OutOfOrder+s.WrongPatient+s.Unknown != 0 || s.OnChart+s.NotDue+s.Parked != s.Accepted || s.OnChart == 0 {
+		t.Fatalf("the chart is not what was sent: %+v", s)
+	}
+	if s.NotDue != 2 || s.Parked != 1 {
+		t.Errorf("not due %d and parked %d, want the 2 internal notes and the 1 retraction", s.NotDue, s.Parked)
+	}
+}
+
+// TestReadBackSeesFaults proves that the comparison can fail: an expectation that differs in one word, patient or place is
+// not met.
+func TestReadBackSeesFaults(t *testing.T) {
+	chart := func() *reader {
+		o := &onChart{ResourceType: "Communication", ID: "c1", Status: "completed"}
+		o.Subject.Reference = "Patient/a"
+		o.Payload = append(o.Payload, struct {
+			ContentString     string
+			ContentAttachment *chartFile
+		}{ContentString: "take one"})
+		return &reader{messages: map[string][]*onChart{"t/m": {o}}, headers: map[string]int{}}
+	}
+	for name, c := range map[string]struct {
+		patient string
+		entry   entry
+		twice   bool
+		want    Summary
+	}{
+		"same":          {"Patient/a", entry{ID: "m", Revision: 1, Text: "take one"}, false, Summary{OnChart: 1}},
+		"other words":   {"Patient/a", entry{ID: "m", Revision: 1, Text: "take two"}, false, Summary{}},
+		"other patient": {"Patient/b", entry{ID: "m", Revision: 1, Text: "take one"}, false, Summary{WrongPatient: 1}},
+		"missing file":  {"Patient/a", entry{ID: "m", Revision: 1, Text: "take one", Attachments: []string{"00"}}, false, Summary{}},
+		"retracted":     {"Patient/a", entry{ID: "m", Revision: 1, Text: "take one", Retracted: true}, false, Summary{}},
+		"not there":     {"Patient/a", entry{ID: "n", Revision: 1, Text: "take one"}, false, Summary{}},
+		"twice":         {"Patient/a", entry{ID: "m", Revision: 1, Text: "take one"}, true, Summary{OnChart: 1, Duplicates: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := chart()
+			if c.twice {
+				r.messages["t/m"] = append(r.messages["t/m"], r.messages["t/m"][0])
+			}
+			var got Summary
+			if c.entry.Attachments == nil {
+				c.entry.Attachments = []string{}
+			}
+			if err := r.compare(context.Background(), &thread{ID: "t", Messages: []*entry{&c.entry}}, c.patient, &got); err != nil {
+				t.Fatal(err)
+			}
+			if got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,173 @@
+package store
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/store/pgtest"
+)
+
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "text.db"), []byte(strings.Repeat("this is no database\n", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, url, says string }{
+		{"no scheme", "chartwire.db", "must begin with sqlite:"},
+		{"no path", "sqlite:", "needs a path"},
+		{"a folder", "sqlite:" + dir, "is a directory"},
+		{"no database", "sqlite:" + filepath.Join(dir, "text.db"), "not a database"},
+		{"bad Postgres URL", "postgres://chartwire:s3cret@host:port/x", "cannot be read"},
+		{"nobody there", "postgres://chartwire:s3cret@127.0.0.1:1/x?connect_timeout=2", "database x on 127.0.0.1:1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			db, err := Open(t.Context(), c.url, Options{Sealer: newSealer(t)})
+			if err == nil {
+				db.Close()
+				t.Fatal("Open succeeded")
+			}
+			if !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("Open: %v; want it to say %q and no password", err, c.says)
+			}
+		})
+	}
+	if _, err := Open(t.Context(), "sqlite::memory:", Options{}); err == nil {
+		t.Error("Open without a sealer succeeded")
+	}
+}
+
+func TestOneProcessOnOneFile(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "sub", "x.db")
+	db := mustOpen(t, url, Options{})
+	if _, err := Open(t.Context(), url, Options{Sealer: newSealer(t)}); err == nil || !strings.Contains(err.Error(), "in use by another process") {
+		t.Errorf("a second Open: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, url, Options{})
+}
+
+func TestFilesArePrivate(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.db")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	db := mustOpen(t, "sqlite:"+path, Options{})
+	if err := db.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 4 {
+		t.Fatalf("%d files, %v; want the database, its WAL, its index and the lock", len(files), err)
+	}
+	for _, f := range files {
+		if i, err := f.Info(); err != nil || i.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v, %v", f.Name(), i.Mode(), err)
+		}
+	}
+}
+
+func TestSQLiteIsDurable(t *testing.T) {
+	db := mustOpen(t, "sqlite:"+filepath.Join(t.TempDir(), "x.db"), Options{})
+	c, err := db.eng.begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+		err := c.rows(sq("PRAGMA "+pragma), nil, func(scan func(...any) error) error {
+			var got string
+			err := scan(&got)
+			if got != want {
+				t.Errorf("PRAGMA %s is %s, want %s", pragma, got, want)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestANewerSchemaIsRefused(t *testing.T) {
+	for _, e := range engines[1:] {
+		t.Run(e.name, func(t *testing.T) {
+			url := e.url(t)
+			db := mustOpen(t, url, Options{})
+			raw(t, db, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, `+map[string]string{"sqlite": "1", "postgres": "true"}[e.name]+`)`)
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(t.Context(), url, Options{Sealer: newSealer(t)}); err == nil || !strings.Contains(err.Error(), "a newer chartwire has used it") {
+				t.Errorf("Open = %v", err)
+			}
+		})
+	}
+}
+
+// raw runs statements past the store.
+func raw(t *testing.T, db *DB, statements ...string) {
+	t.Helper()
+	if err := rawErr(db, statements...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rawErr(db *DB, statements ...string) error {
+	c, err := db.eng.begin()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	for _, s := range statements {
+		if err := c.exec(sq(s)); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	_, err = c.commit()
+	return err
+}
+
+func TestReplicasStartTogether(t *testing.T) {
+	url := pgtest.New(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			db, err := Open(t.Context(), url, Options{Sealer: newSealer(t), Committers: 1})
+			if err != nil {
+				t.Errorf("Open: %v", err)
+				return
+			}
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestWhatIsKeptIsThereAgain(t *testing.T) {
+	for _, e := range engines[1:] {
+		t.Run(e.name, func(t *testing.T) {
+			url, s := e.url(t), newSealer(t)
+			db := mustOpen(t, url, Options{Sealer: s})
+			r := connector.EventRow{ID: "1", EHR: "E", Channel: "sms", Key: "k", Body: []byte("b")}
+			err := db.Update(t.Context(), "s", func(tx connector.Tx) error { _, err := tx.InsertEvent(r); return err })
+			if err != nil || db.Close() != nil {
+				t.Fatal(err)
+			}
+			db = mustOpen(t, url, Options{Sealer: s})
+			err = db.View(t.Context(), func(tx connector.Tx) error { _, err := tx.Event("E", "1"); return err })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
