@@ -59,6 +59,7 @@ type Backend struct {
 	ClientID string   `yaml:"client_id" doc:"Client id the EHR gave the backend client." required:"true" format:"text"`
 	Key      Secret   `yaml:"key" doc:"Private key as one JWK with kid: RSA of at least 2048 bits (RS384) or EC P-384 (ES384)." required:"true" format:"jwk"`
 	Scopes   []string `yaml:"scopes" doc:"Scopes to ask for instead of those the filing needs." format:"scope"`
+	Origins  []string `yaml:"origins" doc:"Where the EHR's token endpoint is, where that is not base_url's host: https://host[:port]. Keys go nowhere else." format:"origin"`
 }
 
 // Launch is a SMART app launch client: asymmetric (Key), symmetric (Secret) or public (neither).

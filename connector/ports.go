@@ -41,6 +41,12 @@ type Resolver interface {
 	Resolve(ctx context.Context, patient string, p Participant) (Reference, error)
 }
 
+// EncounterFinder finds the EHR's reference of a visit the platform named; "" where there is not exactly one of that
+// patient.
+type EncounterFinder interface {
+	Encounter(ctx context.Context, patient string, visit Identifier) (string, error)
+}
+
 // Watcher sees CommunicationRequests that were born in the EHR.
 type Watcher interface {
 	// Changed gives requests changed at or after since (server time), and the highest lastUpdated seen.

@@ -126,6 +126,8 @@ func TestDeliveryNews(t *testing.T) {
 			{connector.Failed, connector.Failed, ""},
 			{connector.Delivered, connector.Failed, "completed"},
 			{connector.Delivered, "", "completed"},
+			{connector.Sent, "", ""},
+			{connector.Sent, connector.SendUnsure, "in-progress"},
 		} {
 			w := plan(t, policy(t), able(comm), news(c.state, c.charted))
 			switch {

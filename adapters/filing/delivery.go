@@ -66,10 +66,11 @@ func (p *planner) delivery() ([]connector.Write, error) {
 		return nil, nil
 	}
 	t, shown := transmissionOf(p.x.Delivery, p.x.Receipts), transmissionOf(p.x.Charted, p.x.Receipts)
-	known := p.x.Charted.State != "" && t.status == shown.status && (t.received.IsZero() || t.received.Equal(shown.received))
+	charted := p.x.Charted.State != ""
+	known := charted && t.status == shown.status && (t.received.IsZero() || t.received.Equal(shown.received))
 	switch {
-	case t.open || known:
-		return nil, nil // the entry already says so
+	case known, t.open && !charted:
+		return nil, nil // the entry says so already, or will when it is filed
 	case p.traits.Update:
 		return []connector.Write{p.deliveryChange(t)}, nil
 	case t.status == r4.EventNotDone:

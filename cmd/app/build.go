@@ -50,10 +50,14 @@ func (b *builder) connections() ([]deliver.Connection, error) {
 	return out, nil
 }
 
-// ehrClient is the guarded way to one EHR: its FHIR base, and whatever host its discovery names for tokens must be of the
-// same origin or be named by the configuration.
+// ehrClient is the guarded way to one EHR: its FHIR base, and the origins the configuration names for its tokens. A token
+// endpoint that discovery finds elsewhere is refused.
 func (b *builder) ehrClient(e config.EHR) (*http.Client, error) {
-	return b.guard.Client("ehr "+e.Name, []string{e.BaseURL}, egress.Limits{Total: e.Limits.Deadline, Conns: 2 * e.Limits.Concurrent, Body: 64 << 20})
+	origins := []string{e.BaseURL}
+	if e.Backend != nil {
+		origins = append(origins, e.Backend.Origins...)
+	}
+	return b.guard.Client("ehr "+e.Name, origins, egress.Limits{Total: e.Limits.Deadline, Conns: 2 * e.Limits.Concurrent, Body: 64 << 20})
 }
 
 // notifySecret is the configured one, or one of our own that survives restarts: it is derived from the keyset.

@@ -49,7 +49,6 @@ func (f *Fake) Advance(d time.Duration) {
 	for len(f.timers) > 0 && !f.timers[0].at.After(end) {
 		ft := f.timers[0]
 		f.timers = f.timers[1:]
-		f.now = ft.at
 		ft.c <- ft.at
 	}
 	f.now = end

@@ -189,7 +189,7 @@ func TestAccepted(t *testing.T) {
 	if string(got.Data.Messages[0].Raw) != `{"a" : [ ]}` {
 		t.Errorf("raw part = %s: its bytes are to be kept", got.Data.Messages[0].Raw)
 	}
-	for _, scalar := range []string{`null`, `0`, `-0.0E+00`, `"x"`, `true`, `[]`, `{}`} {
+	for _, scalar := range []string{`{"a":{"b":{"a":1}},"b":[{"a":1},{"a":2}],"c":3}`, `null`, `0`, `-0.0E+00`, `"x"`, `true`, `[]`, `{}`} {
 		if _, err := Strict([]byte(scalar), nil, Options{}); err != nil {
 			t.Errorf("%s: %v", scalar, err)
 		}
@@ -323,6 +323,17 @@ type (
 		Quoted int    `json:",string"`
 		Func   string `json:"fünc"`
 	}
+	hides1 struct {
+		hides3
+		E string
+	}
+	hides2 struct{ E string }
+	hides3 struct{ E, F string }
+	Hidden struct { // two E at one depth hide each other and the deeper one
+		hides1
+		hides2
+		F int
+	}
 	Ring struct {
 		Name string `json:"name"`
 		Next *Ring  `json:"next"`
@@ -332,8 +343,8 @@ type (
 
 // The names we hold for known must be the ones encoding/json fills.
 func TestFieldNamesAgreeWithEncodingJSON(t *testing.T) {
-	names := []string{"a", "A", "B", "b", "C", "D", "B2", "tagged", "Tagged", "X", "Odd", "\\u007f", "-", "Quoted", "fünc", "inner", "Deeper", "Other", "name"}
-	for _, typ := range []reflect.Type{reflect.TypeFor[Outer](), reflect.TypeFor[inner](), reflect.TypeFor[Tagged](), reflect.TypeFor[Ring](), reflect.TypeFor[message]()} {
+	names := []string{"a", "A", "B", "b", "C", "D", "B2", "tagged", "Tagged", "X", "Odd", "\\u007f", "-", "Quoted", "fünc", "inner", "Deeper", "Other", "name", "E", "F"}
+	for _, typ := range []reflect.Type{reflect.TypeFor[Outer](), reflect.TypeFor[inner](), reflect.TypeFor[Tagged](), reflect.TypeFor[Ring](), reflect.TypeFor[Hidden](), reflect.TypeFor[message]()} {
 		for _, name := range names {
 			v := reflect.New(typ).Interface()
 			dec := json.NewDecoder(strings.NewReader(`{"` + name + `":null}`))

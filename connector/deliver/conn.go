@@ -220,6 +220,28 @@ func (c *conn) resolve(ctx context.Context, channel, patient string, p connector
 	return ref, err
 }
 
+// visit finds the encounter a platform named, remembered like a participant.
+func (c *conn) visit(ctx context.Context, f connector.EncounterFinder, patient string, id connector.Identifier) (string, error) {
+	key := "encounter|" + patient + "|" + id.Token()
+	now := c.e.clock.Now()
+	c.mu.Lock()
+	known, ok := c.people[key]
+	c.mu.Unlock()
+	if ok && now.Sub(known.when) < patientFresh {
+		return known.ref.Literal, nil
+	}
+	if err := c.pace.Wait(ctx); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
+	defer cancel()
+	ref, err := f.Encounter(ctx, patient, id)
+	if err == nil {
+		c.remember(key, person{ref: connector.Reference{Literal: ref}, when: now})
+	}
+	return ref, err
+}
+
 func (c *conn) remember(key string, p person) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

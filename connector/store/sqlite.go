@@ -220,7 +220,7 @@ func (e *lite) close() error {
 		errs = append(errs, e.writer.shut())
 	}
 	if e.lock != nil && e.readers != nil {
-		for range len(e.readers) {
+		for range len(e.readers) { // all are back: Close has waited for the Views
 			errs = append(errs, (<-e.readers).shut())
 		}
 	}

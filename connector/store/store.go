@@ -35,6 +35,7 @@ type DB struct {
 
 	closing chan struct{} // closed first: nothing new is taken
 	stopped chan struct{} // closed when the committers have gone
+	viewing sync.RWMutex  // held by Views for reading, by Close
 	close   sync.Once
 	commits sync.WaitGroup
 	others  sync.WaitGroup
@@ -102,6 +103,8 @@ func (db *DB) Close() error {
 		db.commits.Wait()
 		close(db.stopped)
 		db.others.Wait()
+		db.viewing.Lock() // the last View is over
+		defer db.viewing.Unlock()
 		db.closed = db.eng.close()
 	})
 	return db.closed

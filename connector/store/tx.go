@@ -236,6 +236,13 @@ func (db *DB) View(ctx context.Context, fn func(tx connector.Tx) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	db.viewing.RLock()
+	defer db.viewing.RUnlock()
+	select {
+	case <-db.closing:
+		return errClosed
+	default:
+	}
 	c, err := db.eng.view(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", connector.ErrStore, err)

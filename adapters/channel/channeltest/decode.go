@@ -120,7 +120,7 @@ func freshness(t *testing.T, s Subject) {
 // undecodable signs bodies nobody can read: they are refused by place, without a word of theirs, and come back with their
 // key so that they can be kept.
 func undecodable(t *testing.T, s Subject) {
-	const secret = "Zanzibar-7731"
+	const secret = "Zanzibar 7731" // as a name or a number might stand where a key should
 	c := at(t, s, Now)
 	for _, body := range []string{
 		"", " ", "null", "[]", `"` + secret + `"`, secret, `{"` + secret + `"`, "{}", "{} {}", `{"type":"` + secret + `"}`,

@@ -68,42 +68,54 @@ func TestDecodeIsTheSchema(t *testing.T) {
 // beyond is what the contract says in words: inline data is what its size and hash say, and (so that files can be named) a
 // message's attachment ids differ. Whole numbers are kept in 64 bits.
 func beyond(body []byte) error {
-	type files []struct {
-		ID     string      `json:"id"`
-		Size   json.Number `json:"size"`
-		SHA256 string      `json:"sha256"`
-		Data   *string     `json:"data"`
-	}
-	var e struct {
-		Data struct {
-			Message    struct{ Attachments files }
-			Correction struct{ Attachments files }
-		}
-	}
-	if err := json.Unmarshal(body, &e); err != nil {
+	var e map[string]map[string]map[string]json.RawMessage // exact names: encoding/json folds those of structs
+	var whole map[string]json.RawMessage
+	if err := json.Unmarshal(body, &whole); err != nil {
 		return err
 	}
-	for _, fs := range []files{e.Data.Message.Attachments, e.Data.Correction.Attachments} {
-		seen := map[string]bool{}
-		for _, f := range fs {
-			if seen[f.ID] {
-				return errors.New("an id twice")
-			}
-			seen[f.ID] = true
-			if f.Data == nil {
-				continue
-			}
-			data, err := base64.StdEncoding.DecodeString(*f.Data)
-			if err != nil {
-				return err
-			}
-			sum := sha256.Sum256(data)
-			if f.SHA256 != "" && f.SHA256 != hex.EncodeToString(sum[:]) {
-				return errors.New("another hash")
-			}
-			if n, _ := f.Size.Float64(); f.Size != "" && n != float64(len(data)) {
-				return errors.New("another size")
-			}
+	if err := json.Unmarshal([]byte(`{"data":`+string(whole["data"])+`}`), &e); err != nil {
+		return nil // parts that are no objects are none of the contract's
+	}
+	for _, part := range []string{"message", "correction"} {
+		var fs []map[string]json.RawMessage
+		raw, there := e["data"][part]["attachments"]
+		if !there {
+			continue
+		}
+		if err := json.Unmarshal(raw, &fs); err != nil {
+			return err
+		}
+		if err := beyondFiles(fs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func beyondFiles(fs []map[string]json.RawMessage) error {
+	seen := map[string]bool{}
+	for _, f := range fs {
+		if seen[string(f["id"])] {
+			return errors.New("an id twice")
+		}
+		seen[string(f["id"])] = true
+		if f["data"] == nil {
+			continue
+		}
+		var text, hash string
+		if err := json.Unmarshal(f["data"], &text); err != nil {
+			return err
+		}
+		data, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(data)
+		if f["sha256"] != nil && (json.Unmarshal(f["sha256"], &hash) != nil || hash != hex.EncodeToString(sum[:])) {
+			return errors.New("another hash")
+		}
+		if n, err := json.Number(f["size"]).Float64(); f["size"] != nil && (err != nil || n != float64(len(data))) {
+			return errors.New("another size")
 		}
 	}
 	return nil

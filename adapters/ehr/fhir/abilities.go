@@ -143,6 +143,9 @@ func needs(o Options) []need {
 	if o.Policy.CreateProxies {
 		list = append(list, need{"RelatedPerson", smart.Create})
 	}
+	if o.Encounters {
+		list = append(list, need{"Encounter", smart.Search})
+	}
 	for _, s := range wanted(o.FilingAs) {
 		list = append(list, need{resourceOf(s), all})
 	}

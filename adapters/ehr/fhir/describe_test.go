@@ -10,7 +10,7 @@ import (
 	"github.com/chartwire/chartwire/adapters/filing"
 )
 
-var update = flag.Bool("update", false, "write the goldens")
+var updateGoldens = flag.Bool("update", false, "write the goldens")
 
 // vendors is where the documents vendors serve are kept beside the checkout; it is not part of it.
 const vendors = "../../../../shared/fhir/vendors"
@@ -59,7 +59,7 @@ func read(t *testing.T, path string) []byte {
 
 func golden(t *testing.T, path string, got []byte) {
 	t.Helper()
-	if *update {
+	if *updateGoldens {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -20,6 +20,8 @@ type Options struct {
 	Channels []string // the channels that file here
 	Policy   filing.Policy
 	FilingAs []string // strategies wanted, best first; none or "auto" lets the EHR's abilities decide
+	// Encounters looks up the visits that platforms name, so that entries belong to them.
+	Encounters bool
 
 	HTTP        *http.Client // toward the FHIR base
 	TokenHTTP   *http.Client // toward discovery and token endpoint; nil is HTTP

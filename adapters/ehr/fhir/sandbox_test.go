@@ -38,6 +38,8 @@ type lab struct {
 	answer *ehr.Response
 	hangUp bool
 	wrong  bool
+
+	committed func() // called when a write was carried out, before the answer goes out
 }
 
 // setting is what differs between labs.
@@ -46,6 +48,7 @@ type setting struct {
 	scopes  string // with authorization: what the client may be granted
 	options func(*Options)
 	script  string
+	after   func(*http.Request, *ehr.Response) *ehr.Response
 }
 
 func newLab(t *testing.T, s setting) *lab {
@@ -55,6 +58,9 @@ func newLab(t *testing.T, s setting) *lab {
 		s.traits.Auth = true
 	}
 	o := sandbox.EHROptions{EHR: ehr.Options{Traits: s.traits, Now: time.Now, Seed: 1, Before: l.before, After: l.after}}
+	if s.after != nil {
+		o.EHR.After = s.after
+	}
 	if s.script != "" {
 		o.EHR.Script = ehr.MustScript(s.script)
 	}
@@ -137,6 +143,9 @@ func (l *lab) after(r *http.Request, resp *ehr.Response) *ehr.Response {
 	if !isWrite(r) {
 		return resp
 	}
+	if l.committed != nil {
+		defer l.committed()
+	}
 	switch {
 	case l.hangUp:
 		l.hangUp = false
@@ -185,10 +194,8 @@ func (l *lab) rig() *ehrtest.Rig {
 		},
 		HangUp:       func() { l.set(func() { l.hangUp = true }) },
 		WrongSubject: func() { l.set(func() { l.wrong = true }) },
-		Rewrite: func() {
-			l.wire.set(func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("not 50"), []byte("not  5")) })
-		},
-		Secrets: []string{"MRN123", "Bearer ey"},
+		Rewrite:      func() { l.wire.set(rewriteWords) },
+		Secrets:      []string{"MRN123", "Bearer ey"},
 	}
 	if c := l.opts.Credentials; c != nil {
 		private, _ := c.Key.PrivateJWK()
@@ -218,6 +225,9 @@ type wire struct {
 	mu       sync.Mutex
 	requests []*http.Request
 	rewrite  func([]byte) []byte
+
+	refusePost       bool // as an EHR that does not know POST _search
+	ignoreIdentifier bool // as an EHR that does not know the parameter
 }
 
 func (w *wire) set(f func([]byte) []byte) {
@@ -240,6 +250,13 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Body = nopCloser{bytes.NewReader(changed)}
 	}
 	w.mu.Unlock()
+	if w.refusePost && strings.HasSuffix(r.URL.Path, "/_search") {
+		return &http.Response{StatusCode: http.StatusMethodNotAllowed, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+	}
+	if w.ignoreIdentifier && strings.HasSuffix(r.URL.Path, "/_search") {
+		r = r.Clone(r.Context())
+		r.Body, r.ContentLength = http.NoBody, 0
+	}
 	return http.DefaultTransport.RoundTrip(r)
 }
 

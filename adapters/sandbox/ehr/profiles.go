@@ -11,6 +11,7 @@ import (
 // APIs is not FHIR and not here. Quirks of content belong to the adapters' own tests.
 var profiles = map[string]Traits{
 	"fhir": withAuth(Full()),
+	"note": withAuth(NoteOnly()), // no vendor: the floor US Core asks for
 	// Epic: notes need an encounter and are never deduplicated; Communication cannot be updated; creates answer empty.
 	"epic": {
 		AcceptCommunication: true, AcceptDocumentReference: true, SearchWrites: true, RequireEncounter: true, ReturnMinimal: true,

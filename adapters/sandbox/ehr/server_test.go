@@ -363,7 +363,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 			t.Errorf("%s: %v", words, err)
 		}
 	}
-	for _, name := range []string{"fhir", "epic", "oracle", "athena", "meditech", "openemr"} {
+	for _, name := range []string{"fhir", "note", "epic", "oracle", "athena", "meditech", "openemr"} {
 		if traits, err := ehr.Profile(name); err != nil || !traits.Auth {
 			t.Errorf("%s: %v %+v", name, err, traits)
 		}

@@ -1,0 +1,582 @@
+package deliver_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chartwire/chartwire/connector"
+)
+
+// fault is what the chart does with one attempt instead of taking it.
+type fault string
+
+const (
+	none            fault = ""
+	refused         fault = "refused"          // 422
+	unavailable     fault = "unavailable"      // connect failure
+	tooMany         fault = "too many"         // 429, Retry-After 5 minutes
+	ambiguousTaken  fault = "ambiguous, taken" // times out after the commit
+	ambiguousLost   fault = "ambiguous, lost"  // times out before it
+	conflict        fault = "conflict"         // 409 with nothing to be found
+	wrongSubject    fault = "wrong subject"    // takes it, and answers with another patient
+	wrongName       fault = "wrong name"       // takes it, and answers under another identifier
+	altered         fault = "altered"          // takes it with other words
+	unauthorized    fault = "unauthorized"     // 401 also with a new token
+	fenced          fault = "fenced"           // the lease ran out before a byte left
+	taken           fault = "taken"            // conditional create: an entry is there
+	silent          fault = "silent"           // takes it and shows nothing back
+	retryAfter            = 5 * time.Minute
+	requestDeadline       = 30 * time.Second
+	lease                 = 30 * time.Second
+)
+
+// entry is one resource on the scripted chart.
+type entry struct {
+	ref     string
+	version int
+	body    map[string]any
+	at      time.Time
+	text    string // by which it was altered, "" for its own
+}
+
+// filing is one call of File: what was sent, when, and what came of it.
+type filing struct {
+	w     connector.Write
+	at    time.Time
+	fault fault
+}
+
+// chart is an EHR in this process. It keeps what it takes, shows it back, and fails as it is told to.
+type chart struct {
+	now      func() time.Time
+	onFile   func(w connector.Write)
+	traits   connector.Traits
+	patients []connector.Patient
+
+	mu        sync.Mutex
+	entries   []*entry
+	filings   []filing
+	matches   []time.Time
+	finds     int
+	opens     int
+	down      fault              // of every attempt without a script of its own
+	blind     bool               // the identifier cannot be searched for
+	hiding    bool               // the search by identifier never finds anything, and does not say so
+	findErr   error              // of every Find
+	openErr   error              // of every Open
+	matchErr  error              // of every Match
+	lag       time.Duration      // of the search index
+	script    map[string][]fault // by identity value or write key
+	persons   map[string]string  // participant key → reference
+	requests  map[string]connector.EHRRequest
+	people    map[string]connector.Recipient
+	gate      func(w connector.Write) error
+	expressed func(x connector.Exchange) error
+}
+
+func newChart(now func() time.Time) *chart {
+	return &chart{now: now, traits: connector.Traits{Strategy: connector.AsCommunication, Update: true, Requests: true, RequestPut: true,
+		Watch: true, Echo: connector.EchoExact},
+		patients: []connector.Patient{ana()}, script: map[string][]fault{}, persons: map[string]string{},
+		requests: map[string]connector.EHRRequest{}, people: map[string]connector.Recipient{}}
+}
+
+func ana() connector.Patient {
+	return connector.Patient{Reference: "Patient/ana", Version: "1", Active: true, BirthDate: "1980-02-03",
+		Names:       []connector.HumanName{{Family: "García", Given: []string{"Ana"}}},
+		Identifiers: []connector.Identifier{{System: "urn:mrn", Value: "1"}}, Phones: []string{"+14155550100"}}
+}
+
+// fails scripts the next attempts of one identity.
+func (c *chart) fails(id string, faults ...fault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.script[id] = append(c.script[id], faults...)
+}
+
+func (c *chart) set(change func(c *chart)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(c)
+}
+
+func (c *chart) Open(context.Context) (connector.Traits, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opens++
+	return c.traits, c.openErr
+}
+
+func (c *chart) Match(_ context.Context, k connector.PatientKey) (connector.Patient, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.matches = append(c.matches, c.now())
+	if c.matchErr != nil {
+		return connector.Patient{}, c.matchErr
+	}
+	var hits []connector.Patient
+	for _, p := range c.patients {
+		if k.Reference != "" {
+			if p.Reference == k.Reference {
+				hits = append(hits, p)
+			}
+			continue
+		}
+		if slices.ContainsFunc(k.Identifiers, func(id connector.Identifier) bool { return slices.Contains(p.Identifiers, id) }) {
+			hits = append(hits, p)
+		}
+	}
+	switch len(hits) {
+	case 0:
+		return connector.Patient{}, connector.ErrNoMatch
+	case 1:
+		return hits[0], nil
+	}
+	return connector.Patient{}, connector.ErrAmbiguous
+}
+
+func (c *chart) Gate(w connector.Write) error {
+	if strings.Contains(string(w.Body), `"{`) && !strings.Contains(string(w.Body), `"text":"{`) {
+		return &connector.Refused{Reason: connector.GateRefused, Detail: connector.Protect("a symbol was left unresolved")}
+	}
+	if c.gate != nil {
+		return c.gate(w)
+	}
+	return nil
+}
+
+// fault takes the next scripted fault of a write.
+func (c *chart) fault(w connector.Write) fault {
+	for _, id := range []string{w.Identity.Value, w.Key} {
+		if s := c.script[id]; id != "" && len(s) > 0 {
+			c.script[id] = s[1:]
+			return s[0]
+		}
+	}
+	return c.down
+}
+
+func (c *chart) File(_ context.Context, w connector.Write) (connector.Receipt, error) {
+	if c.onFile != nil {
+		c.onFile(w)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.fault(w)
+	c.filings = append(c.filings, filing{w, c.now(), f})
+	switch f {
+	case refused:
+		return connector.Receipt{}, &connector.Refused{Reason: connector.EHRRefused, Status: 422}
+	case unauthorized:
+		return connector.Receipt{}, &connector.Refused{Reason: connector.Unauthorized, Status: 401}
+	case unavailable:
+		return connector.Receipt{}, &connector.Retry{Reason: connector.EHRUnavailable, Cause: errors.New("connection refused")}
+	case tooMany:
+		return connector.Receipt{}, &connector.Retry{Reason: connector.RateLimited, Status: 429, After: retryAfter}
+	case ambiguousLost:
+		return connector.Receipt{}, &connector.Ambiguous{Cause: errors.New("timeout")}
+	case conflict:
+		return connector.Receipt{}, &connector.Conflicted{Status: 409}
+	case fenced:
+		return connector.Receipt{}, fmt.Errorf("not sent: %w", connector.ErrFenced)
+	case taken:
+		if e := c.byIdentity(w.Identity, time.Time{}); e != nil {
+			r := c.receipt(w, e)
+			r.Status, r.Found = 200, true
+			return r, nil
+		}
+	}
+	e, err := c.commit(w)
+	if err != nil {
+		return connector.Receipt{}, err
+	}
+	if f == ambiguousTaken {
+		return connector.Receipt{}, &connector.Ambiguous{Cause: errors.New("timeout")}
+	}
+	if f == altered {
+		e.text = "other words"
+	}
+	r := c.receipt(w, e)
+	switch f {
+	case wrongSubject:
+		r.Echo.Subject = "Patient/other"
+	case wrongName:
+		r.Echo.Identities = []connector.Identifier{{System: "urn:x", Value: "other"}}
+	case silent:
+		r.Echo = connector.Echo{}
+	}
+	return r, nil
+}
+
+// commit puts a write on the chart.
+func (c *chart) commit(w connector.Write) (*entry, error) {
+	var body map[string]any
+	if err := json.Unmarshal(w.Body, &body); err != nil {
+		return nil, &connector.Refused{Reason: connector.EHRRefused, Status: 400}
+	}
+	if w.Method == "PUT" {
+		e := c.byRef(w.URL)
+		switch {
+		case e == nil:
+			return nil, &connector.Refused{Reason: connector.EHRRefused, Status: 404}
+		case w.Header["If-Match"] != strconv.Itoa(e.version):
+			return nil, &connector.Conflicted{Status: 412}
+		}
+		e.body, e.version = body, e.version+1
+		return e, nil
+	}
+	e := &entry{ref: fmt.Sprintf("%s/%d", w.Type, len(c.entries)+1), version: 1, body: body, at: c.now()}
+	c.entries = append(c.entries, e)
+	return e, nil
+}
+
+func (c *chart) byRef(ref string) *entry {
+	for _, e := range c.entries {
+		if e.ref == ref {
+			return e
+		}
+	}
+	return nil
+}
+
+// byIdentity finds an entry that was there before the given time; zero: any.
+func (c *chart) byIdentity(id connector.Identifier, before time.Time) *entry {
+	for _, e := range c.entries {
+		if slices.Contains(e.identities(), id) && (before.IsZero() || !e.at.After(before)) {
+			return e
+		}
+	}
+	return nil
+}
+
+func (e *entry) str(name string) string { s, _ := e.body[name].(string); return s }
+
+func (e *entry) reference(name string) string {
+	m, _ := e.body[name].(map[string]any)
+	s, _ := m["reference"].(string)
+	return s
+}
+
+func (e *entry) identities() []connector.Identifier {
+	m, _ := e.body["identifier"].(map[string]any)
+	if m == nil {
+		return nil
+	}
+	return []connector.Identifier{{System: m["system"].(string), Value: m["value"].(string)}}
+}
+
+func (e *entry) value() string {
+	if ids := e.identities(); len(ids) > 0 {
+		return ids[0].Value
+	}
+	return ""
+}
+
+func hash(s string) string {
+	if s == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+func (c *chart) receipt(w connector.Write, e *entry) connector.Receipt {
+	text := e.text
+	if text == "" {
+		text = e.str("text")
+	}
+	var files []string
+	list, _ := e.body["files"].([]any)
+	for _, f := range list {
+		files = append(files, hash(f.(string)))
+	}
+	return connector.Receipt{Reference: e.ref, Version: strconv.Itoa(e.version), At: c.now(), Status: 201,
+		Echo: connector.Echo{Shown: true, Subject: e.reference("subject"), Identities: e.identities(), Text: hash(text),
+			Attachments: files, Status: e.str("status")}}
+}
+
+func (c *chart) Find(_ context.Context, w connector.Write) (connector.Receipt, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.finds++
+	if c.findErr != nil {
+		return connector.Receipt{}, c.findErr
+	}
+	if w.Update != nil {
+		e := c.byRef(w.Update.Target)
+		if e == nil || e.str("status") != w.Update.Set["status"] {
+			return connector.Receipt{}, connector.ErrAbsent
+		}
+		return c.receipt(w, e), nil
+	}
+	if c.blind {
+		return connector.Receipt{}, connector.ErrNotSearchable
+	}
+	e := c.byIdentity(w.Identity, c.now().Add(-c.lag))
+	if c.hiding || e == nil {
+		return connector.Receipt{}, connector.ErrAbsent
+	}
+	return c.receipt(w, e), nil
+}
+
+// list finds a write by its patient and content.
+func (c *chart) list(w connector.Write) (connector.Receipt, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.entries {
+		if r := c.receipt(w, e); r.Echo.Subject == w.Expect.Subject && r.Echo.Text == w.Expect.Text {
+			return r, nil
+		}
+	}
+	return connector.Receipt{}, connector.ErrAbsent
+}
+
+// listing is a chart that can be listed.
+type listing struct{ *chart }
+
+func (l listing) List(_ context.Context, w connector.Write) (connector.Receipt, error) {
+	return l.list(w)
+}
+
+func (c *chart) Prepare(_ context.Context, w connector.Write) (connector.Write, *connector.Receipt, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.down == unavailable {
+		return w, nil, &connector.Retry{Reason: connector.EHRUnavailable, Cause: errors.New("connection refused")}
+	}
+	e := c.byRef(w.Update.Target)
+	if e == nil {
+		return w, nil, &connector.Refused{Reason: connector.EHRRefused, Status: 404}
+	}
+	body := maps.Clone(e.body)
+	maps.Copy(body, w.Update.Set)
+	if e.str("status") == w.Update.Set["status"] {
+		r := c.receipt(w, e)
+		return w, &r, nil
+	}
+	w.Method, w.URL, w.Header = "PUT", e.ref, map[string]string{"If-Match": strconv.Itoa(e.version)}
+	w.Body, _ = json.Marshal(body)
+	return w, nil, nil
+}
+
+func (c *chart) Resolve(_ context.Context, _ string, p connector.Participant) (connector.Reference, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ref := c.persons[p.Key()]; ref != "" {
+		return connector.Reference{Literal: ref}, nil
+	}
+	if p.Role == connector.RoleProxy {
+		return connector.Reference{}, connector.ErrAbsent
+	}
+	return connector.Reference{}, nil
+}
+
+func (c *chart) Changed(_ context.Context, since time.Time) ([]connector.EHRRequest, time.Time, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []connector.EHRRequest
+	var highest time.Time
+	for _, ref := range slices.Sorted(maps.Keys(c.requests)) {
+		r := c.requests[ref]
+		if !r.LastUpdated.Before(since) {
+			out = append(out, r)
+		}
+		if r.LastUpdated.After(highest) {
+			highest = r.LastUpdated
+		}
+	}
+	return out, highest, nil
+}
+
+func (c *chart) Request(_ context.Context, ref string) (connector.EHRRequest, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r, ok := c.requests[ref]
+	if !ok {
+		return r, connector.ErrNoMatch
+	}
+	return r, nil
+}
+
+func (c *chart) Recipient(_ context.Context, ref string) (connector.Recipient, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r, ok := c.people[ref]; ok {
+		return r, nil
+	}
+	for _, p := range c.patients {
+		if p.Reference == ref {
+			return connector.Recipient{Reference: ref, Patient: ref, IsPatient: true, Active: p.Active}, nil
+		}
+	}
+	return connector.Recipient{}, connector.ErrNoMatch
+}
+
+// Plan makes small Communications. A message is one entry, a proxy nobody knows another before it.
+func (c *chart) Plan(x connector.Exchange) ([]connector.Write, error) {
+	if c.expressed != nil {
+		if err := c.expressed(x); err != nil {
+			return nil, err
+		}
+	}
+	p := plan{x: x}
+	switch x.Kind {
+	case connector.ItemHeader:
+		return p.create("Communication", "thread", x.Thread.ID, connector.SymHeader, map[string]any{"status": "in-progress"}), nil
+	case connector.ItemClose:
+		return p.update("Communication", connector.SymHeader, "header", "completed"), nil
+	case connector.ItemReopen:
+		return p.update("Communication", connector.SymHeader, "header", "in-progress"), nil
+	case connector.ItemRequest:
+		if x.RequestStatus == "active" {
+			return p.create("CommunicationRequest", "request", x.RequestID, connector.SymRequest(x.RequestID),
+				map[string]any{"status": "active", "text": x.Message.Text}), nil
+		}
+		target := connector.SymRequest(x.RequestID)
+		if strings.Contains(x.RequestID, "/") {
+			target = x.RequestID
+		}
+		return p.update("CommunicationRequest", target, x.RequestID, x.RequestStatus, "statusReason", x.StatusReason), nil
+	case connector.ItemRetraction:
+		var out []connector.Write
+		for _, r := range x.Revisions {
+			out = append(out, p.update("Communication", connector.SymMessage(p.value(r)), p.value(r), "entered-in-error")...)
+		}
+		return out, nil
+	case connector.ItemStatus:
+		if p.status(x.Delivery) == p.status(x.Charted) && x.Charted.State != "" {
+			return nil, nil
+		}
+		return p.update("Communication", connector.SymMessage(p.value(1)), p.value(1), p.status(x.Delivery)), nil
+	}
+	return p.message(), nil
+}
+
+type plan struct{ x connector.Exchange }
+
+func (p plan) value(revision int) string {
+	v := p.x.Thread.ID + "/" + p.x.Message.ID
+	if revision > 1 {
+		v += "/r" + strconv.Itoa(revision)
+	}
+	return v
+}
+
+func (p plan) status(d connector.Delivery) string {
+	switch {
+	case p.x.Message.Direction != connector.ToPatient, d.State == connector.Delivered, d.State == connector.Read:
+		return "completed"
+	case d.State == connector.Failed:
+		return "not-done"
+	case !p.x.Receipts:
+		return "completed"
+	}
+	return "in-progress"
+}
+
+func (p plan) message() []connector.Write {
+	body := map[string]any{"status": p.status(p.x.Delivery), "text": p.x.Message.Text, "sent": p.x.Message.SentAt, "late": p.x.Late,
+		"afterGap": p.x.AfterGap}
+	if p.x.Kind == connector.ItemCorrection {
+		body["inResponseTo"] = map[string]string{"reference": connector.SymMessage(p.value(1))}
+	}
+	if !p.x.NoHeader {
+		body["partOf"] = map[string]string{"reference": connector.SymHeader}
+	}
+	if p.x.BasedOn != "" {
+		body["basedOn"] = map[string]string{"reference": p.x.BasedOn}
+	}
+	if p.x.Parent != "" {
+		body["inResponseTo"] = map[string]string{"reference": connector.SymMessage(p.x.Thread.ID + "/" + p.x.Parent)}
+	}
+	var files []string
+	for _, a := range p.x.Message.Attachments {
+		files = append(files, string(a.Data))
+	}
+	body["files"] = files
+	var out []connector.Write
+	sender := p.x.Message.Sender
+	if ref, ok := p.x.Refs[sender.Key()]; ok {
+		body["sender"] = map[string]string{"reference": ref.Literal}
+	} else if p.x.Missing[sender.Key()] {
+		symbol := connector.SymParticipant(sender.Key())
+		out = p.create("RelatedPerson", "participant", sender.Key(), symbol, map[string]any{})
+		out[0].Key += "@" + connector.SymPatient
+		body["sender"] = map[string]string{"reference": symbol}
+	}
+	value := p.value(max(p.x.Revision, 1))
+	w := p.create("Communication", "message", value, connector.SymMessage(value), body)
+	for _, f := range files {
+		w[0].Expect.Attachments = append(w[0].Expect.Attachments, hash(f))
+	}
+	return append(out, w...)
+}
+
+func (p plan) create(typ, system, value, provides string, body map[string]any) []connector.Write {
+	id := connector.Identifier{System: p.x.Base + "/" + p.x.Channel + "/" + system, Value: value}
+	body["resourceType"] = typ
+	body["identifier"] = map[string]string{"system": id.System, "value": id.Value}
+	body["subject"] = map[string]string{"reference": connector.SymPatient}
+	text, _ := body["text"].(string)
+	b, _ := json.Marshal(body)
+	return []connector.Write{{Key: id.Token(), Method: "POST", URL: typ, Body: b, Type: typ, Identity: id, Provides: provides,
+		Date: p.x.Message.SentAt, Expect: connector.Expect{Subject: connector.SymPatient, Text: hash(text), Status: fmt.Sprint(body["status"])}}}
+}
+
+func (p plan) update(typ, target, what, status string, more ...string) []connector.Write {
+	set := map[string]any{"status": status}
+	for n := 0; n+1 < len(more); n += 2 {
+		set[more[n]] = more[n+1]
+	}
+	return []connector.Write{{Key: what + "#" + status, Method: "PUT", URL: target, Type: typ,
+		Expect: connector.Expect{Subject: connector.SymPatient, Status: status}, Update: &connector.Update{Target: target, Set: set}}}
+}
+
+// on gives the entries whose identifier has this value, oldest first.
+func (c *chart) on(value string) []*entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []*entry
+	for _, e := range c.entries {
+		if e.value() == value {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// order gives the identifier values of the Communications that are messages, as they were created.
+func (c *chart) order() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []string
+	for _, e := range c.entries {
+		if v := e.value(); e.str("resourceType") == "Communication" && strings.Contains(v, "/") {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// attempts gives the calls of File for one identity or key.
+func (c *chart) attempts(value string) []filing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []filing
+	for _, f := range c.filings {
+		if f.w.Identity.Value == value || f.w.Key == value {
+			out = append(out, f)
+		}
+	}
+	return out
+}

@@ -1,0 +1,438 @@
+package deliver_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/clock"
+	"github.com/chartwire/chartwire/connector/deliver"
+	"github.com/chartwire/chartwire/connector/ingest"
+	"github.com/chartwire/chartwire/connector/seal"
+	"github.com/chartwire/chartwire/connector/store"
+)
+
+const (
+	ehrID   = "EHR"
+	channel = "texting"
+	thread1 = "t-1"
+)
+
+// sealer is shared: making keys is the slow part of opening a store.
+var sealer = sync.OnceValues(func() (*seal.Sealer, error) { return seal.Generate(time.Unix(0, 0)) })
+
+// world is an engine on a real store, with a scripted chart and a scripted platform, in a bubble of virtual time.
+type world struct {
+	t        testing.TB
+	store    *counting
+	chart    *chart
+	platform *platform
+	in       *ingest.Ingest
+	ch       ingest.Channel
+	conn     deliver.Connection
+	line     deliver.Line
+	horizon  time.Duration
+	watch    bool
+	stop     func()
+	events   int
+	engine   *deliver.Engine
+	alarms   []connector.Reason
+	mu       sync.Mutex
+}
+
+// counting counts commits.
+type counting struct {
+	connector.Store
+	mu      sync.Mutex
+	commits int
+}
+
+func (c *counting) Update(ctx context.Context, shard string, fn func(connector.Tx) error) error {
+	err := c.Store.Update(ctx, shard, fn)
+	c.mu.Lock()
+	c.commits++
+	c.mu.Unlock()
+	return err
+}
+
+func (c *counting) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.commits
+}
+
+// bubble runs a test in virtual time on a world of its own.
+func bubble(t *testing.T, test func(w *world)) {
+	t.Helper()
+	if _, err := sealer(); err != nil { // outside: keys outlive the bubble
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		test(w)
+		w.conserved(true)
+	})
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	keys, err := sealer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(context.Background(), "sqlite::memory:", store.Options{Sealer: keys, Clock: clock.System, Lease: lease})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := clock.System.Now
+	w := &world{t: t, store: &counting{Store: db}, chart: newChart(now), platform: &platform{now: now, files: map[string][]byte{}},
+		ch: ingest.Channel{Name: channel, EHR: ehrID, DefaultPool: "nurses", Consent: "assumed", Receipts: "delivered"}}
+	w.in = ingest.New(w.store, now)
+	w.conn = deliver.Connection{ID: ehrID, Name: "mercy", EHR: w.chart, Base: "urn:b", Mode: "live", Concurrent: 4, Deadline: requestDeadline,
+		NotBefore: 24 * time.Hour}
+	w.line = deliver.Line{Name: channel, EHR: ehrID, Channel: w.platform, Receipts: "delivered", DefaultPool: "nurses",
+		OrderWindow: 10 * time.Second, GapWait: time.Minute, MediaWithin: time.Hour}
+	w.chart.onFile = w.attemptIsCommitted
+	w.update(func(tx connector.Tx) error { return tx.PutEHR(connector.EHRRow{ID: ehrID, Name: "mercy"}) })
+	return w
+}
+
+func (w *world) close() {
+	if w.stop != nil {
+		w.stop()
+	}
+	if err := w.store.Close(); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// run starts an engine; several may run at once, as replicas do.
+func (w *world) run() {
+	w.t.Helper()
+	if !w.watch {
+		w.conn.Poll = 0
+	}
+	e, err := deliver.New(deliver.Options{Store: w.store, Clock: clock.System, Connections: []deliver.Connection{w.conn},
+		Lines: []deliver.Line{w.line}, Composer: composer{w}, Horizon: w.horizon, Observe: w})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	w.engine = e
+	before := w.stop
+	w.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Error(err)
+		}
+		if before != nil {
+			before()
+		}
+	}
+}
+
+// halt stops all engines, as an orderly end of the process does.
+func (w *world) halt() {
+	w.stop()
+	w.stop = nil
+}
+
+// pass lets time pass, and everything that is due in it happen.
+func (w *world) pass(d time.Duration) {
+	synctest.Wait()
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func (w *world) Attempted(string, string, connector.Reason) {}
+
+func (w *world) Moved(string, string, connector.Item) {}
+
+func (w *world) Alarm(_ string, r connector.Reason, _ string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.alarms = append(w.alarms, r)
+}
+
+// composer composes EHR-born messages the way the connector does.
+type composer struct{ w *world }
+
+func (c composer) ComposeBorn(ctx context.Context, b deliver.BornDraft) error {
+	_, err := c.w.in.Compose(ctx, ingest.Draft{Channel: c.w.ch, ThreadExt: b.Request.ThreadID, Patient: b.Patient,
+		Message: connector.Message{Sender: b.Sender, Recipients: b.Recipients, Text: b.Request.Text},
+		Born:    b.Request.Reference, BornVersion: b.Request.Version, Refusal: b.Refusal, Due: b.Due, Agent: "worker"})
+	return err
+}
+
+func (w *world) update(fn func(tx connector.Tx) error) {
+	w.t.Helper()
+	if err := w.store.Store.Update(context.Background(), "test", fn); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) view(fn func(tx connector.Tx) error) {
+	w.t.Helper()
+	if err := w.store.View(context.Background(), fn); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// attemptIsCommitted breaks the test where a request leaves before its attempt, with these bytes, is in the store.
+func (w *world) attemptIsCommitted(sent connector.Write) {
+	w.view(func(tx connector.Tx) error {
+		items, err := tx.OpenItems(ehrID, []connector.ItemState{connector.Filing}, 0)
+		if err != nil {
+			return err
+		}
+		for _, i := range items {
+			rows, err := tx.WritesOf(ehrID, i.ID)
+			if err != nil {
+				return err
+			}
+			for _, row := range rows {
+				if row.State != connector.WriteAttempted || row.Write.Key != sent.Key || !bytes.Equal(row.Write.Body, sent.Body) || row.Write.URL != sent.URL {
+					continue
+				}
+				attempts, err := tx.Attempts(ehrID, row.ID)
+				if err != nil {
+					return err
+				}
+				if len(attempts) == row.Attempts && attempts[len(attempts)-1].EndedAt.IsZero() {
+					return nil
+				}
+			}
+		}
+		w.t.Errorf("a request left and no committed attempt has its bytes: %s %s", sent.Method, sent.Key)
+		return nil
+	})
+	w.conserved(false)
+}
+
+// conserved holds the tallies to the items: accepted = filed + not_due + open + parked (DESIGN §3.2). Where it is not
+// final, an exchange may be counted as accepted whose commit is under way.
+func (w *world) conserved(final bool) {
+	w.view(func(tx connector.Tx) error {
+		all := []connector.ItemState{connector.Waiting, connector.Held, connector.Filing, connector.Filed, connector.Unknown, connector.Parked, connector.NotDue}
+		items, err := tx.OpenItems(ehrID, all, 0)
+		if err != nil {
+			return err
+		}
+		have, sum := map[connector.ItemState]int64{}, int64(0)
+		for _, i := range items {
+			if i.Kind == connector.ItemExchange {
+				have[i.State]++
+			}
+		}
+		tallies, err := tx.Tallies()
+		for _, t := range tallies {
+			have[t.State] -= t.N
+			sum += t.N
+		}
+		for s, n := range have {
+			if n != 0 {
+				w.t.Errorf("%d exchanges more are %s than the tallies say", n, s)
+			}
+		}
+		if accepted := int64(w.accepted()); sum > accepted || (final && sum != accepted) {
+			w.t.Errorf("%d exchanges were accepted and %d are told of", accepted, sum)
+		}
+		return err
+	})
+}
+
+func (w *world) accepted() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.events
+}
+
+// said is a message of the patient's.
+func said(id string, seq int64, text string) connector.Event {
+	return connector.Event{Type: connector.MessageCreated, Patient: anasKey(), Message: &connector.Message{ID: id, Sequence: seq,
+		Direction: connector.FromPatient, SentAt: time.Date(2000, 1, 1, 0, 0, int(seq), 0, time.UTC),
+		Sender: connector.Participant{Role: connector.RolePatient}, Text: text,
+		Recipients: []connector.Participant{{Role: connector.RolePool, ID: "nurses"}}}}
+}
+
+// told is a message to the patient the platform knows of by itself.
+func told(id string, seq int64, text string) connector.Event {
+	ev := said(id, seq, text)
+	ev.Message.Direction, ev.Message.Sender = connector.ToPatient, connector.Participant{Role: connector.RoleClinician, ID: "dr"}
+	ev.Message.Recipients = []connector.Participant{{Role: connector.RolePatient}}
+	return ev
+}
+
+func anasKey() *connector.PatientKey {
+	return &connector.PatientKey{Identifiers: []connector.Identifier{{System: "urn:mrn", Value: "1"}},
+		Name: &connector.HumanName{Family: "Garcia", Given: []string{"Ana"}}, BirthDate: "1980-02-03"}
+}
+
+func status(id string, s connector.SendState, why string) connector.Event {
+	return connector.Event{Type: connector.MessageStatus, MessageID: id, Delivery: &connector.Delivery{State: s, At: clock.System.Now(), Reason: why}}
+}
+
+func corrected(id string, version int, text string) connector.Event {
+	return connector.Event{Type: connector.MessageCorrected, MessageID: id,
+		Correction: &connector.Correction{Version: version, Text: text, At: clock.System.Now()}}
+}
+
+func retracted(id string) connector.Event {
+	return connector.Event{Type: connector.MessageRetracted, MessageID: id, Retraction: &connector.Retraction{At: clock.System.Now()}}
+}
+
+func turned(t connector.EventType) connector.Event { return connector.Event{Type: t} }
+
+// accept commits events of thread t-1.
+func (w *world) accept(events ...connector.Event) {
+	w.t.Helper()
+	w.acceptIn(thread1, events...)
+}
+
+func (w *world) acceptIn(ext string, events ...connector.Event) {
+	w.t.Helper()
+	for _, ev := range events {
+		w.mu.Lock()
+		w.events++ // before the commit: File may look at once
+		n := w.events
+		w.mu.Unlock()
+		ev.Thread, ev.Key, ev.Raw = &connector.ThreadInfo{ID: ext}, fmt.Sprint("e", n, time.Now().UnixNano()), []byte("{}")
+		if ev.Timestamp.IsZero() {
+			ev.Timestamp = clock.System.Now()
+		}
+		res, err := w.in.Accept(context.Background(), w.ch, ev)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if ev.Type != connector.MessageCreated || res.Repeat || ev.Message.ClientID != "" {
+			w.mu.Lock()
+			w.events--
+			w.mu.Unlock()
+		}
+	}
+}
+
+// compose commits a message of ours in thread ext, "" for a new one.
+func (w *world) compose(ext, text string) ingest.Composed {
+	w.t.Helper()
+	d := ingest.Draft{Channel: w.ch, Agent: "api:test", Patient: *anasKey(),
+		Message: connector.Message{Sender: connector.Participant{Role: connector.RoleClinician, ID: "Practitioner/dr"}, Text: text,
+			Recipients: []connector.Participant{{Role: connector.RolePatient, Identifier: &connector.Identifier{System: "urn:mrn", Value: "1"}}}}}
+	if ext != "" {
+		d.ThreadID = w.thread(ext).ID
+	}
+	w.mu.Lock()
+	w.events++
+	w.mu.Unlock()
+	out, err := w.in.Compose(context.Background(), d)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out
+}
+
+func (w *world) thread(ext string) (t connector.Thread) {
+	w.t.Helper()
+	w.view(func(tx connector.Tx) (err error) {
+		t, err = tx.ThreadByExt(ehrID, channel, ext)
+		return err
+	})
+	return t
+}
+
+// items gives the items of a thread of one kind, oldest first.
+func (w *world) items(ext string, kind connector.ItemKind) (out []connector.Item) {
+	w.t.Helper()
+	t := w.thread(ext)
+	w.view(func(tx connector.Tx) error {
+		out = nil
+		items, err := tx.ThreadItems(ehrID, t.ID)
+		for _, i := range items {
+			if i.Kind == kind {
+				out = append(out, i)
+			}
+		}
+		return err
+	})
+	return out
+}
+
+// item gives the first revision's item of a message of t-1.
+func (w *world) item(key string) connector.Item {
+	w.t.Helper()
+	for _, i := range w.items(thread1, connector.ItemExchange) {
+		if i.MsgKey == key {
+			return i
+		}
+	}
+	w.t.Fatalf("no item of message %s", key)
+	return connector.Item{}
+}
+
+// is holds an item to a state and a reason.
+func (w *world) is(i connector.Item, s connector.ItemState, r connector.Reason) {
+	w.t.Helper()
+	if i.State != s || i.Reason != r {
+		w.t.Errorf("%s %s is %s %s, want %s %s", i.Kind, i.MsgKey, i.State, i.Reason, s, r)
+	}
+}
+
+// filed holds messages of t-1 to being filed, each in exactly one entry with its exact words.
+func (w *world) filed(texts map[string]string) {
+	w.t.Helper()
+	for id, text := range texts {
+		w.is(w.item(id), connector.Filed, "")
+		on := w.chart.on(thread1 + "/" + id)
+		if len(on) != 1 {
+			w.t.Errorf("message %s has %d entries", id, len(on))
+			continue
+		}
+		if on[0].str("text") != text || on[0].reference("subject") != "Patient/ana" {
+			w.t.Errorf("message %s is on the chart as %q about %s", id, on[0].str("text"), on[0].reference("subject"))
+		}
+	}
+}
+
+func (w *world) ehr() (r connector.EHRRow) {
+	w.t.Helper()
+	w.view(func(tx connector.Tx) (err error) {
+		r, err = tx.EHR(ehrID)
+		return err
+	})
+	return r
+}
+
+// replay lets a parked item try again, as a person does.
+func (w *world) replay(i connector.Item) {
+	w.t.Helper()
+	w.update(func(tx connector.Tx) error {
+		i, err := tx.Item(ehrID, i.ID)
+		if err != nil {
+			return err
+		}
+		now := clock.System.Now()
+		i.State, i.Reason, i.NextAt, i.FirstTried, i.ChangedAt = connector.Waiting, "", time.Time{}, time.Time{}, now
+		if err := tx.PutItem(&i); err != nil {
+			return err
+		}
+		return tx.TouchLane(ehrID, i.Thread, i.Lane, now, i.Priority)
+	})
+}
+
+// writes gives the write rows of an item.
+func (w *world) writes(i connector.Item) (rows []connector.WriteRow) {
+	w.t.Helper()
+	w.view(func(tx connector.Tx) (err error) {
+		rows, err = tx.WritesOf(ehrID, i.ID)
+		return err
+	})
+	return rows
+}

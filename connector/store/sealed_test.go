@@ -1,0 +1,334 @@
+package store
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/seal"
+)
+
+const canary = "Kanarienvogel"
+
+// filler puts a different canary into every string and byte slice it can reach, and a value into everything else, so that
+// a field added later is looked after without anybody thinking of it.
+type filler struct{ n int }
+
+func (f *filler) word() string {
+	f.n++
+	return fmt.Sprintf("%s-%05d", canary, f.n)
+}
+
+func (f *filler) fill(v reflect.Value) {
+	switch v.Interface().(type) {
+	case time.Time:
+		f.n++
+		v.Set(reflect.ValueOf(time.UnixMicro(1_700_000_000_000_000 + int64(f.n)).UTC()))
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(f.word())
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		f.n++
+		v.SetInt(int64(f.n))
+	case reflect.Float64:
+		v.SetFloat(1.5)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		f.fill(v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f.fill(v.Field(i))
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			v.SetBytes([]byte(f.word()))
+			return
+		}
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		f.fill(v.Index(0))
+	case reflect.Map:
+		k, e := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		f.fill(k)
+		f.fill(e)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(k, e)
+	case reflect.Interface:
+		v.Set(reflect.ValueOf(f.word()))
+	default:
+		panic("a kind that no row had: " + v.Type().String())
+	}
+}
+
+func filled[T any](f *filler) T {
+	var v T
+	f.fill(reflect.ValueOf(&v).Elem())
+	return v
+}
+
+// rows are one row of each kind, full of canaries but for what stands in clear: ids and enum words of ours, and names of
+// the configuration.
+type rows struct {
+	event   connector.EventRow
+	thread  connector.Thread
+	message connector.MessageRow
+	item    connector.Item
+	write   connector.WriteRow
+	attempt connector.Attempt
+	born    connector.Born
+	consent connector.ConsentRow
+	audit   connector.AuditEntry
+	blob    string
+	refused []string
+}
+
+const plainChannel = "sms-im-klartext"
+
+func fullRows(f *filler, n int) *rows {
+	id := func(what string) string { return fmt.Sprintf("%s%d", what, n) }
+	r := &rows{
+		event: filled[connector.EventRow](f), thread: filled[connector.Thread](f), message: filled[connector.MessageRow](f),
+		item: filled[connector.Item](f), write: filled[connector.WriteRow](f), attempt: filled[connector.Attempt](f),
+		born: filled[connector.Born](f), consent: filled[connector.ConsentRow](f), audit: filled[connector.AuditEntry](f),
+		blob: f.word(), refused: []string{f.word(), f.word()},
+	}
+	th := id("thread")
+	r.event.ID, r.event.EHR, r.event.Channel, r.event.Thread = id("event"), "E", plainChannel, th
+	r.thread.ID, r.thread.EHR, r.thread.Channel, r.thread.Header, r.thread.Strategy, r.thread.Version = th, "E", plainChannel, id("header"), connector.AsNote, 0
+	r.message.ID, r.message.EHR, r.message.Thread, r.message.Client, r.message.Born = id("message"), "E", th, id("client"), id("born")
+	i := &r.item
+	i.ID, i.EHR, i.Thread, i.Lane, i.Kind, i.Message, i.State = id("item"), "E", th, connector.LaneChart, connector.ItemExchange, r.message.ID, connector.Held
+	i.Was, i.Reason, i.Channel, i.Direction = "", connector.NoPatient, plainChannel, connector.FromPatient
+	r.write.ID, r.write.EHR, r.write.Thread, r.write.Item, r.write.State = id("write"), "E", th, i.ID, connector.WriteFiled
+	a := &r.attempt
+	a.ID, a.EHR, a.Thread, a.Write, a.Outcome, a.Reason = id("attempt"), "E", th, r.write.ID, "refused", connector.EHRRefused
+	r.born.ID, r.born.EHR, r.born.Thread, r.born.Item = r.message.Born, "E", th, i.ID
+	r.consent.EHR, r.consent.Channel = "E", plainChannel
+	u := &r.audit
+	u.ID, u.EHR, u.Kind, u.Action, u.Outcome, u.Agent, u.Thread, u.Item = connector.NewID(time.Now()), "E", "send", "C", 4, "channel:"+plainChannel, th, i.ID
+	return r
+}
+
+func (r *rows) put(tx connector.Tx) error {
+	// Copies, because put may run twice.
+	th, m, i, w, a, b := r.thread, r.message, r.item, r.write, r.attempt, r.born
+	_, err := tx.InsertEvent(r.event)
+	return errors.Join(err, tx.PutThread(&th), tx.PutMessage(&m), tx.PutBlob("E", th.ID, m.ID, r.blob, []byte(r.blob)), tx.PutItem(&i),
+		tx.PutWrite(&w), tx.PutAttempt(&a), tx.PutBorn(&b), tx.PutConsent(r.consent), tx.Audit(r.audit),
+		tx.CountRefusal("E", plainChannel, r.refused[0], r.refused[1], time.Now()), tx.TouchLane("E", th.ID, connector.LaneChart, time.Now(), i.Priority))
+}
+
+// reads are the ways to read what put wrote.
+func (r *rows) reads(tx connector.Tx) map[string]func() (any, error) {
+	of := func(v any, err error) (any, error) { return v, err }
+	return map[string]func() (any, error){
+		"event":       func() (any, error) { return of(tx.Event("E", r.event.ID)) },
+		"thread":      func() (any, error) { return of(tx.Thread("E", r.thread.ID)) },
+		"message":     func() (any, error) { return of(tx.Message("E", r.message.ID)) },
+		"blob":        func() (any, error) { return of(tx.Blobs("E", r.thread.ID, r.message.ID)) },
+		"item":        func() (any, error) { return of(tx.Item("E", r.item.ID)) },
+		"chart_write": func() (any, error) { return of(tx.WriteByKey("E", r.write.Key)) },
+		"attempt":     func() (any, error) { return of(tx.Attempts("E", r.write.ID)) },
+		"born":        func() (any, error) { return of(tx.BornByRef("E", r.born.Ref)) },
+		"consent":     func() (any, error) { return of(tx.Consent("E", plainChannel, r.consent.Person)) },
+	}
+}
+
+// wants is what the reads should give: what was put, but for what is documented not to be kept.
+func (r *rows) wants() map[string]any {
+	th, m, i, w := r.thread, r.message, r.item, r.write
+	th.Version = 1
+	m.Message.Attachments = withoutData(m.Message.Attachments)
+	c := *m.Corrected
+	c.Text, c.Attachments = "", withoutData(c.Attachments)
+	m.Corrected = &c
+	i.Was = i.State
+	w.Receipt.Echo, w.Receipt.Response = connector.Echo{}, nil
+	return map[string]any{"event": r.event, "thread": th, "message": m, "blob": map[string][]byte{r.blob: []byte(r.blob)}, "item": i,
+		"chart_write": w, "attempt": []connector.Attempt{r.attempt}, "born": r.born, "consent": r.consent}
+}
+
+func openFull(t *testing.T, url string) (*DB, []*rows) {
+	db := mustOpen(t, url, Options{})
+	f := &filler{}
+	all := []*rows{fullRows(f, 1), fullRows(f, 2)}
+	for _, r := range all {
+		err := db.Update(t.Context(), "s", func(tx connector.Tx) error {
+			return errors.Join(tx.PutEHR(connector.EHRRow{ID: "E", Name: "main"}), r.put(tx))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return db, all
+}
+
+func TestEveryFieldComesBack(t *testing.T) {
+	eachEngine(t, func(t *testing.T, url string) {
+		db, all := openFull(t, url)
+		err := db.View(t.Context(), func(tx connector.Tx) error {
+			for _, r := range all {
+				wants := r.wants()
+				for name, read := range r.reads(tx) {
+					got, err := read()
+					if err != nil {
+						t.Errorf("%s: %v", name, err)
+					} else if d := cmp.Diff(wants[name], got); d != "" {
+						t.Errorf("%s differs (-put +read):\n%s", name, d)
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// spellings gives the forms a text may be hiding in.
+func spellings(text string) map[string][]byte {
+	wide := make([]byte, 0, 2*len(text))
+	for _, u := range utf16.Encode([]rune(text)) {
+		wide = append(wide, byte(u), byte(u>>8))
+	}
+	out := map[string][]byte{
+		"plain": []byte(text), "UTF-16": wide, "hex": []byte(hex.EncodeToString([]byte(text))),
+		"HEX": []byte(strings.ToUpper(hex.EncodeToString([]byte(text)))), "reversed": slices.Clone([]byte(text)),
+	}
+	slices.Reverse(out["reversed"])
+	for shift := range 3 { // base64 says a byte differently in each of three places
+		b := base64.StdEncoding.EncodeToString(append(make([]byte, shift), text...))
+		out[fmt.Sprint("base64, ", shift)] = []byte(b[(shift*8+5)/6 : (shift+len(text))*8/6])
+	}
+	return out
+}
+
+// contents gives everything that is stored: the database's files, or every table as Postgres prints it.
+func contents(t *testing.T, db *DB, url string) []byte {
+	t.Helper()
+	var all bytes.Buffer
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		for _, name := range []string{path, path + "-wal", path + "-shm"} {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(b)
+		}
+		return all.Bytes()
+	}
+	c, err := db.eng.view(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	texts := func(q string) (out []string) {
+		err := c.rows(sq(q), nil, func(scan func(...any) error) error {
+			var s string
+			err := scan(&s)
+			out = append(out, s)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	for _, table := range texts(`SELECT tablename FROM pg_tables WHERE schemaname = 'public'`) {
+		for _, row := range texts(`SELECT CAST(r AS TEXT) FROM ` + table + ` AS r`) {
+			all.WriteString(row + "\n")
+		}
+	}
+	return all.Bytes()
+}
+
+func TestNothingStandsInClear(t *testing.T) {
+	for _, e := range engines[1:] {
+		t.Run(e.name, func(t *testing.T) {
+			url := e.url(t)
+			db, _ := openFull(t, url)
+			stored := contents(t, db, url)
+			for form, b := range spellings(canary) {
+				if n := bytes.Count(stored, b); n > 0 {
+					at := bytes.Index(stored, b)
+					t.Errorf("%d values are readable (%s), such as …%q", n, form, stored[max(0, at-40):min(len(stored), at+60)])
+				}
+			}
+			// The search must be able to find: this name is in clear.
+			if !bytes.Contains(stored, []byte(plainChannel)) {
+				t.Error("the search does not even find what stands in clear")
+			}
+		})
+	}
+	b := base64.StdEncoding.EncodeToString([]byte("x" + canary + "yz"))
+	if !strings.Contains(b, string(spellings(canary)["base64, 1"])) {
+		t.Error("the search would not find base64")
+	}
+}
+
+// A sealed value that is put into another row, or another column of its row, does not open.
+func TestMovedValuesDoNotOpen(t *testing.T) {
+	columns := map[string][]string{
+		"event": {"head", "body"}, "thread": {"ext", "info", "patient", "bound", "last_msg"},
+		"message": {"message", "delivery", "retracted", "corrected"}, "item": {"detail"}, "chart_write": {"request", "receipt"},
+		"attempt": {"answer"}, "born": {"request"}, "consent": {"consent"}, "blob": {"name", "data"},
+	}
+	eachEngine(t, func(t *testing.T, url string) {
+		db, all := openFull(t, url)
+		for table, cols := range columns {
+			for n, col := range cols {
+				t.Run(table+"."+col, func(t *testing.T) {
+					moves := map[string]string{}
+					moves["from another row"] = fmt.Sprintf(`UPDATE %[1]s SET %[2]s = (SELECT o.%[2]s FROM %[1]s AS o WHERE o.%[2]s <> %[1]s.%[2]s LIMIT 1)`, table, col)
+					if len(cols) > 1 {
+						moves["from another column"] = fmt.Sprintf(`UPDATE %s SET %s = %s`, table, col, cols[(n+1)%len(cols)])
+					}
+					for name, move := range moves {
+						c, err := db.eng.begin()
+						if err != nil {
+							t.Fatal(err)
+						}
+						changed, err := c.execN(sq(move))
+						if err != nil || changed < 2 {
+							t.Errorf("%s: %d rows, %v", name, changed, err)
+						}
+						tx := &tx{c: c, s: db.sealer, db: db}
+						_, err = all[0].reads(tx)[table]()
+						if !errors.Is(err, seal.ErrOpen) || !errors.As(err, new(*OpenError)) {
+							t.Errorf("%s: read gives %v, want an OpenError of seal.ErrOpen", name, err)
+						}
+						if err != nil && strings.Contains(err.Error(), canary) {
+							t.Errorf("%s: the error repeats a value", name)
+						}
+						c.close()
+					}
+				})
+			}
+		}
+	})
+}
+
+func TestAnotherKeysetOpensNothing(t *testing.T) {
+	db, all := openFull(t, "sqlite::memory:")
+	db.sealer = newSealer(t)
+	err := db.View(t.Context(), func(tx connector.Tx) error { _, err := tx.Message("E", all[0].message.ID); return err })
+	if !errors.Is(err, seal.ErrUnknownKey) {
+		t.Errorf("Message = %v, want seal.ErrUnknownKey", err)
+	}
+}
