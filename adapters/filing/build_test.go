@@ -28,6 +28,9 @@ func exchange(kind connector.ItemKind, s connector.Strategy, changes ...func(*co
 			Recipients: []connector.Participant{triage}, Text: "hello"},
 		Refs: map[string]connector.Reference{}, Missing: map[string]bool{},
 	}
+	if kind == connector.ItemStatus {
+		x.Revisions = []int{1}
+	}
 	for _, c := range changes {
 		c(&x)
 	}

@@ -159,6 +159,15 @@ func TestDeliveryNews(t *testing.T) {
 			t.Errorf("not delivered: %v", c)
 		}
 	})
+	t.Run("of a message that is not on the chart", func(t *testing.T) {
+		for _, s := range []connector.Strategy{comm, connector.AsNote} {
+			x := news(connector.Failed, "")
+			x.Strategy, x.Revisions = s, nil
+			if w := plan(t, policy(t), able(s), x); len(w) != 0 {
+				t.Errorf("%s: there is nothing to change: %v", s, w)
+			}
+		}
+	})
 	t.Run("from patient", func(t *testing.T) {
 		if w := plan(t, policy(t), able(comm), exchange(connector.ItemStatus, comm)); len(w) != 0 {
 			t.Errorf("what came from a patient has no delivery: %v", w)

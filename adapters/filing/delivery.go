@@ -2,6 +2,7 @@ package filing
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
@@ -62,7 +63,7 @@ func (t transmission) apply(c *r4.Communication) {
 // delivery brings delivery news to the message's entry. News that changes nothing on the chart (read after delivered)
 // writes nothing.
 func (p *planner) delivery() ([]connector.Write, error) {
-	if p.leftOut() || p.x.Message.Direction != connector.ToPatient {
+	if p.leftOut() || p.x.Message.Direction != connector.ToPatient || !p.charted() {
 		return nil, nil
 	}
 	t, shown := transmissionOf(p.x.Delivery, p.x.Receipts), transmissionOf(p.x.Charted, p.x.Receipts)
@@ -79,6 +80,10 @@ func (p *planner) delivery() ([]connector.Write, error) {
 		return nil, nil // the entry says that delivery is not confirmed, and stays true
 	}
 }
+
+// charted says whether the message itself is on the chart. News of one that is not, such as a send that was refused, has
+// nothing there to change.
+func (p *planner) charted() bool { return slices.Contains(p.x.Revisions, 1) }
 
 func (p *planner) deliveryChange(t transmission) connector.Write {
 	set := map[string]any{"status": t.status.Code()}

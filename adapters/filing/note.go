@@ -154,7 +154,7 @@ func (p *planner) neighbours() (earlier []int, later bool) {
 func (p *planner) noteDelivery() ([]connector.Write, error) {
 	m := p.x.Message
 	if m.Direction != connector.ToPatient || p.x.Delivery.State != connector.Failed ||
-		p.x.Charted.State == connector.Failed {
+		p.x.Charted.State == connector.Failed || !p.charted() {
 		return nil, nil
 	}
 	id, text := p.ids.NotDelivered(p.x.Thread.ID, m.ID), p.notDeliveredText()

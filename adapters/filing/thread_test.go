@@ -90,7 +90,7 @@ func exchanges(t testing.TB, path string, s connector.Strategy) []connector.Exch
 			messages[x.Message.ID] = x.Message
 		case connector.MessageStatus:
 			x.Kind, x.Message = connector.ItemStatus, messages[e.Data.Status.MessageID]
-			x.Charted = connector.Delivery{State: connector.Sent}
+			x.Charted, x.Revisions = connector.Delivery{State: connector.Sent}, []int{1}
 			x.Delivery = connector.Delivery{State: e.Data.Status.State, At: e.Data.Status.At}
 		case connector.ThreadClosed:
 			x.Kind = connector.ItemClose

@@ -50,14 +50,14 @@ type App struct {
 
 // New opens the store, checks what must not change, and wires everything. Nothing is sent or served before Run. Errors
 // say what is wrong with the configuration or the environment, and are exit code 1.
-func New(ctx context.Context, o Options) (a *App, err error) {
+func New(ctx context.Context, o Options) (_ *App, err error) {
 	if o.Clock == nil {
 		o.Clock = clock.System
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	a = &App{o: o}
+	a := &App{o: o}
 	defer func() {
 		if err != nil {
 			_ = a.Close()

@@ -76,9 +76,12 @@ func (b *builder) lines() ([]deliver.Line, error) {
 		if c.SendURL != "" {
 			origins = append(origins, c.SendURL)
 		}
-		hc, err := b.guard.Client("channel "+c.Name, origins, egress.Limits{Body: int64(c.Media.MaxBytes) + 1<<20})
-		if err != nil {
-			return nil, err
+		var hc *http.Client // none for a channel that nothing is sent to nor fetched from
+		if len(origins) > 0 {
+			var err error
+			if hc, err = b.guard.Client("channel "+c.Name, origins, egress.Limits{Body: int64(c.Media.MaxBytes) + 1<<20}); err != nil {
+				return nil, err
+			}
 		}
 		adapter, err := adapters.Channel(adapters.ChannelParts{Config: c, HTTP: hc, Now: b.now})
 		if err != nil {
@@ -121,7 +124,7 @@ func (b *builder) webEHRs() map[string]web.EHR {
 func (b *builder) tokens() []web.Token {
 	var out []web.Token
 	for _, t := range b.config.API.Tokens {
-		w := web.Token{Name: t.Name, EHR: b.ids[t.EHR], Role: connector.RoleStaff, Write: t.Role == config.RoleClinician || t.Role == config.RoleStaff, ActAs: t.ActAs}
+		w := web.Token{Name: t.Name, EHR: b.ids[t.EHR], Role: connector.RoleStaff, Write: t.Role == config.RoleClinician || t.Role == config.RoleStaff, ActAs: t.ActAs, People: platformIDs(b.config, t.EHR)}
 		if t.Role == config.RoleClinician {
 			w.Role = connector.RoleClinician
 		}
@@ -176,6 +179,23 @@ func People(c *config.Config, ehr string) map[string]string {
 		if p.EHR == ehr {
 			out[p.ID] = p.Reference
 		}
+	}
+	return out
+}
+
+// platformIDs is the way back: what the channels call the people and pools of an EHR. The first of several names counts.
+func platformIDs(c *config.Config, ehr string) map[string]string {
+	out := map[string]string{}
+	add := func(of, reference, id string) {
+		if of == ehr && out[reference] == "" {
+			out[reference] = id
+		}
+	}
+	for _, p := range c.People {
+		add(p.EHR, p.Reference, p.ID)
+	}
+	for _, p := range c.Pools {
+		add(p.EHR, p.Reference, p.ID)
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"sync"
 	"time"
 
@@ -218,8 +219,18 @@ func (r *recorder) Gate(w connector.Write) error {
 	if w.Update != nil {
 		return nil
 	}
+	w.Body = symbols.ReplaceAllFunc(w.Body, func(found []byte) []byte {
+		return []byte(`"` + standIns[string(symbols.FindSubmatch(found)[1])] + `/symbol"`)
+	})
 	return r.EHR.Gate(w)
 }
+
+// symbols are whole JSON strings that stand for a reference not known yet; the gate is shown a reference of the type each
+// stands for.
+var symbols = regexp.MustCompile(`"\{(patient|header|message|request|participant)(?::[^"]*)?\}"`)
+
+var standIns = map[string]string{"patient": "Patient", "header": "Communication", "message": "Communication",
+	"request": "CommunicationRequest", "participant": "RelatedPerson"}
 
 // File takes the write; its place is its own symbol.
 func (r *recorder) File(_ context.Context, w connector.Write) (connector.Receipt, error) {

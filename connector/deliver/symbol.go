@@ -113,11 +113,13 @@ func eachReference(body []byte, visit func(value string, start, end int)) error 
 
 // resolveText replaces symbols in a URL or a key, where they are path segments.
 func resolveText(s string, known map[string]string) (string, error) {
+	rest := s // what is left when every known symbol is taken away; chartwire map resolves symbols to themselves
 	for sym, ref := range known {
 		s = strings.ReplaceAll(s, sym, ref)
+		rest = strings.ReplaceAll(rest, sym, "")
 	}
 	for _, open := range []string{"{patient}", "{header}", "{message:", "{request:", "{participant:"} {
-		if strings.Contains(s, open) {
+		if strings.Contains(rest, open) {
 			return "", errSymbol
 		}
 	}

@@ -39,7 +39,8 @@ type world struct {
 	horizon  time.Duration
 	watch    bool
 	stop     func()
-	events   int
+	events   int // exchanges accepted
+	keys     int
 	engine   *deliver.Engine
 	alarms   []connector.Reason
 	mu       sync.Mutex
@@ -302,9 +303,10 @@ func (w *world) acceptIn(ext string, events ...connector.Event) {
 	for _, ev := range events {
 		w.mu.Lock()
 		w.events++ // before the commit: File may look at once
-		n := w.events
+		w.keys++
+		key := fmt.Sprint("e", w.keys)
 		w.mu.Unlock()
-		ev.Thread, ev.Key, ev.Raw = &connector.ThreadInfo{ID: ext}, fmt.Sprint("e", n, time.Now().UnixNano()), []byte("{}")
+		ev.Thread, ev.Key, ev.Raw = &connector.ThreadInfo{ID: ext}, key, []byte("{}")
 		if ev.Timestamp.IsZero() {
 			ev.Timestamp = clock.System.Now()
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,48 +33,59 @@ func settled(picture string) string {
 }
 
 func normal(picture string) string {
-	lines := strings.Split(settled(picture), "\n")
-	for n, l := range lines {
-		if strings.Contains(l, "chart/retraction") {
-			lines[n] = strings.Replace(l, " r0 ", " r1 ", 1)
+	var out []string
+	newest := strings.Contains(picture, "delivery=read")
+	for _, l := range strings.Split(settled(picture), "\n") {
+		switch {
+		case strings.Contains(l, "chart/retraction"), strings.Contains(l, "chart/status"):
+			l = strings.Replace(l, " r0 ", " r1 ", 1)
 		}
+		if newest && strings.HasSuffix(l, " delivered") {
+			continue // news that newer news overtook makes no item of its own
+		}
+		out = append(out, l)
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(out, "\n")
+}
+
+// stories are the two halves of the story, each small enough to be told in every order.
+func stories() map[string][]connector.Event {
+	all := story()
+	return map[string][]connector.Event{
+		"from the patient": {all[0], all[3], retracted("k7", "m-1"), all[5]},
+		"to the patient":   {all[1], all[2], news("k8", "m-2", connector.Read, 2*time.Hour), all[4]},
+	}
 }
 
 func TestEveryOrderEndsInOneState(t *testing.T) {
-	evs := story()
-	want, audited := "", 0
-	w := newWorld(t)
-	nth := 0
-	permutations(len(evs)-1, func(order []int) {
-		if t.Failed() {
-			return
-		}
-		// Every order of the first five, with the closing at each place in turn.
-		order = slices.Insert(slices.Clone(order), nth%len(evs), len(evs)-1)
-		nth++
-		w.ch.Name = fmt.Sprint("texting", order) // a channel of its own, so that nothing is shared
-		for _, n := range order {
-			w.accept(evs[n])
-			if res := w.accept(evs[n]); outcome(res) != repeat {
-				t.Errorf("order %v: event %d again: %s", order, n, outcome(res))
+	for name, evs := range stories() {
+		t.Run(name, func(t *testing.T) {
+			want, audited := "", 0
+			w := newWorld(t)
+			permutations(len(evs), func(order []int) {
+				w.ch.Name = fmt.Sprint("texting", order) // a channel of its own, so that nothing is shared
+				for _, n := range order {
+					w.accept(evs[n])
+					if res := w.accept(evs[n]); outcome(res) != repeat {
+						t.Errorf("order %v: event %d again: %s", order, n, outcome(res))
+					}
+				}
+				got := normal(w.picture("t-1"))
+				if want == "" {
+					want = got
+				}
+				if got != want {
+					t.Errorf("order %v ends in\n%swant\n%s", order, got, want)
+				}
+				audited += len(evs)
+				if n := len(w.store.kinds()); n != audited {
+					t.Errorf("order %v: %d audit rows, want %d", order, n, audited)
+				}
+			})
+			if !strings.Contains(want, "retracted=true") || !strings.Contains(want, "chart/close") && !strings.Contains(want, "delivery=read") {
+				t.Errorf("the state does not show the whole story:\n%s", want)
 			}
-		}
-		got := normal(w.picture("t-1"))
-		if want == "" {
-			want = got
-		}
-		if got != want {
-			t.Errorf("order %v ends in\n%swant\n%s", order, got, want)
-		}
-		audited += len(evs)
-		if n := len(w.store.kinds()); n != audited {
-			t.Errorf("order %v: %d audit rows, want %d", order, n, audited)
-		}
-	})
-	if !strings.Contains(want, "retracted=true") || !strings.Contains(want, "delivery=delivered") || !strings.Contains(want, "chart/close") {
-		t.Errorf("the state does not show the whole story:\n%s", want)
+		})
 	}
 }
 
@@ -159,7 +169,9 @@ func TestAllAtOnce(t *testing.T) {
 		tallies, err := tx.Tallies()
 		var sum int64
 		for _, y := range tallies {
-			sum += y.N
+			if y.EHR == ehrID {
+				sum += y.N
+			}
 		}
 		if sum != threads*2 {
 			t.Errorf("%d exchanges are counted, want %d", sum, threads*2)

@@ -22,7 +22,17 @@ var (
 	zone  = time.FixedZone("", -5*3600)
 )
 
-const ehrID = "EHR"
+// ehrID is the EHR connection of the present test's world. Tests of this package run one after the other on one store,
+// each as a tenant of its own.
+var ehrID string
+
+var shared = sync.OnceValues(func() (*store.DB, error) {
+	sealer, err := seal.Generate(start)
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(context.Background(), "sqlite::memory:", store.Options{Sealer: sealer, Clock: clock.NewFake(start)})
+})
 
 // world is an Ingest on a real store, with a clock that moves a second for each event.
 type world struct {
@@ -35,22 +45,18 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	sealer, err := seal.Generate(start)
+	db, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := clock.NewFake(start)
-	db, err := store.Open(t.Context(), "sqlite::memory:", store.Options{Sealer: sealer, Clock: c})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	ehrID = connector.NewID(start)
 	w := &world{
 		t: t, store: &spy{Store: db}, clock: c,
 		ch: ingest.Channel{Name: "texting", EHR: ehrID, DefaultPool: "nurse-triage", Consent: "assumed", Receipts: "delivered"},
 	}
 	w.in = ingest.New(w.store, c.Now)
-	w.update(func(tx connector.Tx) error { return tx.PutEHR(connector.EHRRow{ID: ehrID, Name: "mercy"}) })
+	w.update(func(tx connector.Tx) error { return tx.PutEHR(connector.EHRRow{ID: ehrID, Name: ehrID}) })
 	return w
 }
 

@@ -30,10 +30,7 @@ var (
 const noTenant = "-"
 
 func auditPlace(ehr, thread, id string) place {
-	if ehr == "" {
-		ehr = noTenant
-	}
-	return place{ehr, thread, "audit", id}
+	return place{cmp.Or(ehr, noTenant), thread, "audit", id}
 }
 
 // auditKind is the form of a kind: it stands in clear.
@@ -76,7 +73,7 @@ type refusals struct {
 const maxWhys = 16
 
 func refusalPlace(ehr, channel string, minute int64, hash []byte) place {
-	return place{ehr, "", "refusal", channel + "/" + strconv.FormatInt(minute, 10) + "/" + hex.EncodeToString(hash)}
+	return place{cmp.Or(ehr, noTenant), "", "refusal", channel + "/" + strconv.FormatInt(minute, 10) + "/" + hex.EncodeToString(hash)}
 }
 
 // CountRefusal is connector.Tx. The count stays beside the audit log until its minute has ended; then CountRefusal of a
@@ -154,7 +151,7 @@ func (db *DB) EndRefusals(ctx context.Context, now time.Time) error {
 		ehrs, err = ct.(*tx).ehrs()
 		return err
 	})
-	for _, e := range ehrs {
+	for _, e := range append(ehrs, "") {
 		if err == nil {
 			err = db.Update(ctx, "refusals/"+e, func(ct connector.Tx) error { return ct.(*tx).endRefusals(e, now.Unix()/60) })
 		}

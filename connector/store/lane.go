@@ -119,7 +119,7 @@ func (db *DB) NextDue(ctx context.Context, ehr string, kinds []connector.LaneKin
 		if err != nil {
 			return err
 		}
-		err = t.note(t.c.rows(laneEnded, []any{micros(db.clock.Now()), ehr}, func(scan func(...any) error) error {
+		err = t.rows(laneEnded, []any{micros(db.clock.Now()), ehr}, func(scan func(...any) error) error {
 			var kind string
 			var at int64
 			err := scan(&kind, &at)
@@ -127,7 +127,7 @@ func (db *DB) NextDue(ctx context.Context, ehr string, kinds []connector.LaneKin
 				first = min(first, at)
 			}
 			return err
-		}))
+		})
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -76,23 +77,17 @@ func TestFilesArePrivate(t *testing.T) {
 
 func TestSQLiteIsDurable(t *testing.T) {
 	db := mustOpen(t, "sqlite:"+filepath.Join(t.TempDir(), "x.db"), Options{})
-	c, err := db.eng.begin()
+	err := db.Update(t.Context(), "s", func(ct connector.Tx) error {
+		for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+			var got string
+			if err := ct.(*tx).single(sq("PRAGMA "+pragma), nil, &got); err != nil || got != want {
+				t.Errorf("PRAGMA %s is %s, want %s (%v)", pragma, got, want, err)
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	defer c.close()
-	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
-		err := c.rows(sq("PRAGMA "+pragma), nil, func(scan func(...any) error) error {
-			var got string
-			err := scan(&got)
-			if got != want {
-				t.Errorf("PRAGMA %s is %s, want %s", pragma, got, want)
-			}
-			return err
-		})
-		if err != nil {
-			t.Error(err)
-		}
 	}
 }
 
@@ -121,18 +116,15 @@ func raw(t *testing.T, db *DB, statements ...string) {
 }
 
 func rawErr(db *DB, statements ...string) error {
-	c, err := db.eng.begin()
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	for _, s := range statements {
-		if err := c.exec(sq(s)); err != nil {
-			return fmt.Errorf("%s: %w", s, err)
+	return db.Update(context.Background(), "raw", func(ct connector.Tx) error {
+		t := ct.(*tx)
+		for _, s := range statements {
+			if _, err := t.execN(sq(s)); err != nil {
+				return fmt.Errorf("%s: %w", s, err)
+			}
 		}
-	}
-	_, err = c.commit()
-	return err
+		return nil
+	})
 }
 
 func TestReplicasStartTogether(t *testing.T) {

@@ -44,7 +44,10 @@ func openPostgres(ctx context.Context, db *DB, address string, committers int) (
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "chartwire"
 	}
-	cfg.AfterConnect = durable
+	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, settings)
+		return err
+	}
 	if err := migratePostgres(ctx, cfg.ConnConfig); err != nil {
 		return nil, fmt.Errorf("store: Postgres %s: %w", where, err)
 	}
@@ -57,13 +60,12 @@ func openPostgres(ctx context.Context, db *DB, address string, committers int) (
 	return e, nil
 }
 
-// durable makes a commit wait for the disk where the server's setting does not, and lets a statement that waits for
-// another batch's row give up, long before the server would look for a deadlock: its function then runs in the next batch.
-func durable(ctx context.Context, c *pgx.Conn) error {
-	_, err := c.Exec(ctx, `SELECT set_config('lock_timeout', '100ms', false), CASE WHEN current_setting('synchronous_commit') = 'off'
-		THEN set_config('synchronous_commit', 'on', false) END`)
-	return err
-}
+// settings are those of every connection. A commit waits for the disk where the server's setting does not. A statement
+// that waits for another batch's row gives up, long before the server would look for a deadlock: its function then runs in
+// the next batch. And every statement goes by an index, for the statistics of tables that fill and empty are always wrong.
+const settings = `SELECT set_config('lock_timeout', '100ms', false), set_config('enable_seqscan', 'off', false),
+	set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
+	CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END`
 
 func migratePostgres(ctx context.Context, cfg *pgx.ConnConfig) error {
 	db := stdlib.OpenDB(*cfg)

@@ -23,7 +23,8 @@ import (
 // with the power. Commits are shared, so it is affordable.
 var litePragmas = []string{
 	"busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY",
-	"recursive_triggers = ON", // REPLACE, too, runs into the audit log's triggers
+	"journal_size_limit = 67108864", // a WAL that a burst has grown shrinks again
+	"recursive_triggers = ON",       // REPLACE, too, runs into the audit log's triggers
 }
 
 // liteReaders is how many Views run at a time.

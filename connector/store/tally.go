@@ -56,13 +56,13 @@ func (b *batch) writeTally(db *DB, c conn) error {
 // Tallies is connector.Tx: in the order of EHR, channel, direction and state, without the states nothing is in.
 func (t *tx) Tallies() ([]connector.Tally, error) {
 	sum := map[tallyKey]int64{}
-	err := t.note(t.c.rows(tallySum, nil, func(scan func(...any) error) error {
+	err := t.rows(tallySum, nil, func(scan func(...any) error) error {
 		var k tallyKey
 		var n int64
 		err := scan(&k.ehr, &k.channel, &k.direction, &k.state, &n)
 		sum[k] += n
 		return err
-	}))
+	})
 	if err != nil {
 		return nil, err
 	}

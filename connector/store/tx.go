@@ -68,18 +68,35 @@ func (t *tx) note(err error) error {
 }
 
 func (t *tx) exec(q *query, args ...any) error {
-	if t.batch == nil {
-		return errReadOnly
+	if err := t.writable(); err != nil {
+		return err
 	}
 	return t.note(t.c.exec(q, args...))
 }
 
 func (t *tx) execN(q *query, args ...any) (int64, error) {
-	if t.batch == nil {
-		return 0, errReadOnly
+	if err := t.writable(); err != nil {
+		return 0, err
 	}
 	n, err := t.c.execN(q, args...)
 	return n, t.note(err)
+}
+
+// writable refuses what a View must not do, and everything after a failure of the database: SQLite may have ended the
+// transaction by itself (a full disk), and the next statement would stand, and be durable, alone.
+func (t *tx) writable() error {
+	if t.batch == nil {
+		return errReadOnly
+	}
+	return t.err
+}
+
+// rows reads rows, unless the database has failed before.
+func (t *tx) rows(q *query, args []any, each func(scan func(...any) error) error) error {
+	if t.err != nil {
+		return t.err
+	}
+	return t.note(t.c.rows(q, args, each))
 }
 
 // one reads the first row of a statement with read; ErrNotFound where there is none.
@@ -102,7 +119,7 @@ func one[T any](t *tx, read func(t *tx, scan func(...any) error) (T, error), q *
 func many[T any](t *tx, read func(t *tx, scan func(...any) error) (T, error), q *query, args ...any) ([]T, error) {
 	var out []T
 	var opened error
-	err := t.c.rows(q, args, func(scan func(...any) error) error {
+	err := t.rows(q, args, func(scan func(...any) error) error {
 		v, err := read(t, scan)
 		if errors.As(err, new(*OpenError)) {
 			if opened == nil {
@@ -114,7 +131,7 @@ func many[T any](t *tx, read func(t *tx, scan func(...any) error) (T, error), q 
 		return err
 	})
 	if err != nil {
-		return nil, t.note(err)
+		return nil, err
 	}
 	return out, opened
 }
@@ -122,7 +139,7 @@ func many[T any](t *tx, read func(t *tx, scan func(...any) error) (T, error), q 
 // single reads one row of one column each; ErrNotFound where there is none.
 func (t *tx) single(q *query, args []any, dest ...any) error {
 	found := false
-	err := t.c.rows(q, args, func(scan func(...any) error) error {
+	err := t.rows(q, args, func(scan func(...any) error) error {
 		if found {
 			return nil
 		}
@@ -130,7 +147,7 @@ func (t *tx) single(q *query, args []any, dest ...any) error {
 		return scan(dest...)
 	})
 	if err != nil {
-		return t.note(err)
+		return err
 	}
 	if !found {
 		return connector.ErrNotFound

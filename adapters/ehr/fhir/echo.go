@@ -39,13 +39,34 @@ func (e *EHR) show(ctx context.Context, w connector.Write, r *connector.Receipt,
 	if w.Update != nil {
 		return // an update changes no words; what it wanted was compared when it was prepared
 	}
-	r.Echo.Text = text(w, echo)
-	files, ok := e.files(ctx, echo)
-	if !ok {
+	if w.Expect.Text == "" && len(w.Expect.Attachments) == 0 {
+		return
+	}
+	if !e.fetch(ctx, echo.Attachments) {
 		r.Echo = connector.Echo{}
 		return
 	}
-	r.Echo.Attachments = files
+	r.Echo.Text, r.Echo.Attachments = text(w, echo), files(echo)
+}
+
+// fetch gets what an entry carries as Binaries instead of by value. false: something is not to be had, so nothing can be
+// said of the entry's content.
+func (e *EHR) fetch(ctx context.Context, attachments []r4.EchoAttachment) bool {
+	for i := range attachments {
+		a := &attachments[i]
+		if a.Data != nil || (a.URL == "" && a.Size == 0) {
+			continue
+		}
+		if !strings.HasPrefix(r4.LocalID(a.URL), "Binary/") {
+			return false
+		}
+		data, err := e.binary(ctx, r4.LocalID(a.URL))
+		if err != nil {
+			return false
+		}
+		a.Data = data
+	}
+	return true
 }
 
 // text is the hash of the message's own words as the chart has them. Where the message has none, none are looked for: an
@@ -87,27 +108,18 @@ func isText(a r4.EchoAttachment) bool {
 	return a.Title == filing.TextTitle && strings.HasPrefix(a.ContentType, "text/plain")
 }
 
-// files are the hashes of the files an entry carries, by value or as Binaries. false: one could not be read, so nothing
-// can be said.
-func (e *EHR) files(ctx context.Context, echo r4.Echo) ([]string, bool) {
+// files are the hashes of the files an entry carries. A note carries its text alone.
+func files(echo r4.Echo) []string {
 	if echo.ResourceType == "DocumentReference" {
-		return nil, true // a note carries its text alone
+		return nil
 	}
 	var out []string
 	for _, a := range echo.Attachments {
-		switch {
-		case isText(a):
-		case a.Data != nil:
+		if a.Data != nil && !isText(a) {
 			out = append(out, filing.Hash(a.Data))
-		case strings.HasPrefix(r4.LocalID(a.URL), "Binary/"):
-			data, err := e.binary(ctx, r4.LocalID(a.URL))
-			if err != nil {
-				return nil, false
-			}
-			out = append(out, filing.Hash(data))
 		}
 	}
-	return out, true
+	return out
 }
 
 func (e *EHR) binary(ctx context.Context, reference string) ([]byte, error) {

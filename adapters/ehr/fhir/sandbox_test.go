@@ -227,7 +227,7 @@ type wire struct {
 	rewrite  func([]byte) []byte
 
 	refusePost       bool // as an EHR that does not know POST _search
-	ignoreIdentifier bool // as an EHR that does not know the parameter
+	ignoreParams     bool // as an EHR that knows no search parameter and shows all it has
 }
 
 func (w *wire) set(f func([]byte) []byte) {
@@ -253,7 +253,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if w.refusePost && strings.HasSuffix(r.URL.Path, "/_search") {
 		return &http.Response{StatusCode: http.StatusMethodNotAllowed, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 	}
-	if w.ignoreIdentifier && strings.HasSuffix(r.URL.Path, "/_search") {
+	if w.ignoreParams && strings.HasSuffix(r.URL.Path, "/_search") {
 		r = r.Clone(r.Context())
 		r.Body, r.ContentLength = http.NoBody, 0
 	}

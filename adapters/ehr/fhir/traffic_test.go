@@ -112,14 +112,17 @@ func TestNothingSentIsRetry(t *testing.T) {
 	l := opened(t, setting{traits: ehr.Full()})
 	w := l.write(t, message("m-1", "hello"))
 	l.EHR.Close()
+	o := l.opts
+	o.HTTP = &http.Client{Transport: &http.Transport{}} // no connection is left over from before
+	adapter := New(o)
 	var retry *connector.Retry
-	if _, err := l.adapter.File(t.Context(), w); !errors.As(err, &retry) {
+	if _, err := adapter.File(t.Context(), w); !errors.As(err, &retry) {
 		t.Errorf("a connection that cannot be made: %v", err)
 	}
-	if _, err := l.adapter.Find(t.Context(), w); !errors.As(err, &retry) {
+	if _, err := adapter.Find(t.Context(), w); !errors.As(err, &retry) {
 		t.Errorf("Find: %v", err)
 	}
-	if _, err := l.adapter.Match(t.Context(), connector.PatientKey{Reference: "Patient/daniel"}); !errors.As(err, &retry) {
+	if _, err := adapter.Match(t.Context(), connector.PatientKey{Reference: "Patient/daniel"}); !errors.As(err, &retry) {
 		t.Errorf("Match: %v", err)
 	}
 }
@@ -139,13 +142,29 @@ func TestGivenUpIsAmbiguous(t *testing.T) {
 	}
 }
 
-// An EHR that ignores the identifier parameter shows other entries: that proves nothing.
-func TestIgnoredParameterProvesNothing(t *testing.T) {
+// An EHR that ignores search parameters shows others' entries: nobody may be taken for somebody by that.
+func TestIgnoredParametersProveNothing(t *testing.T) {
 	l := opened(t, setting{traits: ehr.Full()})
 	l.file(t, l.write(t, message("m-2", "hello")))
-	l.wire.ignoreIdentifier = true
+	mother := connector.Participant{Role: connector.RoleProxy, ID: "u-901", Name: "Maria Cho"}
+	l.put(t, `{"resourceType":"RelatedPerson","active":true,"patient":{"reference":"Patient/other"},"identifier":[{"system":"`+
+		testBase+`/texting/participant","value":"u-901"}]}`)
+	related := l.write(t, message("m-3", "hello", func(x *connector.Exchange) {
+		x.Message.Sender, x.Missing["u-901"] = mother, true
+	}))
+	l.wire.ignoreParams = true
 	if _, err := l.adapter.Find(t.Context(), l.write(t, message("m-1", "hello"))); !errors.Is(err, connector.ErrNotSearchable) {
-		t.Errorf("got %v", err)
+		t.Errorf("Find: %v", err)
+	}
+	if _, err := l.adapter.Find(t.Context(), related); related.Type != "RelatedPerson" || !errors.Is(err, connector.ErrNotSearchable) {
+		t.Errorf("Find of a proxy: %v", err)
+	}
+	if ref, err := l.adapter.Resolve(t.Context(), "Patient/daniel", mother); !errors.Is(err, connector.ErrAbsent) {
+		t.Errorf("another patient's proxy: %q, %v", ref.Literal, err)
+	}
+	k := connector.PatientKey{Identifiers: []connector.Identifier{{System: mrnSystem, Value: "MRN000"}}}
+	if _, err := l.adapter.Match(t.Context(), k); !errors.Is(err, connector.ErrNoMatch) {
+		t.Errorf("Match: %v", err)
 	}
 }
 

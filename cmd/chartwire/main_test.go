@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// chartwire runs one command in process.
+func chartwire(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // a hang must fail, not wait for the test binary's limit
+	defer cancel()
+	code = run(ctx, args, streams{&o, &e})
+	return code, o.String(), e.String()
+}
+
+func TestExitCodes(t *testing.T) {
+	keyset := filepath.Join(t.TempDir(), "k.json")
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		says string // in either stream
+	}{
+		{"version", []string{"version"}, 0, "dev"},
+		{"help", []string{"--help"}, 0, "Run the connector."},
+		{"no command", nil, exitUse, "expected one of"},
+		{"unknown command", []string{"fly"}, exitUse, "fly"},
+		{"unknown flag", []string{"serve", "--fast"}, exitUse, "--fast"},
+		{"no such config", []string{"serve", "--config", "nowhere.yaml"}, exitProblem, "nowhere.yaml"},
+		{"check of nothing", []string{"config", "check", "nowhere.yaml"}, exitProblem, "nowhere.yaml"},
+		{"schema", []string{"config", "schema"}, 0, "https://json-schema.org/draft/2020-12/schema"},
+		{"keys init", []string{"keys", "init", "--keyset", keyset}, 0, "Back it up"},
+		{"keys init again", []string{"keys", "init", "--keyset", keyset}, exitProblem, "exist"},
+		{"keys list", []string{"keys", "list", "--keyset", keyset}, 0, "primary=true"},
+		{"keys rotate", []string{"keys", "rotate", "--keyset", keyset}, 0, "seals from now on"},
+		{"events and generate", []string{"demo", "--events", "a", "--generate", "threads=1"}, exitProblem, "not both"},
+		{"bad spec", []string{"demo", "--once", "--generate", "threads=none"}, exitProblem, "--generate"},
+		{"unknown profile", []string{"demo", "--once", "--ehr", "punchcards"}, exitProblem, "punchcards"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, out, errs := chartwire(t, c.args...)
+			if code != c.code || !strings.Contains(out+errs, c.says) {
+				t.Errorf("exit %d, want %d with %q:\n%s%s", code, c.code, c.says, out, errs)
+			}
+		})
+	}
+}
+
+// TestConfigCheckOfTheExample: the example of the contract is good but for the secret files it names.
+func TestConfigCheckOfTheExample(t *testing.T) {
+	files := []string{"../../config/chartwire.example.yaml"}
+	if contract := "../../../shared/contracts/chartwire.example.yaml"; exists(contract) {
+		files = append(files, contract)
+	} else {
+		t.Log("the contract's own example is not beside this checkout: only the embedded one is checked")
+	}
+	for _, f := range files {
+		code, out, _ := chartwire(t, "config", "check", f)
+		if code != exitProblem {
+			t.Errorf("%s: exit %d, want %d for its missing secret files", f, code, exitProblem)
+		}
+		for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
+			if !strings.Contains(line, "missing-secret") {
+				t.Errorf("%s: %s", f, line)
+			}
+		}
+	}
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// TestMapGolden holds the exact requests of the contract's thread, as Communications and as notes.
+func TestMapGolden(t *testing.T) {
+	for _, ehr := range []string{"mercy", "valley"} {
+		t.Run(ehr, func(t *testing.T) {
+			code, out, errs := chartwire(t, "map", "--config", "testdata/map.yaml", "--ehr", ehr, "--json", "../../testdata/threads-contract/proxy-with-photo.ndjson")
+			if code != 0 {
+				t.Fatalf("exit %d: %s", code, errs)
+			}
+			var requests []map[string]any
+			if err := json.Unmarshal([]byte(out), &requests); err != nil || len(requests) == 0 {
+				t.Fatalf("not the JSON of DESIGN §6: %v", err)
+			}
+			golden := filepath.Join("../../testdata/goldens", "map-"+ehr+".json")
+			if *update {
+				if err := os.WriteFile(golden, []byte(out), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out != string(want) {
+				t.Errorf("the plan differs from %s; if that is meant, run: go test ./cmd/chartwire -update\n%s", golden, out)
+			}
+		})
+	}
+}
+
+func TestMapNamesWhatItCannotPlan(t *testing.T) {
+	code, _, errs := chartwire(t, "map", "--config", "testdata/map.yaml", "--ehr", "nobody", "../../testdata/threads-contract/proxy-with-photo.ndjson")
+	if code != exitProblem || !strings.Contains(errs, "nobody") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	bad := filepath.Join(t.TempDir(), "bad.ndjson")
+	if err := os.WriteFile(bad, []byte(`{"type":"message.created"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errs = chartwire(t, "map", "--config", "testdata/map.yaml", "--ehr", "mercy", bad)
+	if code != exitProblem || !strings.Contains(errs, "line 1") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+}
+
+// TestTrace finds a thread by the platform's id, its message's id and its chart entry, in the store a demo left behind.
+func TestTrace(t *testing.T) {
+	dir := t.TempDir()
+	code, _, errs := chartwire(t, "demo", "--once", "--json", "--dir", dir, "--events", "../../testdata/threads-contract/proxy-with-photo.ndjson")
+	if code != 0 {
+		t.Fatalf("demo: exit %d: %s", code, errs)
+	}
+	config := filepath.Join(dir, "chartwire.yaml")
+	code, out, errs := chartwire(t, "trace", "--config", config, "--json", "t-42")
+	if code != 0 {
+		t.Fatalf("trace: exit %d: %s", code, errs)
+	}
+	var found []tracedThread
+	if err := json.Unmarshal([]byte(out), &found); err != nil || len(found) != 1 {
+		t.Fatalf("want one thread: %v\n%s", err, out)
+	}
+	entry := ""
+	for _, i := range found[0].Items {
+		for _, w := range i.Writes {
+			if i.Kind == "exchange" && w.Receipt != "" {
+				entry = w.Receipt
+			}
+			if len(w.Attempts) != 1 || w.Attempts[0].Outcome == "open" {
+				t.Errorf("%s %s: want one decided attempt, got %+v", i.Kind, i.Message, w.Attempts)
+			}
+		}
+	}
+	for _, id := range []string{"m-2", entry, found[0].Thread} {
+		if code, _, errs := chartwire(t, "trace", "--config", config, id); code != 0 {
+			t.Errorf("trace %s: exit %d: %s", id, code, errs)
+		}
+	}
+	if code, _, errs := chartwire(t, "trace", "--config", config, "nobody-knows"); code != exitProblem || !strings.Contains(errs, "nobody-knows") {
+		t.Errorf("trace of an unknown id: exit %d: %s", code, errs)
+	}
+}
