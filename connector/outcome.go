@@ -13,7 +13,6 @@ var (
 	ErrAbsent        = errors.New("not found in the chart")
 	ErrNotSearchable = errors.New("this EHR cannot be searched for it")
 	ErrFenced        = errors.New("the lane's lease was taken over")
-	ErrStale         = errors.New("the row has changed since it was read")
 	ErrNotFound      = errors.New("not found")
 	ErrStore         = errors.New("the store could not commit")
 )

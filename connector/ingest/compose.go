@@ -31,7 +31,7 @@ func (g *Ingest) Compose(ctx context.Context, d Draft) (Composed, error) {
 	}
 	var out Composed
 	var refused *ConsentError
-	err = g.update(ctx, shard, func(tx connector.Tx) error {
+	err = g.store.Update(ctx, shard, func(tx connector.Tx) error {
 		c := &composition{tx: tx, d: &d, why: why, now: g.now()}
 		out, refused = Composed{}, nil
 		err := c.run()

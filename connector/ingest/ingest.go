@@ -41,20 +41,6 @@ func New(store connector.Store, clock func() time.Time) *Ingest {
 
 func (g *Ingest) now() time.Time { return g.clock().UTC().Truncate(time.Microsecond) }
 
-// maxTries bounds how often a transaction is run again that met another replica's commit.
-const maxTries = 5
-
-// update runs fn in a transaction, again where a row it had read was changed by another replica before it could write.
-func (g *Ingest) update(ctx context.Context, shard string, fn func(tx connector.Tx) error) error {
-	for try := 1; ; try++ {
-		err := g.store.Update(ctx, shard, fn)
-		moved := errors.Is(err, connector.ErrStale) || errors.Is(err, connector.ErrFenced)
-		if !moved || try == maxTries {
-			return err
-		}
-	}
-}
-
 // errRepeat ends a transaction whose event says nothing new, so that all of it is rolled back.
 var errRepeat = errors.New("said before")
 
@@ -63,7 +49,7 @@ var errRepeat = errors.New("said before")
 // platform is asked to send it again (503).
 func (g *Ingest) Accept(ctx context.Context, ch Channel, ev connector.Event) (Result, error) {
 	var res Result
-	err := g.update(ctx, shardOf(ch, &ev), func(tx connector.Tx) error {
+	err := g.store.Update(ctx, shardOf(ch, &ev), func(tx connector.Tx) error {
 		s := &step{tx: tx, ch: ch, ev: &ev, now: g.now()}
 		err := s.run()
 		res = s.res
@@ -90,7 +76,7 @@ func shardOf(ch Channel, ev *connector.Event) string {
 // Undecodable keeps a signed body that could not be read, sealed and parked for a person, under the key it came with. The
 // same key again changes nothing. An error is the store's: then nothing was kept and the sender is asked to try again.
 func (g *Ingest) Undecodable(ctx context.Context, ch Channel, key string, body []byte, de *connector.DecodeError) error {
-	return g.update(ctx, connector.Shard(ch.EHR, ch.Name, ""), func(tx connector.Tx) error {
+	return g.store.Update(ctx, connector.Shard(ch.EHR, ch.Name, ""), func(tx connector.Tx) error {
 		now := g.now()
 		row := connector.EventRow{
 			ID: connector.NewID(now), EHR: ch.EHR, Channel: ch.Name, Key: key, ReceivedAt: now, Body: body,
@@ -117,7 +103,7 @@ func (g *Ingest) Undecodable(ctx context.Context, ch Channel, key string, body [
 // Refused counts a delivery that was not let in (a wrong signature, an unknown channel), one audit row per channel, source
 // and minute. source is the sender's address, why a short fixed word.
 func (g *Ingest) Refused(ctx context.Context, channelName, source, why string) error {
-	return g.update(ctx, "refused|"+channelName, func(tx connector.Tx) error {
+	return g.store.Update(ctx, "refused|"+channelName, func(tx connector.Tx) error {
 		return tx.CountRefusal("", channelName, source, why, g.now())
 	})
 }

@@ -226,8 +226,8 @@ type wire struct {
 	requests []*http.Request
 	rewrite  func([]byte) []byte
 
-	refusePost       bool // as an EHR that does not know POST _search
-	ignoreParams     bool // as an EHR that knows no search parameter and shows all it has
+	refusePost   bool // as an EHR that does not know POST _search
+	ignoreParams bool // as an EHR that knows no search parameter and shows all it has
 }
 
 func (w *wire) set(f func([]byte) []byte) {
