@@ -6,14 +6,18 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/chartwire/chartwire/adapters/channel/webhook"
 	ehrfhir "github.com/chartwire/chartwire/adapters/ehr/fhir"
 	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/config"
@@ -106,6 +110,48 @@ func TestDocsCodes(t *testing.T) {
 	slices.Sort(documented)
 	if !slices.Equal(codes, documented) {
 		t.Errorf("openapi.yaml has %q and docs/http-api.md %q", codes, documented)
+	}
+}
+
+// TestDocsSignedEvent runs the example of docs/channels.md, with a curl that only shows what it was given, and has the real
+// channel take it.
+func TestDocsSignedEvent(t *testing.T) {
+	for _, tool := range []string{"sh", "openssl", "od"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("the example of docs/channels.md was not run: this machine has no %s", tool)
+		}
+	}
+	page, err := os.ReadFile("docs/channels.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example := regexp.MustCompile("(?s)```sh\n(secret=.*?)```").FindStringSubmatch(string(page))
+	if example == nil {
+		t.Fatal("docs/channels.md has no example")
+	}
+	out, err := exec.CommandContext(t.Context(), "sh", "-euc", "curl() { printf '%s\\0' \"$@\"; }\n"+example[1]).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := connector.Inbound{Header: map[string][]string{}, At: time.Now()}
+	given := strings.Split(string(out), "\x00")
+	for n, arg := range given {
+		switch arg {
+		case "-H":
+			name, value, _ := strings.Cut(given[n+1], ": ")
+			http.Header(in.Header).Set(name, value)
+		case "--data-binary":
+			in.Body = []byte(given[n+1])
+		}
+	}
+	secret := regexp.MustCompile(`secret=(\S+)`).FindStringSubmatch(example[1])[1]
+	channel, err := webhook.New(webhook.Options{Name: "texting", Secrets: []string{secret}, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := channel.Decode(in)
+	if err != nil || len(events) != 1 || events[0].Message.Text != "It itches." {
+		t.Errorf("the channel took %d events: %v", len(events), err)
 	}
 }
 

@@ -21,12 +21,11 @@ import (
 
 // EHRParts is what an EHR adapter is built from. HTTP is nil where nothing may be called (map, config check).
 type EHRParts struct {
-	Config   config.EHR
-	Base     string            // identity.base
-	People   map[string]string // the channels' ids of people and pools → EHR reference
-	Channels []string          // names of the channels that file here
-	HTTP     *http.Client
-	Now      func() time.Time
+	Config config.EHR
+	Base   string            // identity.base
+	People map[string]string // the channels' ids of people and pools → EHR reference
+	HTTP   *http.Client
+	Now    func() time.Time
 }
 
 // ChannelParts is what a channel adapter is built from.
@@ -74,7 +73,7 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 		return nil, fmt.Errorf("EHR %q: filing.encounter.policy %s is not available in this version; write when-known or never", c.Name, p)
 	}
 	o := ehrfhir.Options{
-		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, Channels: p.Channels, HTTP: p.HTTP, Now: p.Now, Deadline: c.Limits.Deadline,
+		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, HTTP: p.HTTP, Now: p.Now, Deadline: c.Limits.Deadline,
 		Encounters: c.Filing.Encounter.Policy == config.EncounterWhenKnown,
 		Policy: filing.Policy{
 			Organization: c.Organization, Location: c.Location(),

@@ -35,10 +35,10 @@ type Preparer interface {
 	Prepare(ctx context.Context, w Write) (final Write, done *Receipt, err error)
 }
 
-// Resolver finds EHR references for participants. A missing proxy gives ErrAbsent; anyone else falls back to a logical
+// Resolver finds EHR references for participants of a channel, whose ids mean nothing on another one. A missing proxy gives ErrAbsent; anyone else falls back to a logical
 // reference without an error.
 type Resolver interface {
-	Resolve(ctx context.Context, patient string, p Participant) (Reference, error)
+	Resolve(ctx context.Context, channel, patient string, p Participant) (Reference, error)
 }
 
 // EncounterFinder finds the EHR's reference of a visit the platform named; "" where there is not exactly one of that
@@ -53,8 +53,8 @@ type Watcher interface {
 	Changed(ctx context.Context, since time.Time) ([]EHRRequest, time.Time, error)
 	// Request reads one request anew.
 	Request(ctx context.Context, reference string) (EHRRequest, error)
-	// Recipient reads a recipient: the patient themself, or the RelatedPerson of that patient.
-	Recipient(ctx context.Context, reference string) (Recipient, error)
+	// Recipient reads a recipient: the patient themself, or the RelatedPerson of that patient, with their id on the channel.
+	Recipient(ctx context.Context, channel, reference string) (Recipient, error)
 }
 
 // Subscriber asks the EHR to notify url (R4 rest-hook) with the secret header.

@@ -38,7 +38,7 @@ func (b *builder) connections() ([]deliver.Connection, error) {
 			return nil, err
 		}
 		adapter, err := adapters.EHR(adapters.EHRParts{Config: e, Base: b.config.Identity.Base, People: People(b.config, e.Name),
-			Channels: channelsOf(b.config, e.Name), HTTP: hc, Now: b.now})
+			HTTP: hc, Now: b.now})
 		if err != nil {
 			return nil, err
 		}
@@ -196,16 +196,6 @@ func platformIDs(c *config.Config, ehr string) map[string]string {
 	}
 	for _, p := range c.Pools {
 		add(p.EHR, p.Reference, p.ID)
-	}
-	return out
-}
-
-func channelsOf(c *config.Config, ehr string) []string {
-	var out []string
-	for _, ch := range c.Channels {
-		if ch.EHR == ehr {
-			out = append(out, ch.Name)
-		}
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,22 +13,23 @@ import (
 
 // progress is the deliver.Observer that shows each exchange move to the chart and notices when nothing moves.
 type progress struct {
-	mu    sync.Mutex
-	out   io.Writer
-	quiet bool
-	now   func() time.Time
-	last  time.Time
-	began time.Time
-	bell  chan struct{}
-	store connector.Store
-	shown int
+	mu      sync.Mutex
+	out     io.Writer
+	quiet   bool
+	now     func() time.Time
+	last    time.Time
+	began   time.Time
+	bell    chan struct{}
+	store   connector.Store
+	shown   int
+	threads map[string]string // our thread id → the platform's
 }
 
 // showAtMost bounds the lines of a large run.
 const showAtMost = 400
 
 func newProgress(o Options, now func() time.Time) *progress {
-	return &progress{out: o.Out, quiet: o.JSON, now: now, last: now(), began: now(), bell: make(chan struct{}, 1)}
+	return &progress{out: o.Out, quiet: o.JSON, now: now, last: now(), began: now(), bell: make(chan struct{}, 1), threads: map[string]string{}}
 }
 
 // Attempted is deliver.Observer.
@@ -44,6 +46,10 @@ func (p *progress) Alarm(ehr string, r connector.Reason, item string) {
 
 // Moved is deliver.Observer.
 func (p *progress) Moved(_, _ string, i connector.Item) {
+	thread := ""
+	if !p.quiet && i.State != connector.Waiting && i.State != connector.Filing {
+		thread = p.name(i)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last = p.now()
@@ -51,7 +57,7 @@ func (p *progress) Moved(_, _ string, i connector.Item) {
 	case p.bell <- struct{}{}:
 	default:
 	}
-	if p.quiet || i.State == connector.Waiting {
+	if thread == "" || (i.State == connector.NotDue && i.Kind != connector.ItemExchange) {
 		return
 	}
 	if p.shown++; p.shown > showAtMost {
@@ -60,15 +66,59 @@ func (p *progress) Moved(_, _ string, i connector.Item) {
 		}
 		return
 	}
-	name := i.MsgKey
-	if name == "" {
-		name = "-"
-	}
 	why := ""
 	if i.Reason != "" {
 		why = ": " + i.Reason.Sentence()
 	}
-	fmt.Fprintf(p.out, "  %6.2f s  %-11s %-12s %-10s %s%s\n", p.last.Sub(p.began).Seconds(), i.Lane, i.Kind, name, i.State, why)
+	fmt.Fprintf(p.out, "  %5.2f s  %-16s %-28s %-12s %s%s\n", p.last.Sub(p.began).Seconds(), thread, what(i), i.MsgKey, i.State, why)
+}
+
+// what says in words what an item was to do.
+func what(i connector.Item) string {
+	switch i.Kind {
+	case connector.ItemHeader:
+		return "thread begun on the chart"
+	case connector.ItemClose:
+		return "thread closed on the chart"
+	case connector.ItemReopen:
+		return "thread reopened on the chart"
+	case connector.ItemStatus:
+		return "delivery news on the chart"
+	case connector.ItemSend:
+		return "message sent to the platform"
+	case connector.ItemRequest:
+		return "request " + i.Detail.Status + " on the chart"
+	case connector.ItemFetch:
+		return "attachment fetched"
+	case connector.ItemExchange:
+		return "message " + strings.ReplaceAll(string(i.Direction), "_", " ")
+	default:
+		return string(i.Kind) + " on the chart"
+	}
+}
+
+// name is the platform's id of the item's thread. All people of the demonstration are invented, so it may be shown.
+func (p *progress) name(i connector.Item) string {
+	p.mu.Lock()
+	known := p.threads[i.Thread]
+	p.mu.Unlock()
+	if known != "" {
+		return known
+	}
+	name := "-"
+	_ = p.store.View(context.Background(), func(tx connector.Tx) error {
+		t, err := tx.Thread(i.EHR, i.Thread)
+		if err == nil && t.Placed() {
+			name = t.Ext
+		}
+		return err
+	})
+	if name != "-" {
+		p.mu.Lock()
+		p.threads[i.Thread] = name
+		p.mu.Unlock()
+	}
+	return name
 }
 
 func (p *progress) since() time.Duration {

@@ -53,7 +53,7 @@ func Plan(ctx context.Context, c *config.Config, e config.EHR, lines [][]byte) (
 	if ch == nil {
 		return nil, nil, fmt.Errorf("no channel of the configuration files into EHR %q", e.Name)
 	}
-	adapter, err := adapters.EHR(adapters.EHRParts{Config: e, Base: c.Identity.Base, People: app.People(c, e.Name), Channels: []string{ch.Name}, Now: clock.System.Now})
+	adapter, err := adapters.EHR(adapters.EHRParts{Config: e, Base: c.Identity.Base, People: app.People(c, e.Name), Now: clock.System.Now})
 	if err != nil {
 		return nil, nil, err
 	}

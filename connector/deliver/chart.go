@@ -187,7 +187,6 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 		d.unavailable(i, err)
 		return false, nil
 	}
-	d.c.answered()
 	if reason := agree(key, p, d.line.TrustIDs); reason != "" {
 		d.hold(i, reason, again, "")
 		return false, nil

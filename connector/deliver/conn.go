@@ -212,7 +212,7 @@ func (c *conn) resolve(ctx context.Context, channel, patient string, p connector
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
 	defer cancel()
-	ref, err := r.Resolve(ctx, patient, p)
+	ref, err := r.Resolve(ctx, channel, patient, p)
 	if err != nil && !errors.Is(err, connector.ErrAbsent) {
 		return ref, err
 	}

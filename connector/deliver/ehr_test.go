@@ -84,6 +84,14 @@ type chart struct {
 	expressed func(x connector.Exchange) error
 }
 
+var (
+	_ connector.EHR      = (*chart)(nil)
+	_ connector.Preparer = (*chart)(nil)
+	_ connector.Resolver = (*chart)(nil)
+	_ connector.Watcher  = (*chart)(nil)
+	_ connector.Lister   = listing{}
+)
+
 func newChart(now func() time.Time) *chart {
 	return &chart{now: now, traits: connector.Traits{Strategy: connector.AsCommunication, Update: true, Requests: true, RequestPut: true,
 		Watch: true, Echo: connector.EchoExact},
@@ -369,7 +377,7 @@ func (c *chart) Prepare(_ context.Context, w connector.Write) (connector.Write, 
 	return w, nil, nil
 }
 
-func (c *chart) Resolve(_ context.Context, _ string, p connector.Participant) (connector.Reference, error) {
+func (c *chart) Resolve(_ context.Context, _, _ string, p connector.Participant) (connector.Reference, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if ref := c.persons[p.Key()]; ref != "" {
@@ -408,7 +416,7 @@ func (c *chart) Request(_ context.Context, ref string) (connector.EHRRequest, er
 	return r, nil
 }
 
-func (c *chart) Recipient(_ context.Context, ref string) (connector.Recipient, error) {
+func (c *chart) Recipient(_ context.Context, _, ref string) (connector.Recipient, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r, ok := c.people[ref]; ok {

@@ -37,8 +37,9 @@ func TestRetryAfterIsRespectedByEveryLane(t *testing.T) {
 	})
 }
 
-func TestOutageOf71HoursLosesNothing(t *testing.T) {
+func TestOutageWithinTheHorizonLosesNothing(t *testing.T) {
 	bubble(t, func(w *world) {
+		w.horizon = 3 * time.Hour
 		w.chart.onFile = nil // its own reads would be the greater part of this test
 		w.run()
 		w.chart.set(func(c *chart) { c.down = unavailable })
@@ -46,10 +47,9 @@ func TestOutageOf71HoursLosesNothing(t *testing.T) {
 			w.accept(said(fmt.Sprint("m", n), int64(n+1), fmt.Sprint("text ", n)))
 			w.acceptIn("t-2", said(fmt.Sprint("n", n), int64(n+1), "x"))
 		}
-		w.pass(71 * time.Hour)
-		tried := len(w.chart.filings)
-		if tried > 71*3600/2 {
-			t.Errorf("%d requests in 71 hours is no politeness", tried)
+		w.pass(170 * time.Minute)
+		if tried := len(w.chart.filings); tried > 170*60/10 {
+			t.Errorf("%d requests in 170 minutes: the waits do not grow", tried)
 		}
 		w.chart.set(func(c *chart) { c.down = none })
 		w.pass(5 * time.Minute)
@@ -62,15 +62,15 @@ func TestOutageOf71HoursLosesNothing(t *testing.T) {
 	})
 }
 
-func TestAfter72HoursRetriesAreExhaustedAndReplayFiles(t *testing.T) {
+func TestRetriesAreExhaustedAfterTheHorizonAndReplayFiles(t *testing.T) {
 	bubble(t, func(w *world) {
-		w.chart.onFile = nil // its own reads would be the greater part of this test
+		w.horizon = time.Hour
 		w.run()
 		w.accept(said("a", 1, "one"))
 		w.pass(time.Second)
 		w.chart.set(func(c *chart) { c.down = unavailable })
 		w.accept(said("b", 2, "two"))
-		w.pass(73 * time.Hour)
+		w.pass(62 * time.Minute)
 		w.is(w.item("b"), connector.Parked, connector.RetriesExhausted)
 		w.chart.set(func(c *chart) { c.down = none })
 		w.pass(time.Minute)
@@ -78,6 +78,27 @@ func TestAfter72HoursRetriesAreExhaustedAndReplayFiles(t *testing.T) {
 		w.pass(time.Minute)
 		w.filed(map[string]string{"a": "one", "b": "two"})
 	})
+}
+
+func TestTheHorizonIs72HoursFromTheFirstTry(t *testing.T) {
+	for tried, state := range map[time.Duration]connector.ItemState{71 * time.Hour: connector.Waiting, 72*time.Hour + time.Second: connector.Parked} {
+		t.Run(tried.String(), func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.chart.down = unavailable
+				w.accept(said("a", 1, "one"))
+				header := w.items(thread1, connector.ItemHeader)[0]
+				w.update(func(tx connector.Tx) error {
+					header.FirstTried = time.Now().Add(-tried)
+					return tx.PutItem(&header)
+				})
+				w.run()
+				w.pass(time.Millisecond)
+				if got := w.items(thread1, connector.ItemHeader)[0]; got.State != state {
+					t.Errorf("tried for %v it is %s %s", tried, got.State, got.Reason)
+				}
+			})
+		})
+	}
 }
 
 // An EHR that answers every post of one message with 500 is not asked for ever.

@@ -171,7 +171,7 @@ func (e *Engine) draft(ctx context.Context, c *conn, w connector.Watcher, line *
 	now := e.clock.Now()
 	b.Refusal = e.refusal(c, r, p, now)
 	if b.Refusal == "" {
-		b.Recipients, b.Refusal, err = e.recipients(ctx, c, w, r, p)
+		b.Recipients, b.Refusal, err = e.recipients(ctx, c, w, line.Name, r, p)
 	}
 	if r.DueFrom.After(now) {
 		b.Due = r.DueFrom
@@ -203,14 +203,14 @@ func gone(err error) bool {
 }
 
 // recipients must each be the subject or one of their RelatedPersons, with an address on the channel.
-func (e *Engine) recipients(ctx context.Context, c *conn, w connector.Watcher, r connector.EHRRequest, p connector.Patient) ([]connector.Participant, connector.Reason, error) {
+func (e *Engine) recipients(ctx context.Context, c *conn, w connector.Watcher, channel string, r connector.EHRRequest, p connector.Patient) ([]connector.Participant, connector.Reason, error) {
 	refs := r.Recipients
 	if len(refs) == 0 {
 		return nil, connector.RecipientRefused, nil
 	}
 	var out []connector.Participant
 	for _, ref := range refs {
-		who, err := w.Recipient(ctx, ref)
+		who, err := w.Recipient(ctx, channel, ref)
 		switch {
 		case errors.Is(err, connector.ErrNoMatch), gone(err):
 			return nil, connector.RecipientRefused, nil

@@ -113,6 +113,26 @@ func TestOneShardKeepsItsOrderAndManySharingACommit(t *testing.T) {
 	})
 }
 
+// What a transaction counts is what it would see after its commit, also of the functions before it.
+func TestTalliesAcrossABatch(t *testing.T) {
+	eachEngine(t, func(t *testing.T, url string) {
+		db, e := openFaulty(t, url)
+		errs := queueUp(t, db, 2, func(int) string { return "s" }, func(n int, tx connector.Tx) error {
+			if n == 0 {
+				return tx.PutItem(&connector.Item{ID: "1", EHR: "E", Kind: connector.ItemExchange, State: connector.Waiting})
+			}
+			sums, err := tx.Tallies()
+			if len(sums) != 1 || sums[0].N != 1 {
+				t.Errorf("Tallies = %+v", sums)
+			}
+			return err
+		})
+		if err := errors.Join(errs...); err != nil || e.commits.Load() != 2 {
+			t.Errorf("%v, %d commits", err, e.commits.Load())
+		}
+	})
+}
+
 func TestAFailedCommitFailsAllAndIsNotRepeated(t *testing.T) {
 	broken := errors.New("no space")
 	for _, c := range []struct {

@@ -29,10 +29,7 @@ var (
 
 	// laneExpire makes lanes whose lease has ended claimable again.
 	laneExpire = sq(`UPDATE lane SET leased = 0 WHERE ehr_id = ?2 AND leased = 1 AND lease_until <= {now}`)
-	laneNext   = sq(`SELECT next_at FROM lane WHERE ehr_id = ?1 AND kind = ?2 AND urgency = ?3 AND leased = 0
-		AND next_at < 9223372036854775807 ORDER BY next_at LIMIT 1`)
-	laneEnded = sq(`SELECT kind, next_at FROM lane WHERE ehr_id = ?2 AND leased = 1 AND lease_until <= {now}`)
-	ehrPaused = sq(`SELECT paused FROM ehr WHERE ehr_id = ?1`)
+	ehrPaused  = sq(`SELECT paused FROM ehr WHERE ehr_id = ?1`)
 )
 
 // TouchLane is connector.Tx.
@@ -110,45 +107,39 @@ const maxClaim = 256
 // urgencies are the ranks of connector.Priority, most urgent first.
 var urgencies = []int64{3, 2, 1, 0}
 
-// NextDue is connector.Store. Lanes that a pause stops do not wait.
+// NextDue is connector.Store. Lanes that a pause stops do not wait; a lane whose lease has ended does.
 func (db *DB) NextDue(ctx context.Context, ehr string, kinds []connector.LaneKind) (time.Time, bool, error) {
-	first := int64(never)
+	if len(kinds) == 0 {
+		return time.Time{}, false, nil
+	}
+	args := []any{micros(db.clock.Now()), ehr}
+	for _, k := range kinds {
+		args = append(args, string(k))
+	}
+	var first int64
 	err := db.View(ctx, func(ct connector.Tx) error {
-		t := ct.(*tx)
-		kinds, err := t.unpaused(ehr, kinds)
-		if err != nil {
-			return err
-		}
-		err = t.rows(laneEnded, []any{micros(db.clock.Now()), ehr}, func(scan func(...any) error) error {
-			var kind string
-			var at int64
-			err := scan(&kind, &at)
-			if slices.Contains(kinds, connector.LaneKind(kind)) {
-				first = min(first, at)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, k := range kinds {
-			for _, u := range urgencies {
-				var at int64
-				switch err := t.single(laneNext, []any{ehr, string(k), u}, &at); err {
-				case nil:
-					first = min(first, at)
-				case connector.ErrNotFound:
-				default:
-					return err
-				}
-			}
-		}
-		return nil
+		return ct.(*tx).single(db.nexts.get(len(kinds), 1, nextSQL), args, &first)
 	})
 	if err != nil || first == never {
 		return time.Time{}, false, err
 	}
 	return time.UnixMicro(first).UTC(), true, nil
+}
+
+// nextSQL is the text that finds when the next lane of several kinds is due: ?1 now, ?2 EHR, ?3… the kinds. Each part
+// reads one entry of an index.
+func nextSQL(kinds, _ int) *query {
+	const unpaused = `(kind NOT IN ('chart', 'request') OR NOT EXISTS (SELECT 1 FROM ehr WHERE ehr_id = ?2 AND paused <> ''))`
+	var parts []string
+	for k := range kinds {
+		for _, u := range urgencies {
+			parts = append(parts, fmt.Sprintf(`SELECT * FROM (SELECT next_at FROM lane WHERE ehr_id = ?2 AND kind = ?%d AND urgency = %d
+				AND leased = 0 AND next_at < 9223372036854775807 AND %s ORDER BY next_at LIMIT 1) AS k%du%d`, k+3, u, unpaused, k, u))
+		}
+		parts = append(parts, fmt.Sprintf(`SELECT next_at FROM lane WHERE ehr_id = ?2 AND leased = 1 AND lease_until <= {now}
+			AND kind = ?%d AND %s`, k+3, unpaused))
+	}
+	return sq(`SELECT COALESCE(MIN(next_at), 9223372036854775807) FROM (` + strings.Join(parts, " UNION ALL ") + `) AS n`)
 }
 
 // claimSQL is the text that picks due lanes of several kinds: ?1 EHR, ?2 now, ?4… the kinds (?3 is the engine's). Each

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/store/pgtest"
@@ -72,6 +73,34 @@ func TestFilesArePrivate(t *testing.T) {
 		if i, err := f.Info(); err != nil || i.Mode().Perm() != 0o600 {
 			t.Errorf("%s has mode %v, %v", f.Name(), i.Mode(), err)
 		}
+	}
+}
+
+// Looking for work that is not there costs no write.
+func TestIdleClaimsWriteNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	db := mustOpen(t, "sqlite:"+path, Options{})
+	size := func() int64 {
+		i, err := os.Stat(path + "-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i.Size()
+	}
+	if err := db.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := size()
+	for range 10 {
+		if lanes, err := db.Claim(t.Context(), "E", []connector.LaneKind{connector.LaneChart}, 5, time.Now()); len(lanes) != 0 || err != nil {
+			t.Fatal(lanes, err)
+		}
+	}
+	if after := size(); after != before {
+		t.Errorf("the WAL grew from %d to %d bytes", before, after)
+	}
+	if err := db.Ping(t.Context()); err != nil || size() == before {
+		t.Errorf("a commit does not grow the WAL (%v): this test sees nothing", err)
 	}
 }
 

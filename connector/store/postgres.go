@@ -21,6 +21,7 @@ import (
 const (
 	pgReaders = 8                // connections beside the committers': views, claims, the waker
 	pgWithin  = 30 * time.Second // for one transaction; then its connection is given up
+	pgEnd     = 5 * time.Second  // for undoing one
 	pgMigrate = 0x63686172747769 // advisory lock: one process migrates
 )
 
@@ -85,21 +86,21 @@ func migratePostgres(ctx context.Context, cfg *pgx.ConnConfig) error {
 
 func (e *postgres) begin() (conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), pgWithin)
-	return e.open(ctx, cancel, "begin isolation level repeatable read")
+	return e.open(ctx, cancel, "begin isolation level repeatable read", false)
 }
 
 func (e *postgres) view(ctx context.Context) (conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, pgWithin)
-	return e.open(ctx, cancel, "begin isolation level repeatable read read only")
+	return e.open(ctx, cancel, "begin isolation level repeatable read read only", true)
 }
 
-func (e *postgres) open(ctx context.Context, cancel context.CancelFunc, begin string) (conn, error) {
+func (e *postgres) open(ctx context.Context, cancel context.CancelFunc, begin string, reads bool) (conn, error) {
 	c, err := e.pool.Acquire(ctx)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	return &pgConn{ctx: ctx, cancel: cancel, pool: c, c: c.Conn(), queued: []stmt{{sql: begin}}}, nil
+	return &pgConn{ctx: ctx, cancel: cancel, pool: c, c: c.Conn(), reads: reads, queued: []stmt{{sql: begin}}}, nil
 }
 
 // again is true where another transaction got in first: on a new snapshot the function sees what it did.
@@ -217,6 +218,7 @@ type pgConn struct {
 	c      *pgx.Conn
 	queued []stmt
 	inside bool // begin was sent and no commit
+	reads  bool // nothing to be undone, so nobody waits for the end
 }
 
 func (p *pgConn) exec(q *query, args ...any) error {
@@ -332,11 +334,20 @@ func (p *pgConn) commit() (unsure bool, err error) {
 }
 
 func (p *pgConn) close() {
-	if p.inside && !p.c.IsClosed() {
-		if _, err := p.c.PgConn().Exec(p.ctx, "rollback").ReadAll(); err != nil {
-			_ = p.c.Close(p.ctx) // the pool drops it
+	end := func() {
+		if p.inside && !p.c.IsClosed() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), pgEnd) // the caller's may be over
+			if _, err := p.c.PgConn().Exec(ctx, "rollback").ReadAll(); err != nil {
+				_ = p.c.Close(ctx) // the pool drops it
+			}
+			cancel()
 		}
+		p.pool.Release()
+		p.cancel()
 	}
-	p.pool.Release()
-	p.cancel()
+	if p.reads {
+		go end() // the pool's Close waits for it
+		return
+	}
+	end()
 }

@@ -32,6 +32,7 @@ type DB struct {
 	ran        bell
 	listeners  listeners
 	fold       folder
+	nexts      perKinds
 
 	closing chan struct{} // closed first: nothing new is taken
 	stopped chan struct{} // closed when the committers have gone

@@ -254,11 +254,11 @@ func proxy(t *testing.T, h Harness) {
 	if !ok || !traits.Proxies {
 		return
 	}
-	found, err := resolver.Resolve(t.Context(), r.patient, x.Message.Sender)
+	found, err := resolver.Resolve(t.Context(), x.Channel, r.patient, x.Message.Sender)
 	if err != nil || !strings.HasPrefix(found.Literal, "RelatedPerson/") {
 		t.Errorf("the proxy that was created is not found: %v", err)
 	}
-	if _, err := resolver.Resolve(t.Context(), r.Other, x.Message.Sender); !errors.Is(err, connector.ErrAbsent) {
+	if _, err := resolver.Resolve(t.Context(), x.Channel, r.Other, x.Message.Sender); !errors.Is(err, connector.ErrAbsent) {
 		t.Errorf("a proxy of one patient was found under another: %v", err)
 	}
 }

@@ -285,7 +285,7 @@ func TestResolveStaff(t *testing.T) {
 	l.put(t, `{"resourceType":"Practitioner","id":"y","identifier":[{"system":"`+npi+`","value":"3"}]}`)
 	for value, want := range map[string]string{"1": "Practitioner/ana", "2": "", "3": "", "4": ""} {
 		p := connector.Participant{Role: connector.RoleClinician, ID: "c", Identifier: &connector.Identifier{System: npi, Value: value}}
-		if got, err := l.adapter.Resolve(t.Context(), "Patient/daniel", p); err != nil || got.Literal != want {
+		if got, err := l.adapter.Resolve(t.Context(), "texting", "Patient/daniel", p); err != nil || got.Literal != want {
 			t.Errorf("%s: %q %v", value, got.Literal, err)
 		}
 	}
@@ -295,16 +295,23 @@ func TestRecipients(t *testing.T) {
 	l := opened(t, setting{traits: ehr.Full()})
 	l.put(t, `{"resourceType":"RelatedPerson","id":"rp","active":true,"patient":{"reference":"Patient/daniel"},"name":[{"family":"Cho","given":["Maria"]}],`+
 		`"relationship":[{"text":"mother"}],"identifier":[{"system":"`+testBase+`/texting/participant","value":"u-901"}],"telecom":[{"system":"phone","value":"555-01"},{"system":"sms","value":"+15005550006"}]}`)
-	r, err := l.adapter.Recipient(t.Context(), "RelatedPerson/rp")
+	r, err := l.adapter.Recipient(t.Context(), "texting", "RelatedPerson/rp")
 	want := connector.Recipient{Reference: "RelatedPerson/rp", Patient: "Patient/daniel", Active: true, Name: "Maria Cho", Participant: "u-901", Phone: "+15005550006", Relation: "mother"}
 	if err != nil || r != want {
 		t.Errorf("%+v %v", r, err)
 	}
-	if r, err := l.adapter.Recipient(t.Context(), "Patient/daniel"); err != nil || !r.IsPatient || r.Patient != "Patient/daniel" || r.Name != "Daniel Cho" {
+	if r, err := l.adapter.Recipient(t.Context(), "portal", "RelatedPerson/rp"); err != nil || r.Participant != "" {
+		t.Errorf("another channel's id was taken for this one's: %+v %v", r, err)
+	}
+	proxy := connector.Participant{Role: connector.RoleProxy, ID: "u-901"}
+	if _, err := l.adapter.Resolve(t.Context(), "portal", "Patient/daniel", proxy); !errors.Is(err, connector.ErrAbsent) {
+		t.Errorf("a proxy of another channel was resolved: %v", err)
+	}
+	if r, err := l.adapter.Recipient(t.Context(), "texting", "Patient/daniel"); err != nil || !r.IsPatient || r.Patient != "Patient/daniel" || r.Name != "Daniel Cho" {
 		t.Errorf("%+v %v", r, err)
 	}
 	for _, ref := range []string{"Practitioner/ana", "Patient/none", "RelatedPerson/none", "unknown", ""} {
-		if _, err := l.adapter.Recipient(t.Context(), ref); !errors.Is(err, connector.ErrNoMatch) {
+		if _, err := l.adapter.Recipient(t.Context(), "texting", ref); !errors.Is(err, connector.ErrNoMatch) {
 			t.Errorf("%q: %v", ref, err)
 		}
 	}

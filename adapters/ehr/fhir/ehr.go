@@ -14,10 +14,9 @@ import (
 
 // Options is what one connection needs. BaseURL, HTTP and Now are required to reach the EHR; planning needs none of them.
 type Options struct {
-	Name     string   // of the connection, for messages
-	BaseURL  string   // FHIR base
-	Base     string   // identity.base
-	Channels []string // the channels that file here
+	Name     string // of the connection, for messages
+	BaseURL  string // FHIR base
+	Base     string // identity.base
 	Policy   filing.Policy
 	FilingAs []string // strategies wanted, best first; none or "auto" lets the EHR's abilities decide
 	// Encounters looks up the visits that platforms name, so that entries belong to them.

@@ -15,16 +15,13 @@ import (
 // identifier, never by name or phone; ErrAbsent says that the EHR has none. Staff are looked up by the identifier the
 // channel gave, and count where exactly one active Practitioner carries it. Whoever cannot be looked up is the zero
 // Reference: they are then named logically. Other errors are *connector.Retry and Unauthorized.
-//
-// The channel is not among the arguments, so a connection with several channels looks a proxy up under each of their
-// systems, and takes a hit only where a single RelatedPerson carries one of them.
-func (e *EHR) Resolve(ctx context.Context, patient string, p connector.Participant) (connector.Reference, error) {
+func (e *EHR) Resolve(ctx context.Context, channel, patient string, p connector.Participant) (connector.Reference, error) {
 	if err := e.ready(); err != nil {
 		return connector.Reference{}, err
 	}
 	switch p.Role {
 	case connector.RoleProxy:
-		return e.resolveProxy(ctx, patient, p)
+		return e.resolveProxy(ctx, channel, patient, p)
 	case connector.RoleClinician, connector.RoleStaff:
 		return e.resolveStaff(ctx, p)
 	default:
@@ -32,20 +29,14 @@ func (e *EHR) Resolve(ctx context.Context, patient string, p connector.Participa
 	}
 }
 
-func (e *EHR) resolveProxy(ctx context.Context, patient string, p connector.Participant) (connector.Reference, error) {
-	if !e.searchable("RelatedPerson", "patient") || len(e.opts.Channels) == 0 {
+func (e *EHR) resolveProxy(ctx context.Context, channel, patient string, p connector.Participant) (connector.Reference, error) {
+	if !e.searchable("RelatedPerson", "patient") {
 		return connector.Reference{}, nil
 	}
 	params := url.Values{"patient": {patient}}
-	var tokens []string
-	ids := map[connector.Identifier]bool{}
-	for _, channel := range e.opts.Channels {
-		id := e.ids(channel).Participant(p.Key())
-		ids[id] = true
-		tokens = append(tokens, r4.Token(id.System, id.Value))
-	}
+	id := e.ids(channel).Participant(p.Key())
 	if e.searchable("RelatedPerson", "identifier") {
-		params.Set("identifier", strings.Join(tokens, ","))
+		params.Set("identifier", r4.Token(id.System, id.Value))
 	}
 	entries, whole, err := e.search(ctx, "RelatedPerson", params)
 	if err != nil {
@@ -54,7 +45,7 @@ func (e *EHR) resolveProxy(ctx context.Context, patient string, p connector.Part
 	var hits []string
 	for _, entry := range entries {
 		r, ok := readRelated(entry.Resource)
-		if ok && r4.LocalID(r.Patient.Reference) == patient && (r.Active == nil || *r.Active) && carries(entry.Resource, ids) {
+		if ok && r4.LocalID(r.Patient.Reference) == patient && (r.Active == nil || *r.Active) && hasIdentifier(entry.Resource, id) {
 			hits = append(hits, "RelatedPerson/"+entry.ID)
 		}
 	}
@@ -66,15 +57,6 @@ func (e *EHR) resolveProxy(ctx context.Context, patient string, p connector.Part
 	default:
 		return connector.Reference{}, nil
 	}
-}
-
-func carries(resource []byte, ids map[connector.Identifier]bool) bool {
-	for id := range ids {
-		if hasIdentifier(resource, id) {
-			return true
-		}
-	}
-	return false
 }
 
 func (e *EHR) resolveStaff(ctx context.Context, p connector.Participant) (connector.Reference, error) {
@@ -118,7 +100,7 @@ func fallBack(err error) (connector.Reference, error) {
 }
 
 // Recipient reads whom a request is for. ErrNoMatch: neither a Patient nor a RelatedPerson, or not there.
-func (e *EHR) Recipient(ctx context.Context, reference string) (connector.Recipient, error) {
+func (e *EHR) Recipient(ctx context.Context, channel, reference string) (connector.Recipient, error) {
 	if err := e.ready(); err != nil {
 		return connector.Recipient{}, err
 	}
@@ -132,13 +114,13 @@ func (e *EHR) Recipient(ctx context.Context, reference string) (connector.Recipi
 		return connector.Recipient{Reference: reference, Patient: reference, IsPatient: true, Active: p.Active && p.ReplacedBy == "",
 			Name: displayName(p.Names), Phone: e164(p.Phones)}, nil
 	case "RelatedPerson":
-		return e.relatedRecipient(ctx, reference)
+		return e.relatedRecipient(ctx, channel, reference)
 	default:
 		return connector.Recipient{}, connector.ErrNoMatch
 	}
 }
 
-func (e *EHR) relatedRecipient(ctx context.Context, reference string) (connector.Recipient, error) {
+func (e *EHR) relatedRecipient(ctx context.Context, channel, reference string) (connector.Recipient, error) {
 	if r4.LocalID(reference) != reference {
 		return connector.Recipient{}, connector.ErrNoMatch
 	}
@@ -166,12 +148,10 @@ func (e *EHR) relatedRecipient(ctx context.Context, reference string) (connector
 			out.Relation = rel.Text
 		}
 	}
-	for _, channel := range e.opts.Channels {
-		system := e.ids(channel).Participant("").System
-		for _, id := range rp.Identifier {
-			if id.System == system && out.Participant == "" {
-				out.Participant = id.Value
-			}
+	system := e.ids(channel).Participant("").System
+	for _, id := range rp.Identifier {
+		if id.System == system && out.Participant == "" {
+			out.Participant = id.Value
 		}
 	}
 	var phones []string

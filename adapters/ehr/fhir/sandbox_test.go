@@ -64,7 +64,7 @@ func newLab(t *testing.T, s setting) *lab {
 	if s.script != "" {
 		o.EHR.Script = ehr.MustScript(s.script)
 	}
-	opts := Options{Name: "lab", Base: testBase, Channels: []string{"texting"}, Now: time.Now,
+	opts := Options{Name: "lab", Base: testBase, Now: time.Now,
 		HTTP: &http.Client{Transport: l.wire}, Policy: testPolicy()}
 	if s.scopes != "" {
 		key, err := smart.GenerateKey("ES384")

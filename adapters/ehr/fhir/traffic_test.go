@@ -159,7 +159,7 @@ func TestIgnoredParametersProveNothing(t *testing.T) {
 	if _, err := l.adapter.Find(t.Context(), related); related.Type != "RelatedPerson" || !errors.Is(err, connector.ErrNotSearchable) {
 		t.Errorf("Find of a proxy: %v", err)
 	}
-	if ref, err := l.adapter.Resolve(t.Context(), "Patient/daniel", mother); !errors.Is(err, connector.ErrAbsent) {
+	if ref, err := l.adapter.Resolve(t.Context(), "texting", "Patient/daniel", mother); !errors.Is(err, connector.ErrAbsent) {
 		t.Errorf("another patient's proxy: %q, %v", ref.Literal, err)
 	}
 	k := connector.PatientKey{Identifiers: []connector.Identifier{{System: mrnSystem, Value: "MRN000"}}}
