@@ -45,6 +45,8 @@ type App struct {
 	metrics *metrics
 	public  net.Listener
 	console net.Listener
+	control net.Listener
+	ids     map[string]string
 	close   sync.Once
 }
 
@@ -74,6 +76,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	a.ids = ids
 	guard, err := egress.New(egress.Options{})
 	if err != nil {
 		return nil, err
@@ -147,6 +150,9 @@ func (a *App) listen() error {
 			return fmt.Errorf("server.console_listen: %w", err)
 		}
 	}
+	if a.control, err = listenControl(a.o.Config); err != nil {
+		return fmt.Errorf("the control socket beside the store: %w", err)
+	}
 	return nil
 }
 
@@ -165,6 +171,7 @@ func (a *App) Run(ctx context.Context) error {
 		"engine":  func() error { return a.engine.Run(ctx) },
 		"public":  func() error { return web.Serve(ctx, a.public, a.web.Public()) },
 		"console": func() error { return web.Serve(ctx, a.console, a.web.Console()) },
+		"control": func() error { return web.Serve(ctx, a.control, web.Control(a.store, a.o.Clock, values(a.ids))) },
 	}
 	failed := make(chan error, len(work))
 	for name, run := range work {
@@ -195,6 +202,9 @@ func (a *App) Close() error {
 		}
 		if a.console != nil {
 			_ = a.console.Close()
+		}
+		if a.control != nil {
+			_ = a.control.Close()
 		}
 		if a.store != nil {
 			err = a.store.Close()

@@ -38,6 +38,7 @@ type cli struct {
 	Config  configCmd  `cmd:"" help:"Check, print or describe the configuration."`
 	Map     mapCmd     `cmd:"" help:"Print the exact requests an EHR would get for a thread file. No network, no secret."`
 	Trace   traceCmd   `cmd:"" help:"Show where a message is: every item, attempt and receipt. Audited."`
+	Parked  parkedCmd  `cmd:"" help:"List, replay or release what needs a person."`
 	Keys    keysCmd    `cmd:"" help:"Make, list or rotate the sealing keys."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/deliver"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -139,7 +142,7 @@ func TestTrace(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("trace: exit %d: %s", code, errs)
 	}
-	var found []tracedThread
+	var found []deliver.Traced
 	if err := json.Unmarshal([]byte(out), &found); err != nil || len(found) != 1 {
 		t.Fatalf("want one thread: %v\n%s", err, out)
 	}
@@ -161,5 +164,67 @@ func TestTrace(t *testing.T) {
 	}
 	if code, _, errs := chartwire(t, "trace", "--config", config, "nobody-knows"); code != exitProblem || !strings.Contains(errs, "nobody-knows") {
 		t.Errorf("trace of an unknown id: exit %d: %s", code, errs)
+	}
+}
+
+// TestParkedWhileServing lists, replays and releases through the socket of a running connector: an EHR of notes cannot
+// show a retraction, so it is parked for staff, and parks again when it is replayed.
+func TestParkedWhileServing(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "chartwire.yaml")
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan int, 1)
+	go func() {
+		var o, e bytes.Buffer
+		ended <- run(ctx, []string{"demo", "--ehr", "note", "--dir", dir}, streams{&o, &e})
+	}()
+	defer func() { stop(); <-ended }()
+	deadline := time.Now().Add(time.Minute)
+	for !exists(filepath.Join(dir, "chartwire.db.sock")) { // before it serves, the commands would open the store themselves
+		if time.Now().After(deadline) {
+			t.Fatal("the connector does not serve")
+		}
+	}
+	list := func(want int) []deliver.TracedItem {
+		for {
+			var items []deliver.TracedItem
+			code, out, errs := chartwire(t, "parked", "list", "--config", config, "--json")
+			if code == 0 && json.Unmarshal([]byte(out), &items) == nil && len(items) == want {
+				return items
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d items are not parked: exit %d\n%s%s", want, code, out, errs)
+			}
+		}
+	}
+	var retraction, notice deliver.TracedItem
+	for _, i := range list(2) {
+		switch i.Kind {
+		case connector.ItemRetraction:
+			retraction = i
+		case connector.ItemNotice:
+			notice = i
+		}
+		if i.Owner == "" || i.Next == "" || i.Sentence == "" {
+			t.Errorf("a parked item without owner, reason or next step: %+v", i)
+		}
+	}
+	if code, _, errs := chartwire(t, "parked", "replay", "--config", config, notice.ID); code != exitProblem || !strings.Contains(errs, "no work behind it") {
+		t.Errorf("replay of a notice: exit %d: %s", code, errs)
+	}
+	if code, _, errs := chartwire(t, "parked", "release", "--config", config, notice.ID); code != 0 {
+		t.Errorf("release: exit %d: %s", code, errs)
+	}
+	if code, _, errs := chartwire(t, "parked", "replay", "--config", config, retraction.ID); code != 0 {
+		t.Errorf("replay: exit %d: %s", code, errs)
+	}
+	if left := list(1); left[0].ID != retraction.ID {
+		t.Errorf("parked after replay: %+v", left)
+	}
+	if code, out, errs := chartwire(t, "trace", "--config", config, retraction.ID); code != 0 || !strings.Contains(out, "not_due") {
+		t.Errorf("trace: exit %d: %s%s", code, out, errs)
+	}
+	if code, _, errs := chartwire(t, "parked", "release", "--config", config, "01NOBODY"); code != exitProblem || !strings.Contains(errs, "no item") {
+		t.Errorf("release of nothing: exit %d: %s", code, errs)
 	}
 }

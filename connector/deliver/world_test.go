@@ -325,12 +325,7 @@ func (w *world) acceptIn(ext string, events ...connector.Event) {
 // compose commits a message of ours in thread ext, "" for a new one.
 func (w *world) compose(ext, text string) ingest.Composed {
 	w.t.Helper()
-	d := ingest.Draft{Channel: w.ch, Agent: "api:test", Patient: *anasKey(),
-		Message: connector.Message{Sender: connector.Participant{Role: connector.RoleClinician, ID: "Practitioner/dr"}, Text: text,
-			Recipients: []connector.Participant{{Role: connector.RolePatient, Identifier: &connector.Identifier{System: "urn:mrn", Value: "1"}}}}}
-	if ext != "" {
-		d.ThreadID = w.thread(ext).ID
-	}
+	d := w.draft(ext, text)
 	w.mu.Lock()
 	w.events++
 	w.mu.Unlock()
@@ -339,6 +334,16 @@ func (w *world) compose(ext, text string) ingest.Composed {
 		w.t.Fatal(err)
 	}
 	return out
+}
+
+func (w *world) draft(ext, text string) ingest.Draft {
+	d := ingest.Draft{Channel: w.ch, Agent: "api:test", Patient: *anasKey(),
+		Message: connector.Message{Sender: connector.Participant{Role: connector.RoleClinician, ID: "Practitioner/dr"}, Text: text,
+			Recipients: []connector.Participant{{Role: connector.RolePatient, Identifier: &connector.Identifier{System: "urn:mrn", Value: "1"}}}}}
+	if ext != "" {
+		d.ThreadID = w.thread(ext).ID
+	}
+	return d
 }
 
 func (w *world) thread(ext string) (t connector.Thread) {

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +158,11 @@ func litePlan(t *testing.T, db *DB, q *query, args ...any) (steps []string) {
 // Every look-up goes by an index; none reads a table through.
 func TestEveryLookupHasAnIndex(t *testing.T) {
 	db := mustOpen(t, "sqlite::memory:", Options{})
+	tables := []string{"meta", "ehr", "event", "thread", "message", "blob", "item", "lane", "chart_write", "attempt", "born", "consent", "tally",
+		"audit", "audit_hash", "audit_head", "refusal"}
+	if steps := litePlan(t, db, tallySum); !slices.ContainsFunc(steps, func(s string) bool { return strings.HasPrefix(s, "SCAN tally") }) {
+		t.Errorf("a statement that does read a table through has the plan %q: this test sees nothing", steps)
+	}
 	for name, q := range map[string]*query{
 		"metaGet": metaGet, "ehrByName": ehrByName, "ehrByID": ehrByID, "eventByID": eventByID, "eventOfThread": eventOfThread,
 		"threadByID": threadByID, "threadByExt": threadByExt, "threadBump": threadBump,
@@ -172,7 +178,7 @@ func TestEveryLookupHasAnIndex(t *testing.T) {
 	} {
 		args := make([]any, strings.Count(q.lite, "?"))
 		for _, s := range litePlan(t, db, q, args...) {
-			if strings.HasPrefix(s, "SCAN ") && !strings.Contains(s, "SCAN CONSTANT ROW") {
+			if scanned, yes := strings.CutPrefix(s, "SCAN "); yes && slices.Contains(tables, strings.Fields(scanned)[0]) {
 				t.Errorf("%s: %s", name, s)
 			}
 			if name == "itemsOfLane" || name == "itemsOpen" || name == "messageNewest" || name == "writeFiled" || name == "auditUnsealed" {

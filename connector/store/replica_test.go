@@ -180,6 +180,54 @@ func TestReplicasClaimEachLaneOnce(t *testing.T) {
 	}
 }
 
+// Rows that no transaction locks when it reads them, such as the EHR's or a refusal's count, lose nothing either.
+func TestReplicasReadWhatTheyWriteOver(t *testing.T) {
+	dbs := replicas(t, 3)
+	const each = 20
+	minute := time.Unix(1_800_000_000, 0)
+	raw(t, dbs[0], `INSERT INTO ehr VALUES ('E', 'main', '', 0, 0, 1)`)
+	var wg sync.WaitGroup
+	for r, db := range dbs {
+		for n := range each {
+			wg.Go(func() {
+				err := db.Update(t.Context(), fmt.Sprint(r, n%2), func(tx connector.Tx) error {
+					e, err := tx.EHR("E")
+					if err != nil {
+						return err
+					}
+					e.Cursor = e.Cursor.Add(time.Microsecond)
+					return errors.Join(tx.PutEHR(e), tx.CountRefusal("E", "sms", "192.0.2.1", "signature", minute))
+				})
+				if err != nil {
+					t.Errorf("Update: %v", err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if err := dbs[0].EndRefusals(t.Context(), minute.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	err := dbs[0].View(t.Context(), func(tx connector.Tx) error {
+		e, err := tx.EHR("E")
+		if got := e.Cursor.UnixMicro(); got != int64(1+len(dbs)*each) {
+			t.Errorf("the cursor was moved %d times, want %d", got-1, len(dbs)*each)
+		}
+		return err
+	})
+	rows, e := dbs[0].AuditLog("E").Unsealed(t.Context(), 10)
+	if err := errors.Join(err, e); err != nil || len(rows) != 1 {
+		t.Fatalf("%d audit rows, %v", len(rows), err)
+	}
+	part, err := dbs[0].sealer.Open(rows[0].Sealed, auditPlace("E", "", rows[0].ID).aad("detail"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rec, err := rows[0].Opened(part); err != nil || rec.Detail["count"] != fmt.Sprint(len(dbs)*each) {
+		t.Errorf("counted %s refusals, want %d (%v)", rec.Detail["count"], len(dbs)*each, err)
+	}
+}
+
 // The server may drop every connection at any time.
 func TestALostConnectionCostsOneTry(t *testing.T) {
 	db := mustOpen(t, pgtest.New(t), Options{Committers: 1})
