@@ -39,6 +39,8 @@ type cli struct {
 	Map     mapCmd     `cmd:"" help:"Print the exact requests an EHR would get for a thread file. No network, no secret."`
 	Trace   traceCmd   `cmd:"" help:"Show where a message is: every item, attempt and receipt. Audited."`
 	Parked  parkedCmd  `cmd:"" help:"List, replay or release what needs a person."`
+	Pause   pauseCmd   `cmd:"" help:"Stop filing toward an EHR; events are still taken and wait."`
+	Resume  resumeCmd  `cmd:"" help:"Let filing toward an EHR go on."`
 	Keys    keysCmd    `cmd:"" help:"Make, list or rotate the sealing keys."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

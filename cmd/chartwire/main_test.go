@@ -224,6 +224,14 @@ func TestParkedWhileServing(t *testing.T) {
 	if code, out, errs := chartwire(t, "trace", "--config", config, retraction.ID); code != 0 || !strings.Contains(out, "not_due") {
 		t.Errorf("trace: exit %d: %s%s", code, out, errs)
 	}
+	for _, act := range []string{"pause", "resume"} {
+		if code, out, errs := chartwire(t, act, "--config", config, "sandbox"); code != 0 || !strings.Contains(out, act+"d") {
+			t.Errorf("%s: exit %d: %s", act, code, errs)
+		}
+	}
+	if code, _, _ := chartwire(t, "resume", "--config", config, "nobody"); code != exitProblem {
+		t.Errorf("resume of an unknown EHR: exit %d", code)
+	}
 	if code, _, errs := chartwire(t, "parked", "release", "--config", config, "01NOBODY"); code != exitProblem || !strings.Contains(errs, "no item") {
 		t.Errorf("release of nothing: exit %d: %s", code, errs)
 	}

@@ -169,7 +169,7 @@ func (m *told) itemsOf(tx connector.Tx, t connector.Thread, first connector.Mess
 		return nil
 	}
 	header, err := tx.Item(t.EHR, t.Header)
-	m.noHeader = header.State == connector.Parked
+	m.noHeader = header.State == connector.Parked || header.State == connector.NotDue
 	return err
 }
 

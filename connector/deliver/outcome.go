@@ -159,17 +159,16 @@ func (d *drainer) conflict(ctx context.Context, i *connector.Item, w *connector.
 }
 
 // filed does what follows from an item being on the chart.
-func (d *drainer) filed(ctx context.Context, i *connector.Item) error {
+func (d *drainer) filed(i *connector.Item) {
 	switch i.Kind {
 	case connector.ItemExchange:
 		d.done[i.MsgKey] = true
-		return d.afterMessage(ctx, i)
+		d.afterMessage(i)
 	case connector.ItemStatus:
-		return d.afterMessage(ctx, i)
+		d.afterMessage(i)
 	case connector.ItemRequest:
 		d.requests[i.Detail.Request] = true
 	}
-	return nil
 }
 
 func (d *drainer) touch(k connector.LaneKind) {

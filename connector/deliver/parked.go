@@ -85,3 +85,23 @@ func decided(tx connector.Tx, i connector.Item, act, agent string, now time.Time
 	return tx.Audit(connector.AuditEntry{ID: connector.NewID(now), EHR: i.EHR, At: now, Kind: "admin", Action: "E", Agent: agent,
 		Thread: i.Thread, Item: i.ID, Detail: map[string]string{"act": act, "reason": string(i.Reason)}})
 }
+
+// Pause stops filing toward an EHR with a reason, or lets it go on where the reason is "". Lanes that waited are due again
+// within half a minute. ErrNotFound: no connection has this name.
+func Pause(tx connector.Tx, name string, r connector.Reason, agent string, now time.Time) error {
+	row, err := tx.EHRByName(name)
+	if err != nil {
+		return err
+	}
+	act := "pause"
+	if r == "" {
+		act = "resume"
+	}
+	before := row.Paused
+	row.Paused, row.PausedAt = r, now
+	if err := tx.PutEHR(row); err != nil {
+		return err
+	}
+	return tx.Audit(connector.AuditEntry{ID: connector.NewID(now), EHR: row.ID, At: now, Kind: "admin", Action: "E", Agent: agent,
+		Detail: map[string]string{"act": act, "reason": string(before)}})
+}

@@ -113,9 +113,9 @@ func requestStatus(dl connector.Delivery, receipts string) string {
 
 // afterMessage moves the message's CommunicationRequest with or after its Communication, and opens an item for the pool
 // where the message did not reach its recipient.
-func (d *drainer) afterMessage(ctx context.Context, i *connector.Item) error {
+func (d *drainer) afterMessage(i *connector.Item) {
 	if i.Direction != connector.ToPatient || i.Message == "" {
-		return nil
+		return
 	}
 	line, now := d.line, d.e.clock.Now()
 	thread, ehr, key := d.thread.ID, d.c.ID, i.MsgKey
@@ -158,7 +158,6 @@ func (d *drainer) afterMessage(ctx context.Context, i *connector.Item) error {
 		}
 		return tx.TouchLane(ehr, thread, connector.LaneRequest, now, connector.Routine)
 	})
-	return nil
 }
 
 // bornRef is the reference of the EHR's own request a message answers, as its items keep it.
@@ -184,6 +183,6 @@ func has(items []connector.Item, k connector.ItemKind, status string) bool {
 // followRequest is afterMessage for exchanges that end without a chart entry.
 func (d *drainer) followRequest(i *connector.Item, _ connector.Exchange) {
 	if i.Kind == connector.ItemExchange || i.Kind == connector.ItemStatus {
-		_ = d.afterMessage(context.Background(), i)
+		d.afterMessage(i)
 	}
 }

@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
@@ -17,7 +18,12 @@ func (d *drainer) send(ctx context.Context, i *connector.Item) error {
 	if err != nil {
 		return err
 	}
-	if m.Delivery.State != connector.Queued && m.Delivery.State != connector.SendUnsure {
+	switch m.Delivery.State {
+	case connector.Queued, connector.SendUnsure:
+	case connector.Failed: // a replay: the chart and the pool were told that it did not go out
+		d.park(i, connector.SendRefused, "it was told as not delivered: write a new message")
+		return nil
+	default:
 		d.finish(i, connector.Filed, "") // its echo said so already
 		return nil
 	}
@@ -189,7 +195,7 @@ func (d *drainer) notSent(i *connector.Item, m connector.MessageRow, r connector
 	d.delivery(m, connector.Delivery{State: connector.Failed, At: d.e.clock.Now(), Reason: text})
 	d.audit("send", "C", 8, i, map[string]string{"client_message_id": m.Client, "reason": string(r)})
 	d.park(i, r, text)
-	d.unplaced(m)
+	d.unplaced(i, m, r)
 }
 
 // delivery advances how far the message has got.
@@ -229,10 +235,18 @@ func (d *drainer) handedOver(m connector.MessageRow, h connector.Handover) {
 	}
 }
 
-// unplaced lets the exchange of a message that will not go out be filed as not done: it never gets a place.
-func (d *drainer) unplaced(m connector.MessageRow) {
+// unplaced lets the exchange of a message that will not go out be filed as not done: it never gets a place. Where its
+// thread has none either it cannot be filed; its request on the chart and the pool's notice say what became of it.
+func (d *drainer) unplaced(i *connector.Item, m connector.MessageRow, r connector.Reason) {
 	now := d.e.clock.Now()
 	d.later(func(tx connector.Tx) error {
+		t, err := tx.Thread(m.EHR, m.Thread)
+		if err != nil {
+			return err
+		}
+		if !t.Placed() {
+			return leaveOut(tx, t, m.ID, r, now)
+		}
 		items, err := tx.ItemsOf(m.EHR, m.ID)
 		if err != nil {
 			return err
@@ -248,4 +262,29 @@ func (d *drainer) unplaced(m connector.MessageRow) {
 		}
 		return tx.TouchLane(m.EHR, m.Thread, connector.LaneChart, now, m.Message.Priority)
 	})
+	if !d.thread.Placed() {
+		d.afterMessage(i)
+	}
+}
+
+// leaveOut settles the exchange of a message that never was one, and the header of a thread that never began.
+func leaveOut(tx connector.Tx, t connector.Thread, message string, r connector.Reason, now time.Time) error {
+	items, err := tx.ThreadItems(t.EHR, t.ID)
+	if err != nil {
+		return err
+	}
+	others := slices.ContainsFunc(items, func(i connector.Item) bool {
+		return i.Kind == connector.ItemExchange && i.Message != message && i.State != connector.NotDue
+	})
+	for _, i := range items {
+		ours := i.Kind == connector.ItemExchange && i.Message == message
+		if i.State.Done() || !(ours || (i.Kind == connector.ItemHeader && !t.Placed() && !others)) {
+			continue
+		}
+		i.State, i.Reason, i.NextAt, i.ChangedAt = connector.NotDue, r, time.Time{}, now
+		if err := tx.PutItem(&i); err != nil {
+			return err
+		}
+	}
+	return nil
 }

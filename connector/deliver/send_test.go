@@ -1,7 +1,6 @@
 package deliver_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
@@ -275,6 +274,24 @@ func TestConsentRevokedAfterAnAmbiguousSendIsNoFailure(t *testing.T) {
 	})
 }
 
+func TestReplayOfAMessageThatWasToldAsNotDeliveredIsNotSaidToBeSent(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.platform.answer = func(int, connector.Outgoing) (connector.Handover, error) {
+			return connector.Handover{}, &connector.Refused{Reason: connector.SendRefused}
+		}
+		w.run()
+		w.accept(said("a", 1, "question"))
+		w.compose(thread1, "answer")
+		w.pass(5 * time.Minute)
+		w.replay(w.sendItem(thread1))
+		w.pass(time.Minute)
+		w.is(w.sendItem(thread1), connector.Parked, connector.SendRefused)
+		if w.platform.count() != 1 {
+			t.Errorf("sent %d times", w.platform.count())
+		}
+	})
+}
+
 func TestThreadOfOursFilesUnderThePlatformsID(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.platform.answer = func(n int, m connector.Outgoing) (connector.Handover, error) {
@@ -316,13 +333,22 @@ func TestRefusedFirstMessageFilesNothingUnderANameOfOurs(t *testing.T) {
 		if r := w.request(out.Client); r.str("status") != "on-hold" || r.str("statusReason") != "blocked" {
 			t.Errorf("the request is %v", r.body)
 		}
-		// A person sends it again, and it gets its place.
-		w.platform.set(func(p *platform) { p.answer = nil })
-		var send connector.Item
-		w.view(func(tx connector.Tx) (err error) { send, err = tx.Item(ehrID, out.Item); return err })
-		w.is(send, connector.Parked, connector.SendRefused)
-		if _, err := w.in.Compose(context.Background(), w.draft("", "hello again")); err != nil {
-			t.Fatal(err)
+		for kind, s := range map[connector.ItemKind]connector.ItemState{connector.ItemHeader: connector.NotDue,
+			connector.ItemExchange: connector.NotDue, connector.ItemSend: connector.Parked, connector.ItemNotice: connector.Parked} {
+			if i := w.items(out.Thread, kind); len(i) != 1 || i[0].State != s {
+				t.Errorf("%s: %+v, want %s", kind, i, s)
+			}
+		}
+		// The next message of that thread is taken, and files under the platform's id, without a header that never was.
+		w.platform.set(func(p *platform) {
+			p.answer = func(int, connector.Outgoing) (connector.Handover, error) {
+				return connector.Handover{MessageID: "m-2", ThreadID: "t-9", Sequence: 1}, nil
+			}
+		})
+		w.compose(out.Thread, "hello again")
+		w.pass(time.Minute)
+		if e := w.chart.on("t-9/m-2"); len(e) != 1 || e[0].reference("partOf") != "" {
+			t.Errorf("the chart has %v", e)
 		}
 	})
 }

@@ -369,28 +369,11 @@ func (d *drainer) notWanted(i *connector.Item, m connector.MessageRow, r connect
 	d.delivery(m, connector.Delivery{State: connector.Failed, At: now, Reason: r.Sentence()})
 	d.audit("send", "C", 8, i, map[string]string{"request": i.Detail.Request, "reason": string(r)})
 	d.park(i, r, "")
-	t := d.thread
 	d.later(func(tx connector.Tx) error {
-		items, err := tx.ItemsOf(m.EHR, m.ID)
+		t, err := tx.Thread(m.EHR, m.Thread)
 		if err != nil {
 			return err
 		}
-		if !t.Placed() && t.Header != "" { // the thread never began
-			header, err := tx.Item(t.EHR, t.Header)
-			if err != nil {
-				return err
-			}
-			items = append(items, header)
-		}
-		for _, it := range items {
-			if (it.Kind != connector.ItemExchange && it.Kind != connector.ItemHeader) || it.State.Done() {
-				continue
-			}
-			it.State, it.Reason, it.ChangedAt = connector.NotDue, r, now
-			if err := tx.PutItem(&it); err != nil {
-				return err
-			}
-		}
-		return nil
+		return leaveOut(tx, t, m.ID, r, now)
 	})
 }

@@ -29,7 +29,8 @@ func (d *drainer) fileAll(ctx context.Context, i *connector.Item, rows []connect
 	}
 	d.audit("file", "C", 0, i, map[string]string{"kind": string(i.Kind), "entries": entries(rows)})
 	d.finish(i, connector.Filed, "")
-	return d.filed(ctx, i)
+	d.filed(i)
+	return nil
 }
 
 func entries(rows []connector.WriteRow) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,13 @@ type faulty struct {
 	commits atomic.Int64
 	commit  func(n int64, commit func() (bool, error)) (bool, error) // nil commits
 	isLost  func(error) bool
+	clash   atomic.Int64 // so many statements will meet another transaction's change
+}
+
+var errClash = errors.New("another transaction was first")
+
+func (e *faulty) again(err error, runs int) bool {
+	return errors.Is(err, errClash) && runs < 7 || e.engine.again(err, runs)
 }
 
 func (e *faulty) begin() (conn, error) {
@@ -31,6 +39,13 @@ func (e *faulty) lost(err error) bool { return e.isLost != nil && e.isLost(err) 
 type faultyConn struct {
 	conn
 	e *faulty
+}
+
+func (c *faultyConn) exec(q *query, args ...any) error {
+	if slices.Contains(args, any("clash")) && c.e.clash.Add(-1) >= 0 {
+		return errClash
+	}
+	return c.conn.exec(q, args...)
 }
 
 func (c *faultyConn) commit() (bool, error) {
@@ -111,6 +126,55 @@ func TestOneShardKeepsItsOrderAndManySharingACommit(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A function that met another transaction's change runs again with all that follow it in its shard, and holds up no other.
+func TestAClashKeepsTheOrder(t *testing.T) {
+	eachEngine(t, func(t *testing.T, url string) {
+		db, e := openFaulty(t, url)
+		e.clash.Store(2)
+		errs := queueUp(t, db, 20, func(n int) string { return fmt.Sprint(n % 2) }, func(n int, tx connector.Tx) error {
+			key := fmt.Sprint("order", n%2)
+			v, err := tx.Meta(key)
+			if err != nil && !errors.Is(err, connector.ErrNotFound) {
+				return err
+			}
+			if n == 6 {
+				if err := tx.PutMeta("clash", "x"); err != nil {
+					return err
+				}
+			}
+			return tx.PutMeta(key, v+fmt.Sprint(" ", n))
+		})
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		err := db.View(t.Context(), func(tx connector.Tx) error {
+			for key, want := range map[string]string{"order0": " 0 2 4 6 8 10 12 14 16 18", "order1": " 1 3 5 7 9 11 13 15 17 19"} {
+				if got, err := tx.Meta(key); err != nil || got != want {
+					t.Errorf("%s:%s, %v", key, got, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// One that clashes for ever is given up, with the error of the last run.
+func TestClashingForEver(t *testing.T) {
+	db, e := openFaulty(t, "sqlite::memory:")
+	e.clash.Store(1 << 40)
+	runs := 0
+	err := db.Update(t.Context(), "s", func(tx connector.Tx) error {
+		runs++
+		return tx.PutMeta("clash", "x")
+	})
+	if !errors.Is(err, connector.ErrStore) || !errors.Is(err, errClash) || runs != 7 {
+		t.Errorf("Update = %v after %d runs, want ErrStore after 7", err, runs)
+	}
 }
 
 // What a transaction counts is what it would see after its commit, also of the functions before it.

@@ -121,13 +121,14 @@ func (e *postgres) again(err error, runs int) bool {
 func (e *postgres) lost(err error) bool {
 	var p *pgconn.PgError
 	if errors.As(err, &p) {
-		switch p.Code {
-		case "57P01", "57P02", "57P03": // admin_shutdown, crash_shutdown, cannot_connect_now
-			return true
-		}
-		return false
+		return goingDown(p)
 	}
 	return !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errScan) && !errors.Is(err, connector.ErrNotFound)
+}
+
+// goingDown says whether the server ends the connection: admin_shutdown, crash_shutdown, cannot_connect_now.
+func goingDown(err *pgconn.PgError) bool {
+	return err.Code == "57P01" || err.Code == "57P02" || err.Code == "57P03"
 }
 
 // notify wakes the other replicas, after the commit: a NOTIFY within it would make all commits of the database queue up
@@ -327,7 +328,9 @@ func (p *pgConn) commit() (unsure bool, err error) {
 		return err
 	})
 	if err != nil {
-		return !errors.As(err, new(*pgconn.PgError)), err
+		// The server's own refusal means that nothing was committed, unless it was going down while it answered.
+		var p *pgconn.PgError
+		return !errors.As(err, &p) || goingDown(p), err
 	}
 	p.inside = false
 	return false, nil

@@ -32,6 +32,8 @@ func Control(store connector.Store, c clock.Clock, ehrs []string) http.Handler {
 	e.GET("/parked", k.parked)
 	e.POST("/parked/:id/replay", k.decide(deliver.Replay))
 	e.POST("/parked/:id/release", k.decide(deliver.Release))
+	e.POST("/ehrs/:name/pause", k.pause(connector.EHRPaused))
+	e.POST("/ehrs/:name/resume", k.pause(""))
 	return e
 }
 
@@ -46,7 +48,7 @@ func (k *control) trace(c echo.Context) error {
 		return err
 	}
 	if len(found) == 0 {
-		return problem(http.StatusNotFound, "trace", "Nothing is known by this id.")
+		return problem(http.StatusNotFound, "thread", "Nothing is known by this id.")
 	}
 	return c.JSON(http.StatusOK, found)
 }
@@ -64,6 +66,22 @@ func (k *control) parked(c echo.Context) error {
 	return c.JSON(http.StatusOK, list)
 }
 
+// pause stops filing toward an EHR, or lets it go on; what is accepted meanwhile waits.
+func (k *control) pause(reason connector.Reason) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		err := k.store.Update(c.Request().Context(), "control", func(tx connector.Tx) error {
+			return deliver.Pause(tx, c.Param("name"), reason, cliAgent, k.clock.Now())
+		})
+		if errors.Is(err, connector.ErrNotFound) {
+			return problem(http.StatusNotFound, "ehr", "No EHR connection has this name.")
+		}
+		if err != nil {
+			return err
+		}
+		return c.NoContent(http.StatusNoContent)
+	}
+}
+
 type decision = func(tx connector.Tx, ehrs []string, id, agent string, now time.Time) error
 
 func (k *control) decide(act decision) echo.HandlerFunc {
@@ -73,9 +91,9 @@ func (k *control) decide(act decision) echo.HandlerFunc {
 		})
 		switch {
 		case errors.Is(err, connector.ErrNotFound):
-			return problem(http.StatusNotFound, "item", "There is no item with this id.")
+			return problem(http.StatusNotFound, "address", "There is no item with this id.")
 		case errors.Is(err, deliver.ErrNotParked), errors.Is(err, deliver.ErrNoReplay):
-			return problem(http.StatusConflict, "item", err.Error())
+			return problem(http.StatusConflict, "address", err.Error())
 		case err != nil:
 			return err
 		}
