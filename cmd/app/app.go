@@ -123,9 +123,10 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 	if a.metrics, err = newMetrics(a.store, ids); err != nil {
 		return err
 	}
+	watchers := observers{a.metrics, alarms{a.o.Log}, a.o.Observe}
 	a.engine, err = deliver.New(deliver.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Connections: conns, Lines: lines,
 		Composer: &born{ingest: events, store: a.store, clock: a.o.Clock, lines: parts.channels()}, Horizon: a.o.Horizon,
-		Observe: observers{a.metrics, a.o.Observe}})
+		Observe: watchers})
 	if err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 		return err
 	}
 	a.web, err = web.New(web.Options{Store: a.store, Ingest: events, Clock: a.o.Clock, Log: a.o.Log, Channels: parts.webChannels(lines),
-		EHRs: parts.webEHRs(), Tokens: parts.tokens(), JWKS: jwks, Notify: a.engine.Notify, Patient: a.engine.Patient, Metrics: a.metrics.handler(), Version: a.o.Version})
+		EHRs: parts.webEHRs(), Tokens: parts.tokens(), JWKS: jwks, Notify: a.engine.Notify, Alarm: func(ehr string, r connector.Reason, item string) { watchers.Alarm(parts.nameOf(ehr), r, item) }, Patient: a.engine.Patient, Metrics: a.metrics.handler(), Version: a.o.Version})
 	return err
 }
 

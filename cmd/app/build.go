@@ -199,3 +199,13 @@ func platformIDs(c *config.Config, ehr string) map[string]string {
 	}
 	return out
 }
+
+// nameOf is the config's label of an ehr_id.
+func (b *builder) nameOf(id string) string {
+	for name, known := range b.ids {
+		if known == id {
+			return name
+		}
+	}
+	return id
+}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -101,6 +102,17 @@ func (c *counts) Collect(ch chan<- prometheus.Metric) {
 	for k, n := range parked {
 		ch <- prometheus.MustNewConstMetric(parkedDesc, prometheus.GaugeValue, n, k[0], k[1])
 	}
+}
+
+// alarms is the deliver.Observer that writes what needs a person into the log, with the sentence a person reads.
+type alarms struct{ log *slog.Logger }
+
+func (a alarms) Attempted(string, string, connector.Reason) {}
+
+func (a alarms) Moved(string, string, connector.Item) {}
+
+func (a alarms) Alarm(ehr string, r connector.Reason, item string) {
+	a.log.Warn("needs a person: "+r.Sentence(), "ehr", ehr, "reason", string(r), "who", r.Owner(), "next", r.Next(), "item", item)
 }
 
 // observers tells several observers in turn.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -151,6 +152,10 @@ func (c *conn) open(ctx context.Context) (connector.Traits, error) {
 	if err != nil {
 		c.openBy = now.Add(openRetry)
 		return t, err
+	}
+	if len(t.Missing) > 0 {
+		c.e.log.Warn("the EHR did not grant every scope; its administrator has to grant those missing, until then filing does without",
+			"ehr", c.Name, "missing", strings.Join(t.Missing, " "), "strategy", string(t.Strategy))
 	}
 	c.traits, c.opened = t, now
 	return t, nil

@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/chartwire/chartwire/connector"
 )
@@ -66,8 +67,11 @@ func (d *drainer) accept(i *connector.Item, w *connector.WriteRow, a *connector.
 	v := compare(w.Write, r)
 	r.Verified = r.Echo.Shown && v.reason == ""
 	w.Receipt, w.State, w.FiledAt = r, connector.WriteFiled, now
-	if v.reason == connector.IdentityCollision {
-		w.State = connector.WriteDropped // what is there is not ours
+	switch v.reason {
+	case connector.IdentityCollision: // what is there is not ours: a replay searches again
+		w.State, w.Receipt, w.FiledAt = connector.WriteAttempted, connector.Receipt{}, time.Time{}
+	case connector.WrongSubject:
+		w.State, w.FiledAt = connector.WriteAttempted, time.Time{}
 	}
 	outcome := "filed"
 	if r.Found {

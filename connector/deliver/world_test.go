@@ -148,9 +148,17 @@ func (w *world) halt() {
 
 // pass lets time pass, and everything that is due in it happen.
 func (w *world) pass(d time.Duration) {
+	w.barrier()
 	synctest.Wait()
 	time.Sleep(d)
 	synctest.Wait()
+	w.barrier()
+}
+
+// barrier parts what the test has read of the chart and the platform from what they do next.
+func (w *world) barrier() {
+	w.chart.set(func(*chart) {})
+	w.platform.set(func(*platform) {})
 }
 
 func (w *world) Attempted(string, string, connector.Reason) {}
@@ -175,6 +183,7 @@ func (c composer) ComposeBorn(ctx context.Context, b deliver.BornDraft) error {
 
 func (w *world) update(fn func(tx connector.Tx) error) {
 	w.t.Helper()
+	w.barrier()
 	if err := w.store.Store.Update(context.Background(), "test", fn); err != nil {
 		w.t.Fatal(err)
 	}
@@ -300,6 +309,7 @@ func (w *world) accept(events ...connector.Event) {
 
 func (w *world) acceptIn(ext string, events ...connector.Event) {
 	w.t.Helper()
+	w.barrier()
 	for _, ev := range events {
 		w.mu.Lock()
 		w.events++ // before the commit: File may look at once
@@ -325,6 +335,7 @@ func (w *world) acceptIn(ext string, events ...connector.Event) {
 // compose commits a message of ours in thread ext, "" for a new one.
 func (w *world) compose(ext, text string) ingest.Composed {
 	w.t.Helper()
+	w.barrier()
 	d := w.draft(ext, text)
 	w.mu.Lock()
 	w.events++
@@ -417,20 +428,11 @@ func (w *world) ehr() (r connector.EHRRow) {
 	return r
 }
 
-// replay lets a parked item try again, as a person does.
+// replay lets a parked item go on, as a person does.
 func (w *world) replay(i connector.Item) {
 	w.t.Helper()
 	w.update(func(tx connector.Tx) error {
-		i, err := tx.Item(ehrID, i.ID)
-		if err != nil {
-			return err
-		}
-		now := clock.System.Now()
-		i.State, i.Reason, i.NextAt, i.FirstTried, i.ChangedAt = connector.Waiting, "", time.Time{}, time.Time{}, now
-		if err := tx.PutItem(&i); err != nil {
-			return err
-		}
-		return tx.TouchLane(ehrID, i.Thread, i.Lane, now, i.Priority)
+		return deliver.Replay(tx, []string{ehrID}, i.ID, "cli", clock.System.Now())
 	})
 }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -25,7 +26,7 @@ const cliAgent = "cli"
 
 // Control is the handler of the control socket. It must not be served anywhere else.
 func Control(store connector.Store, c clock.Clock, ehrs []string) http.Handler {
-	s := &Server{o: Options{Store: store, Clock: c}}
+	s := &Server{o: Options{Store: store, Clock: c, Log: slog.New(slog.DiscardHandler)}}
 	k := &control{store: store, clock: c, ehrs: ehrs}
 	e := s.newEcho()
 	e.GET("/trace", k.trace)

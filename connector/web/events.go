@@ -40,6 +40,7 @@ func (s *Server) events(c echo.Context) error {
 		if err := s.o.Ingest.Undecodable(ctx, ch.Ingest, c.Request().Header.Get("webhook-id"), body, unread); err != nil {
 			return unavailable()
 		}
+		s.o.Alarm(ch.Ingest.EHR, connector.Undecodable, "")
 		p := problem(http.StatusBadRequest, "undecodable", "The event was signed but cannot be read: "+unread.Text+". It is parked; send it corrected under a new webhook-id.")
 		p.Pointer = unread.Pointer
 		return p
@@ -55,6 +56,9 @@ func (s *Server) events(c echo.Context) error {
 		}
 		if !r.Repeat {
 			status = http.StatusAccepted
+		}
+		if r.Conflict {
+			s.o.Alarm(ch.Ingest.EHR, connector.Conflict, r.Item)
 		}
 	}
 	return c.NoContent(status)

@@ -59,6 +59,7 @@ type Options struct {
 	Tokens   []Token
 	JWKS     []byte // the public key set
 	Notify   func(ehr string)
+	Alarm    func(ehr string, r connector.Reason, item string) // something was parked on arrival; nil tells nobody
 	// Patient reads an active patient by reference and names them in the channels' terms; ErrNoMatch where there is none.
 	// nil knows nobody.
 	Patient func(ctx context.Context, ehr, reference string) (connector.PatientKey, error)
@@ -82,6 +83,9 @@ func New(o Options) (*Server, error) {
 		o.Patient = func(context.Context, string, string) (connector.PatientKey, error) {
 			return connector.PatientKey{}, connector.ErrNoMatch
 		}
+	}
+	if o.Alarm == nil {
+		o.Alarm = func(string, connector.Reason, string) {}
 	}
 	if o.Notify == nil {
 		o.Notify = func(string) {}
