@@ -47,6 +47,7 @@ type App struct {
 	console net.Listener
 	control net.Listener
 	ids     map[string]string
+	audit   auditLogs
 	close   sync.Once
 }
 
@@ -76,7 +77,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.ids = ids
+	a.ids, a.audit = ids, auditLogs{a.store, keys, ids}
 	guard, err := egress.New(egress.Options{})
 	if err != nil {
 		return nil, err
@@ -172,7 +173,10 @@ func (a *App) Run(ctx context.Context) error {
 		"engine":  func() error { return a.engine.Run(ctx) },
 		"public":  func() error { return web.Serve(ctx, a.public, a.web.Public()) },
 		"console": func() error { return web.Serve(ctx, a.console, a.web.Console()) },
-		"control": func() error { return web.Serve(ctx, a.control, web.Control(a.store, a.o.Clock, values(a.ids))) },
+		"control": func() error {
+			return web.Serve(ctx, a.control, web.Control(a.store, a.o.Clock, a.o.Log, values(a.ids), a.audit.verify))
+		},
+		"audit": func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
 	}
 	failed := make(chan error, len(work))
 	for name, run := range work {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -72,7 +73,7 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &Operator{store: s, local: web.Control(s, clock.System, values(ids))}, nil
+	return &Operator{store: s, local: web.Control(s, clock.System, slog.New(slog.DiscardHandler), values(ids), auditLogs{s, keys, ids}.verify)}, nil
 }
 
 func values(m map[string]string) []string {

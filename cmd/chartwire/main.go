@@ -41,6 +41,7 @@ type cli struct {
 	Parked  parkedCmd  `cmd:"" help:"List, replay or release what needs a person."`
 	Pause   pauseCmd   `cmd:"" help:"Stop filing toward an EHR; events are still taken and wait."`
 	Resume  resumeCmd  `cmd:"" help:"Let filing toward an EHR go on."`
+	Audit   auditCmd   `cmd:"" help:"Verify the audit log."`
 	Keys    keysCmd    `cmd:"" help:"Make, list or rotate the sealing keys."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -162,6 +162,9 @@ func TestTrace(t *testing.T) {
 			t.Errorf("trace %s: exit %d: %s", id, code, errs)
 		}
 	}
+	if code, out, errs := chartwire(t, "audit", "verify", "--config", config); code != 0 || !strings.Contains(out, "sandbox") {
+		t.Errorf("audit verify: exit %d: %s%s", code, out, errs)
+	}
 	if code, _, errs := chartwire(t, "trace", "--config", config, "nobody-knows"); code != exitProblem || !strings.Contains(errs, "nobody-knows") {
 		t.Errorf("trace of an unknown id: exit %d: %s", code, errs)
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -19,20 +20,29 @@ type control struct {
 	store connector.Store
 	clock clock.Clock
 	ehrs  []string // ids
+	audit func(ctx context.Context) (any, error)
 }
 
 // cliAgent is who acts over the control socket.
 const cliAgent = "cli"
 
-// Control is the handler of the control socket. It must not be served anywhere else.
-func Control(store connector.Store, c clock.Clock, ehrs []string) http.Handler {
-	s := &Server{o: Options{Store: store, Clock: c, Log: slog.New(slog.DiscardHandler)}}
-	k := &control{store: store, clock: c, ehrs: ehrs}
+// Control is the handler of the control socket. It must not be served anywhere else. ehrs are the ids of the connections,
+// audit verifies the audit logs and gives its reports.
+func Control(store connector.Store, c clock.Clock, log *slog.Logger, ehrs []string, audit func(ctx context.Context) (any, error)) http.Handler {
+	s := &Server{o: Options{Store: store, Clock: c, Log: log}}
+	k := &control{store: store, clock: c, ehrs: ehrs, audit: audit}
 	e := s.newEcho()
 	e.GET("/trace", k.trace)
 	e.GET("/parked", k.parked)
 	e.POST("/parked/:id/replay", k.decide(deliver.Replay))
 	e.POST("/parked/:id/release", k.decide(deliver.Release))
+	e.GET("/audit/verify", func(c echo.Context) error {
+		reports, err := k.audit(c.Request().Context())
+		if err != nil {
+			return err
+		}
+		return c.JSON(http.StatusOK, reports)
+	})
 	e.POST("/ehrs/:name/pause", k.pause(connector.EHRPaused))
 	e.POST("/ehrs/:name/resume", k.pause(""))
 	return e

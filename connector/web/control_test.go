@@ -1,7 +1,9 @@
 package web_test
 
 import (
+	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,7 +17,7 @@ import (
 func (w *world) operate(method, path string) answer {
 	w.t.Helper()
 	rec := httptest.NewRecorder()
-	web.Control(w.store, w.clock, []string{mercy, county}).ServeHTTP(rec, httptest.NewRequest(method, path, nil))
+	web.Control(w.store, w.clock, slog.New(slog.DiscardHandler), []string{mercy, county}, func(context.Context) (any, error) { return []any{}, nil }).ServeHTTP(rec, httptest.NewRequest(method, path, nil))
 	a := answer{status: rec.Code, header: rec.Header(), body: rec.Body.Bytes()}
 	if a.status >= 400 {
 		a.into(w.t, &a.problem)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -199,9 +200,9 @@ func unreachable(t *testing.T, s Subject) {
 	for name, url := range map[string]string{
 		"nobody listens": gone.URL, "no such host": "http://platform.invalid/send", "no TLS there": "https" + notTLS.URL[len("http"):],
 	} {
-		_, err := sender(t, s, url).Send(t.Context(), Message())
-		if got := class(err); got != isRetry {
-			t.Errorf("%s: %s, want retry", name, got)
+		_, err := sender(t, s, url+"/in?key=hush").Send(t.Context(), Message())
+		if got := class(err); got != isRetry || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: %s, %v; want retry without the address's secrets", name, got, err)
 		}
 	}
 	if n := notTLS.requests.Load(); n != 0 {
