@@ -30,14 +30,14 @@ lint: ## gofmt and go vet.
 
 .PHONY: unit
 unit: ## Tests of every package, on SQLite and on a private Postgres.
-	@$(GO) test ./...
+	@$(GO) test -timeout 5m ./...
 	@echo "unit: $$($(GO) list ./... | wc -l) packages, on SQLite and a private Postgres"
 
 RACE := ./connector/... ./fhir/client ./fhir/smart ./adapters/sandbox/... ./adapters/ehr/... ./adapters/channel/...
 
 .PHONY: race
 race: ## The concurrent rooms again under the race detector.
-	@$(GO) test -race -short $(RACE)
+	@$(GO) test -race -timeout 8m $(RACE)
 	@echo "race: $(RACE)"
 
 .PHONY: demo

@@ -110,6 +110,9 @@ func docStatus(s config.DocStatus) r4.DocStatus {
 
 func newWebhook(p ChannelParts) (connector.Channel, error) {
 	c := p.Config
+	if c.Class == config.Plain {
+		return nil, fmt.Errorf("channel %q: class plain is not available in this version: replies would carry PHI over it; write secure, for a platform that is", c.Name)
+	}
 	return webhook.New(webhook.Options{Name: c.Name, Secrets: c.Secret.Secrets(), Now: p.Now, HTTP: p.HTTP, SendURL: c.SendURL,
 		SendIdempotent: c.SendIdempotent, UnknownFields: string(c.UnknownFields), MediaOrigins: c.Media.Origins,
 		MediaMaxBytes: int64(c.Media.MaxBytes), MaxBody: int64(c.MaxEventBytes)})

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"sync"
 	"time"
 
@@ -219,18 +218,9 @@ func (r *recorder) Gate(w connector.Write) error {
 	if w.Update != nil {
 		return nil
 	}
-	w.Body = symbols.ReplaceAllFunc(w.Body, func(found []byte) []byte {
-		return []byte(`"` + standIns[string(symbols.FindSubmatch(found)[1])] + `/symbol"`)
-	})
+	w.Body = deliver.WithStandIns(w.Body)
 	return r.EHR.Gate(w)
 }
-
-// symbols are whole JSON strings that stand for a reference not known yet; the gate is shown a reference of the type each
-// stands for.
-var symbols = regexp.MustCompile(`"\{(patient|header|message|request|participant)(?::[^"]*)?\}"`)
-
-var standIns = map[string]string{"patient": "Patient", "header": "Communication", "message": "Communication",
-	"request": "CommunicationRequest", "participant": "RelatedPerson"}
 
 // File takes the write; its place is its own symbol.
 func (r *recorder) File(_ context.Context, w connector.Write) (connector.Receipt, error) {

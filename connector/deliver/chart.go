@@ -266,8 +266,24 @@ func (d *drainer) plan(i *connector.Item, x connector.Exchange) ([]connector.Wri
 	return rows, true
 }
 
-// shadow gates what would be written and writes nothing.
+// shadow asks the gate about what would be written and writes nothing: what the gate refuses is parked, so that it is
+// known before the connection goes live.
 func (d *drainer) shadow(i *connector.Item, rows []connector.WriteRow) error {
+	for _, row := range rows {
+		w := row.Write
+		if w.Update != nil {
+			continue // its bytes depend on what the chart would show
+		}
+		w.Body = WithStandIns(w.Body)
+		if err := d.c.EHR.Gate(w); err != nil {
+			var refused *connector.Refused
+			if errors.As(err, &refused) {
+				d.park(i, refused.Reason, refused.Detail.Reveal())
+				return nil
+			}
+			return err
+		}
+	}
 	d.finish(i, connector.NotDue, connector.PolicyLeftOut)
 	return nil
 }

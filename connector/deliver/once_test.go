@@ -276,7 +276,7 @@ func TestIdentityCollisionParks(t *testing.T) {
 				w.is(w.item("b"), connector.Parked, connector.IdentityCollision)
 				w.filed(map[string]string{"a": "one", "c": "three"})
 				w.replay(w.item("b")) // nobody has done anything about it
-				w.pass(time.Second)
+				w.pass(settling)
 				w.is(w.item("b"), connector.Parked, connector.IdentityCollision)
 				w.chart.set(func(c *chart) { delete(c.byRef("Communication/alien").body, "identifier") })
 				w.pass(settling)

@@ -39,7 +39,7 @@ func TestRetryAfterIsRespectedByEveryLane(t *testing.T) {
 
 func TestOutageWithinTheHorizonLosesNothing(t *testing.T) {
 	bubble(t, func(w *world) {
-		w.horizon = 3 * time.Hour
+		w.horizon = 90 * time.Minute
 		w.chart.onFile = nil // its own reads would be the greater part of this test
 		w.run()
 		w.chart.set(func(c *chart) { c.down = unavailable })
@@ -47,9 +47,9 @@ func TestOutageWithinTheHorizonLosesNothing(t *testing.T) {
 			w.accept(said(fmt.Sprint("m", n), int64(n+1), fmt.Sprint("text ", n)))
 			w.acceptIn("t-2", said(fmt.Sprint("n", n), int64(n+1), "x"))
 		}
-		w.pass(170 * time.Minute)
-		if tried := len(w.chart.filings); tried > 170*60/10 {
-			t.Errorf("%d requests in 170 minutes: the waits do not grow", tried)
+		w.pass(80 * time.Minute)
+		if tried := len(w.chart.filings); tried > 80*60/10 {
+			t.Errorf("%d requests in 80 minutes: the waits do not grow", tried)
 		}
 		w.chart.set(func(c *chart) { c.down = none })
 		w.pass(5 * time.Minute)
@@ -64,13 +64,13 @@ func TestOutageWithinTheHorizonLosesNothing(t *testing.T) {
 
 func TestRetriesAreExhaustedAfterTheHorizonAndReplayFiles(t *testing.T) {
 	bubble(t, func(w *world) {
-		w.horizon = time.Hour
+		w.horizon = 20 * time.Minute
 		w.run()
 		w.accept(said("a", 1, "one"))
 		w.pass(time.Second)
 		w.chart.set(func(c *chart) { c.down = unavailable })
 		w.accept(said("b", 2, "two"))
-		w.pass(62 * time.Minute)
+		w.pass(22 * time.Minute)
 		w.is(w.item("b"), connector.Parked, connector.RetriesExhausted)
 		w.chart.set(func(c *chart) { c.down = none })
 		w.pass(time.Minute)
@@ -104,7 +104,7 @@ func TestTheHorizonIs72HoursFromTheFirstTry(t *testing.T) {
 // An EHR that answers every post of one message with 500 is not asked for ever.
 func TestEndlessAmbiguityIsExhaustedToo(t *testing.T) {
 	bubble(t, func(w *world) {
-		w.horizon = time.Hour
+		w.horizon = 20 * time.Minute
 		w.run()
 		w.accept(said("a", 1, "one"))
 		w.pass(time.Second)
@@ -112,7 +112,7 @@ func TestEndlessAmbiguityIsExhaustedToo(t *testing.T) {
 			w.chart.fails("t-1/b", ambiguousLost)
 		}
 		w.accept(said("b", 2, "two"), said("c", 3, "three"))
-		w.pass(90 * time.Minute)
+		w.pass(30 * time.Minute)
 		w.is(w.item("b"), connector.Parked, connector.RetriesExhausted)
 		w.filed(map[string]string{"a": "one", "c": "three"})
 	})
@@ -128,7 +128,7 @@ func TestConnectionThatDoesNotOpenIsWaitedFor(t *testing.T) {
 				w.chart.openErr = err
 				w.run()
 				w.accept(said("a", 1, "one"))
-				w.pass(2 * time.Hour)
+				w.pass(30 * time.Minute)
 				w.chart.set(func(c *chart) { c.openErr = nil })
 				w.pass(20 * time.Minute)
 				w.filed(map[string]string{"a": "one"})
@@ -158,7 +158,7 @@ func TestLaneOf200MessagesCostsAboutOneCommitEach(t *testing.T) {
 }
 
 func TestIdleThreadsHaveNoGoroutine(t *testing.T) {
-	bubble(t, func(w *world) {
+	alone(t, func(w *world) {
 		w.chart.onFile = nil
 		w.run()
 		w.accept(said("a", 1, "one"))

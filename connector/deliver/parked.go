@@ -14,7 +14,8 @@ var ErrNotParked = errors.New("the item is not parked")
 // ErrNoReplay says that replaying an item cannot help: there is no work behind it.
 var ErrNoReplay = errors.New("the item is news for a person and has no work behind it; release it when it is dealt with")
 
-// ParkedList gives what is parked, oldest first.
+// ParkedList gives what is parked, oldest first, without what others said about it: that may be PHI and is read, audited,
+// with Trace.
 func ParkedList(tx connector.Tx, limit int) ([]TracedItem, error) {
 	items, err := tx.OpenItems("", []connector.ItemState{connector.Parked}, limit)
 	if err != nil {
@@ -22,7 +23,9 @@ func ParkedList(tx connector.Tx, limit int) ([]TracedItem, error) {
 	}
 	out := []TracedItem{}
 	for _, i := range items {
-		out = append(out, tracedItem(i))
+		x := tracedItem(i)
+		x.Text, x.Message = "", ""
+		out = append(out, x)
 	}
 	return out, nil
 }

@@ -26,10 +26,10 @@ func TestPatientNotFoundHoldsAndFilesWithoutAnyoneActing(t *testing.T) {
 					c.before(&w.chart.patients[0])
 				}
 				w.chart.patients = append(w.chart.patients, c.extra...)
-				w.horizon = time.Hour
+				w.horizon = 20 * time.Minute
 				w.run()
 				w.accept(said("a", 1, "one"), said("b", 2, "two"))
-				w.pass(2 * time.Hour) // registration is a person's work; that it takes time is no failure of ours
+				w.pass(30 * time.Minute) // registration is a person's work; that it takes time is no failure of ours
 				header := w.items(thread1, connector.ItemHeader)[0]
 				w.is(header, connector.Held, c.reason)
 				if len(w.chart.filings) != 0 {
@@ -69,7 +69,7 @@ func TestPatientChangedHoldsEverythingAfterIt(t *testing.T) {
 		ev := said("b", 2, "two")
 		ev.Patient.Identifiers[0].Value = "2"
 		w.accept(ev, said("c", 3, "three"), turned(connector.ThreadClosed))
-		w.pass(2 * time.Hour)
+		w.pass(30 * time.Minute)
 		w.is(w.item("b"), connector.Held, connector.PatientChanged)
 		w.is(w.item("c"), connector.Waiting, "")
 		if n := len(w.chart.filings); n != 2 {

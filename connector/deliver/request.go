@@ -39,8 +39,7 @@ func (d *drainer) requestItem(ctx context.Context, i *connector.Item) error {
 		}
 	}
 	if d.c.Mode == "shadow" {
-		d.requestLeftOut(i)
-		return nil
+		return d.shadow(i, rows)
 	}
 	return d.fileAll(ctx, i, rows)
 }

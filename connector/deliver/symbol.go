@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -124,4 +125,18 @@ func resolveText(s string, known map[string]string) (string, error) {
 		}
 	}
 	return s, nil
+}
+
+// symbolStrings are whole JSON strings that stand for a reference not known yet.
+var symbolStrings = regexp.MustCompile(`"\{(patient|header|message|request|participant)(?::[^"]*)?\}"`)
+
+var standIns = map[string]string{"patient": "Patient", "header": "Communication", "message": "Communication",
+	"request": "CommunicationRequest", "participant": "RelatedPerson"}
+
+// WithStandIns replaces the symbols of a planned body by references of the types they stand for, so that the gate can be
+// asked about a write that will not be made: in shadow mode, and by chartwire map. Such bytes are never sent.
+func WithStandIns(body []byte) []byte {
+	return symbolStrings.ReplaceAllFunc(body, func(found []byte) []byte {
+		return []byte(`"` + standIns[string(symbolStrings.FindSubmatch(found)[1])] + `/symbol"`)
+	})
 }

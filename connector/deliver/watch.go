@@ -335,8 +335,8 @@ func (d *drainer) stillWanted(ctx context.Context, i *connector.Item, m *connect
 	case ctx.Err() != nil:
 		return false, ctx.Err()
 	case err != nil:
-		d.wait(i, connector.EHRUnavailable, now.Add(backoff(i.Tries+1)))
 		i.Tries++
+		d.wait(i, connector.EHRUnavailable, now.Add(backoff(i.Tries)))
 		return false, nil
 	}
 	if r.Status == "active" && r.DueFrom.After(now) {
@@ -345,7 +345,8 @@ func (d *drainer) stillWanted(ctx context.Context, i *connector.Item, m *connect
 	}
 	p, err := d.c.patient(ctx, connector.PatientKey{Reference: r.Subject})
 	if err != nil {
-		d.wait(i, connector.EHRUnavailable, now.Add(backoff(i.Tries+1)))
+		i.Tries++
+		d.wait(i, connector.EHRUnavailable, now.Add(backoff(i.Tries)))
 		return false, nil
 	}
 	if reason := d.e.refusal(d.c, r, p, now); reason != "" {

@@ -67,8 +67,15 @@ func (c *counting) count() int {
 	return c.commits
 }
 
-// bubble runs a test in virtual time on a world of its own.
+// bubble runs a test in virtual time on a world of its own, beside other bubbles.
 func bubble(t *testing.T, test func(w *world)) {
+	t.Helper()
+	t.Parallel()
+	alone(t, test)
+}
+
+// alone runs a test as bubble does, with nothing beside it.
+func alone(t *testing.T, test func(w *world)) {
 	t.Helper()
 	if _, err := sealer(); err != nil { // outside: keys outlive the bubble
 		t.Fatal(err)
@@ -183,7 +190,6 @@ func (c composer) ComposeBorn(ctx context.Context, b deliver.BornDraft) error {
 
 func (w *world) update(fn func(tx connector.Tx) error) {
 	w.t.Helper()
-	w.barrier()
 	if err := w.store.Store.Update(context.Background(), "test", fn); err != nil {
 		w.t.Fatal(err)
 	}
@@ -431,6 +437,7 @@ func (w *world) ehr() (r connector.EHRRow) {
 // replay lets a parked item go on, as a person does.
 func (w *world) replay(i connector.Item) {
 	w.t.Helper()
+	w.barrier()
 	w.update(func(tx connector.Tx) error {
 		return deliver.Replay(tx, []string{ehrID}, i.ID, "cli", clock.System.Now())
 	})

@@ -119,6 +119,9 @@ func TestEchoThatContradicts(t *testing.T) {
 	w := newWorld(t)
 	w.accept(said("k1", "m-1", 1, "hello"))
 	c := w.compose(w.draft(w.thread("t-1").ID))
+	if res := w.accept(echo("k0", "t-1", c.Client, "m-1", 1)); outcome(res) != conflict || w.row(c.Message).Message.ID != c.Client {
+		t.Errorf("the id of the patient's own message: %s", outcome(res))
+	}
 	w.accept(echo("k2", "t-1", c.Client, "m-2", 2))
 	if res := w.accept(echo("k3", "t-1", c.Client, "m-9", 9)); outcome(res) != conflict {
 		t.Errorf("another id: %s", outcome(res))

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/audit"
 	"github.com/chartwire/chartwire/connector/seal"
@@ -114,6 +116,42 @@ func TestTwoSealersOfOneLog(t *testing.T) {
 		}
 		if r := verify(t, db.AuditLog("E"), signer); !r.OK() || r.Sealed != rows+60 || r.Waiting != 0 {
 			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func TestAppendChangesNothingWhereARowIsTaken(t *testing.T) {
+	eachEngine(t, func(t *testing.T, url string) {
+		db := mustOpen(t, url, Options{})
+		writeAudit(t, db, "E", 2)
+		log := db.AuditLog("E")
+		rows, err := log.Unsealed(t.Context(), 10)
+		if err != nil || len(rows) != 2 {
+			t.Fatalf("%d rows, %v", len(rows), err)
+		}
+		good := audit.Batch{IDs: []string{rows[0].ID}, Hashes: []tlog.Hash{{1}}, Checkpoint: []byte("1")}
+		if err := log.Append(t.Context(), good); err != nil {
+			t.Fatal(err)
+		}
+		for name, b := range map[string]audit.Batch{
+			"again":             good,
+			"a sealed row":      {From: 1, IDs: []string{rows[0].ID}, FirstHash: 1, Hashes: []tlog.Hash{{2}}, Checkpoint: []byte("2")},
+			"a row that is not": {From: 1, IDs: []string{rows[1].ID, "none"}, FirstHash: 1, Hashes: []tlog.Hash{{2}}, Checkpoint: []byte("2")},
+			"a gap":             {From: 2, IDs: []string{rows[1].ID}, FirstHash: 1, Hashes: []tlog.Hash{{2}}, Checkpoint: []byte("2")},
+		} {
+			if err := log.Append(t.Context(), b); !errors.Is(err, audit.ErrStale) {
+				t.Errorf("%s: Append = %v, want ErrStale", name, err)
+			}
+		}
+		head, err := log.Head(t.Context())
+		if err != nil || string(head) != "1" {
+			t.Errorf("Head = %q, %v", head, err)
+		}
+		if _, err := log.Hashes(t.Context(), []int64{0, 1}); !errors.Is(err, audit.ErrNoHash) {
+			t.Errorf("Hashes = %v, want ErrNoHash", err)
+		}
+		if rows, err := log.Unsealed(t.Context(), 10); err != nil || len(rows) != 1 {
+			t.Errorf("%d rows wait, %v; want 1", len(rows), err)
 		}
 	})
 }

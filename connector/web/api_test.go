@@ -387,6 +387,30 @@ func TestGetThread(t *testing.T) {
 	}
 }
 
+// TestAuditedOrRefused: what cannot be audited is not shown, although it could be read.
+func TestAuditedOrRefused(t *testing.T) {
+	w := asked(t)
+	w.store.fail = connector.ErrStore
+	w.api("desk", http.MethodGet, "/api/v1/threads/texting:t-1", "").want(t, 503, "store")
+	w.api("county", http.MethodGet, "/api/v1/threads/texting:t-1", "").want(t, 503, "store") // a denial
+	w.api("reader", http.MethodPost, reply, `{"text":"x"}`).want(t, 503, "store")
+	w.api("", http.MethodGet, "/api/v1/threads/texting:t-1", "").want(t, 503, "store")
+}
+
+// TestOnlyFHIRIDsReachTheEHR: what is no id of a resource is never put into a request to the EHR.
+func TestOnlyFHIRIDsReachTheEHR(t *testing.T) {
+	w := newWorld(t)
+	w.serve(func(o *web.Options) {
+		o.Patient = func(_ context.Context, _, reference string) (connector.PatientKey, error) {
+			t.Errorf("the EHR was asked for %q", reference)
+			return connector.PatientKey{}, connector.ErrNoMatch
+		}
+	})
+	for _, id := range []string{"..%2FPractitioner", "a%2Fb", "a%3F_id=b", "a%20b", "%C3%A9", strings.Repeat("x", 65)} {
+		w.api("desk", http.MethodPost, "/api/v1/patients/"+id+"/threads", `{"channel":"texting","text":"x"}`).want(t, 404, "patient")
+	}
+}
+
 // TestAnswersHoldNoOtherThread: one thread's answer is that thread's.
 func TestAnswersHoldNoOtherThread(t *testing.T) {
 	w := asked(t)

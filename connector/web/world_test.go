@@ -287,6 +287,7 @@ type spy struct {
 	mu       sync.Mutex
 	audited  []connector.AuditEntry
 	refusals []string // channel, source, why
+	fail     error    // of every commit
 }
 
 type spyTx struct {
@@ -306,6 +307,9 @@ func (t *spyTx) CountRefusal(ehr, channel, source, why string, at time.Time) err
 }
 
 func (s *spy) Update(ctx context.Context, shard string, fn func(connector.Tx) error) error {
+	if s.fail != nil {
+		return s.fail
+	}
 	var last *spyTx
 	err := s.Store.Update(ctx, shard, func(tx connector.Tx) error {
 		last = &spyTx{Tx: tx}
