@@ -126,7 +126,7 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 	}
 	watchers := observers{a.metrics, alarms{a.o.Log}, a.o.Observe}
 	a.engine, err = deliver.New(deliver.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Connections: conns, Lines: lines,
-		Composer: &born{ingest: events, store: a.store, clock: a.o.Clock, lines: parts.channels()}, Horizon: a.o.Horizon,
+		Composer: &born{ingest: events, lines: parts.channels()}, Horizon: a.o.Horizon,
 		Observe: watchers})
 	if err != nil {
 		return err

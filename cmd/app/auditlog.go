@@ -51,8 +51,13 @@ func (l auditLogs) run(ctx context.Context, c clock.Clock, log *slog.Logger) err
 	if err != nil {
 		return err
 	}
-	for {
+	for turn := 0; ; turn++ {
 		ended := clock.Sleep(ctx, c, sealEvery) != nil
+		if turn%60 == 0 || ended { // refusals are counted by the minute
+			if err := l.db.EndRefusals(context.WithoutCancel(ctx), c.Now()); err != nil {
+				log.Error("counted refusals could not be written into the audit log; trying again", "error", err)
+			}
+		}
 		for label, s := range sealers {
 			sealAll(context.WithoutCancel(ctx), s, label, log)
 		}

@@ -76,6 +76,9 @@ func (d *drainer) next() pick {
 	if d.lane.Kind == connector.LaneChart {
 		return nextOnChart(d.thread, d.items, now, d.line)
 	}
+	if d.lane.Kind == connector.LaneRequest {
+		slices.SortStableFunc(d.items, requestsFirst)
+	}
 	return fifo(d.items, now)
 }
 

@@ -152,12 +152,13 @@ func TestRefusedSearchNeverLeadsToASecondPost(t *testing.T) {
 
 func TestUnknownStaysUnknownThoughThePatientChanged(t *testing.T) {
 	bubble(t, func(w *world) {
+		w.conn.SearchLag = 10 * time.Minute // so that the patient is read anew before it settles
 		w.chart.fails("t-1/a", ambiguousTaken)
 		w.run()
 		w.accept(said("a", 1, "one"))
 		w.pass(time.Second)
 		w.chart.set(func(c *chart) { c.patients[0].Active = false })
-		w.pass(50 * time.Second)
+		w.pass(10 * time.Minute)
 		w.is(w.item("a"), connector.Unknown, connector.Settling)
 		w.pass(settling)
 		w.filed(map[string]string{"a": "one"}) // what is on the chart is on the chart

@@ -230,6 +230,18 @@ func (p *picker) threadState(t connector.Thread, items []*connector.Item, messag
 	return s
 }
 
+// requestsFirst puts requests before the changes of their status. The two may have been committed by processes whose
+// clocks differ.
+func requestsFirst(a, b *connector.Item) int {
+	rank := func(i *connector.Item) int {
+		if i.Detail.Status == "active" {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), byCommit(a, b))
+}
+
 // fifo picks the oldest item of a lane whose items simply follow each other.
 func fifo(items []*connector.Item, now time.Time) pick {
 	if len(items) == 0 {

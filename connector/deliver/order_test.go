@@ -303,6 +303,17 @@ func TestGapIsWaitedForFromTheLaterMessagesCommit(t *testing.T) {
 	})
 }
 
+func TestRequestComesBeforeTheChangesOfItsStatus(t *testing.T) {
+	wanted := func(s string) func(*connector.Item) { return func(i *connector.Item) { i.Detail.Status = s } }
+	hold, active := an(connector.ItemRequest, "a", wanted("on-hold")), an(connector.ItemRequest, "b", wanted("active"), at(5*time.Second))
+	done := an(connector.ItemRequest, "c", wanted("completed"), at(time.Second))
+	items := []*connector.Item{hold, done, active} // a replica's clock was five seconds ahead
+	slices.SortStableFunc(items, requestsFirst)
+	if items[0] != active || items[1] != hold || items[2] != done {
+		t.Errorf("the order is %s %s %s", items[0].Detail.Status, items[1].Detail.Status, items[2].Detail.Status)
+	}
+}
+
 func TestFifoWaitsForItsFirst(t *testing.T) {
 	a, b := an(connector.ItemRequest, "a", next(time.Second)), an(connector.ItemRequest, "b")
 	if p := fifo([]*connector.Item{a, b}, noon); p.item != nil || !p.due.Equal(noon.Add(time.Second)) {

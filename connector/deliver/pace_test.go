@@ -37,6 +37,28 @@ func TestRetryAfterIsRespectedByEveryLane(t *testing.T) {
 	})
 }
 
+// A lane that is past its look at the circuit when another lane is told to wait sends nothing either.
+func TestRetryAfterStopsALaneThatIsUnderWay(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.run()
+		w.accept(said("a", 1, "one"))
+		w.pass(time.Second)
+		w.chart.slow = time.Second
+		w.acceptIn("t-2", said("x", 1, "other thread"))
+		w.pass(time.Millisecond)
+		w.chart.fails("t-1/b", tooMany)
+		w.accept(said("b", 2, "two"))
+		w.pass(retryAfter - time.Second)
+		if n := len(w.chart.attempts("t-2")); n != 0 {
+			t.Errorf("%d requests of the other lane left before the Retry-After was over", n)
+		}
+		w.pass(time.Minute)
+		if n := len(w.chart.on("t-2/x")); n != 1 {
+			t.Errorf("the other thread has %d entries", n)
+		}
+	})
+}
+
 func TestOutageWithinTheHorizonLosesNothing(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.horizon = 90 * time.Minute

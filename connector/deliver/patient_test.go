@@ -39,6 +39,7 @@ func TestPatientNotFoundHoldsAndFilesWithoutAnyoneActing(t *testing.T) {
 				w.chart.fails("t-1", unavailable) // a hiccup right then must not find the horizon used up
 				w.pass(20 * time.Minute)
 				w.filed(map[string]string{"a": "one", "b": "two"})
+				w.is(w.items(thread1, connector.ItemHeader)[0], connector.Filed, "")
 				if b := w.thread(thread1).Bound; b.Reference != "Patient/ana" || b.How != "identifier" {
 					t.Errorf("the thread is bound %+v", b)
 				}
