@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/chartwire/chartwire/connector/store/pgtest"
 )
 
 // play runs a --once --json demonstration and gives its line.
@@ -34,6 +36,15 @@ func wantClean(t *testing.T, s Summary) {
 
 func TestBundledThreads(t *testing.T) {
 	s := play(t, Options{})
+	wantClean(t, s)
+	if s.Sent != 2 {
+		t.Errorf("sent %d messages, want a reply and one born in the EHR", s.Sent)
+	}
+}
+
+// TestBundledThreadsOnPostgres: the same threads, the same counts, on the other store.
+func TestBundledThreadsOnPostgres(t *testing.T) {
+	s := play(t, Options{Store: pgtest.New(t)})
 	wantClean(t, s)
 	if s.Sent != 2 {
 		t.Errorf("sent %d messages, want a reply and one born in the EHR", s.Sent)
