@@ -48,6 +48,7 @@ const (
 	RecipientRefused  Reason = "recipient-refused"
 	RequestNotActive  Reason = "request-not-active"
 	RequestTooOld     Reason = "request-too-old"
+	RequestChanged    Reason = "request-changed"
 	SendRefused       Reason = "send-refused"
 	SendUnknown       Reason = "send-unknown"
 	NotDelivered      Reason = "not-delivered"
@@ -98,6 +99,7 @@ var reasons = map[Reason]advice{
 	RecipientRefused:  {"a recipient of the request is neither the patient nor their RelatedPerson", "pool", "correct the request's recipients in the EHR"},
 	RequestNotActive:  {"the request is no longer active in the EHR", "pool", "none, or make a new request"},
 	RequestTooOld:     {"the request is older than watch.not_before, so it was not sent", "pool", "decide whether it should still go, and make a new request"},
+	RequestChanged:    {"the request's words, files or recipients were changed in the EHR before it was sent, so it was not sent", "pool", "make a new request with what should be sent"},
 	SendRefused:       {"the platform refused the message", "pool", "read the platform's reason and reach the patient another way"},
 	SendUnknown:       {"the platform may or may not have taken the message", "pool", "look on the platform before sending again"},
 	NotDelivered:      {"the message did not reach the recipient", "pool", "reach the patient another way"},

@@ -201,6 +201,25 @@ func TestRequestRevokedBeforeItIsDueIsNotSent(t *testing.T) {
 	}
 }
 
+// TestRequestChangedBeforeItIsSentIsNotSent: the old words never go out, nor do new ones nobody has claimed.
+func TestRequestChangedBeforeItIsSentIsNotSent(t *testing.T) {
+	watching(t, func(w *world) {
+		r := asked(ref, func(r *connector.EHRRequest) { r.DueFrom = r.AuthoredOn.Add(time.Hour) })
+		w.born(r)
+		w.run()
+		w.pass(30 * time.Minute)
+		r.Text, r.Version, r.LastUpdated = "other words", "2", time.Now()
+		w.put(r)
+		w.pass(time.Hour)
+		if w.platform.count() != 0 {
+			t.Error("it was sent all the same")
+		}
+		if got := w.chart.order(); len(got) != 0 {
+			t.Errorf("the chart has %v", got)
+		}
+	})
+}
+
 func TestRequestIsReadAnewJustBeforeTheSend(t *testing.T) {
 	watching(t, func(w *world) {
 		w.born(asked(ref))

@@ -137,7 +137,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			continue
 		}
 		e.goDispatch(ctx, c, filingKinds, c.Concurrent)
-		if w, ok := c.EHR.(connector.Watcher); ok && c.Poll > 0 && e.compose != nil {
+		if w, ok := c.EHR.(connector.Watcher); ok && c.Poll > 0 && e.compose != nil && c.Mode != "shadow" {
 			e.wg.Add(1)
 			go func() { defer e.wg.Done(); e.watch(ctx, c, w) }()
 		}

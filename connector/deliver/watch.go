@@ -357,6 +357,28 @@ func (d *drainer) stillWanted(ctx context.Context, i *connector.Item, m *connect
 		d.notWanted(i, *m, connector.RecipientRefused)
 		return false, nil
 	}
+	return d.stillTheSame(ctx, i, m, w, r, p)
+}
+
+// stillTheSame refuses to send the words or to the people of a request that says something else by now.
+func (d *drainer) stillTheSame(ctx context.Context, i *connector.Item, m *connector.MessageRow, w connector.Watcher, r connector.EHRRequest, p connector.Patient) (bool, error) {
+	to, reason, err := d.e.recipients(ctx, d.c, w, d.line.Name, r, p)
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case err != nil:
+		i.Tries++
+		d.wait(i, connector.EHRUnavailable, d.e.clock.Now().Add(backoff(i.Tries)))
+		return false, nil
+	case reason != "":
+		d.notWanted(i, *m, reason)
+		return false, nil
+	}
+	key := func(a, b connector.Participant) bool { return a.Key() == b.Key() }
+	if r.Text != m.Message.Text || len(r.Attachments) != len(m.Message.Attachments) || !slices.EqualFunc(to, m.Message.Recipients, key) {
+		d.notWanted(i, *m, connector.RequestChanged)
+		return false, nil
+	}
 	return true, nil
 }
 
