@@ -62,6 +62,9 @@ var rooms = map[string][]string{
 	"cmd/demo":      {"config", "connector/...", "adapters/...", "fhir/...", "cmd/app", "testdata/threads"},
 	"cmd/preview":   {"config", "connector/...", "adapters/...", "fhir/...", "cmd/app"},
 	"cmd/chartwire": {"config", "connector/...", "adapters/...", "fhir/...", "cmd/...", "testdata/threads"},
+
+	"cmd/prove":        {"cmd/prove/..."},
+	"cmd/prove/figure": {},
 }
 
 // modules says which packages may import a third-party module. A module that is not here may be imported by none.
@@ -86,7 +89,7 @@ var modules = map[string][]string{
 	"github.com/goccy/go-yaml":                                 {"config"},
 	"github.com/invopop/jsonschema":                            {"config"},
 	"github.com/prometheus/client_golang":                      {"cmd/app"},
-	"github.com/alecthomas/kong":                               {"cmd/chartwire"},
+	"github.com/alecthomas/kong":                               {"cmd/chartwire", "cmd/prove"},
 	"github.com/google/go-cmp":                                 {"connector/store/storetest"},
 	"pgregory.net/rapid":                                       {"connector/store/storetest"},
 }
