@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"fhir/validate": {"fhir/..."},
 
 	"connector":                 {},
+	"connector/alert":           {"connector", "connector/clock"},
 	"connector/clock":           {"connector"},
 	"connector/crash":           {},
 	"connector/decode":          {},
@@ -65,7 +66,7 @@ var rooms = map[string][]string{
 	"cmd/chartwire": {"config", "connector/...", "adapters/...", "fhir/...", "cmd/...", "testdata/threads"},
 
 	"cmd/prove":        {"cmd/prove/..."},
-	"cmd/prove/figure": {},
+	"cmd/prove/figure": {"connector/clock"},
 	"cmd/prove/rig":    {"connector", "connector/clock", "connector/seal", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/figure"},
 }
 
@@ -86,7 +87,7 @@ var modules = map[string][]string{
 	"github.com/oklog/ulid/v2":                                 {"connector", "connector/audit", "connector/ingest"},
 	"golang.org/x/text":                                        {"connector/deliver", "adapters/sandbox/ehr"},
 	"golang.org/x/time":                                        {"connector/deliver"},
-	"github.com/standard-webhooks/standard-webhooks/libraries": {"adapters/channel/webhook", "adapters/sandbox/platform"},
+	"github.com/standard-webhooks/standard-webhooks/libraries": {"adapters/channel/webhook", "adapters/sandbox/platform", "connector/alert"},
 	"github.com/santhosh-tekuri/jsonschema/v6":                 {"adapters/sandbox/contracts"},
 	"github.com/goccy/go-yaml":                                 {"config"},
 	"github.com/invopop/jsonschema":                            {"config"},
