@@ -17,6 +17,7 @@ import (
 )
 
 type cli struct {
+	Crash crashCmd `cmd:"" help:"Kill and stop the processes; nothing acknowledged may be lost, nothing doubled."`
 	Table tableCmd `cmd:"" help:"Make the table of docs/figures.md of files of figures."`
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/sandbox"
@@ -184,6 +185,16 @@ func (w *World) Up(ctx context.Context) error {
 	}
 	for _, r := range w.Replicas {
 		if err := r.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Continue lets every replica that was stopped go on, and keeps doing so for those that stop themselves, until each runs.
+func (w *World) Continue() error {
+	for _, r := range w.Replicas {
+		if err := r.Signal(syscall.SIGCONT); err != nil {
 			return err
 		}
 	}
