@@ -42,18 +42,22 @@ func (r *Run) under(ctx context.Context, w *rig.World, l rig.Load, faults func(c
 	var none rig.Verdict
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	sending, quiet := context.WithCancel(ctx)
+	quiet := make(chan struct{})
+	l.Until = quiet
 	sent, sampled := make(chan struct{}), make(chan *rig.Samples, 1)
 	go func() {
 		defer close(sent)
-		if err := w.Send(sending, l); err != nil {
+		if err := w.Send(ctx, l); err != nil {
 			cancel(err) // the faults end early, and this is why
 		}
 	}()
 	watching, enough := context.WithCancel(ctx)
 	go func() { sampled <- w.Watch(watching) }()
 	err := faults(ctx)
-	quiet()
+	close(quiet)
+	if err != nil {
+		cancel(err)
+	}
 	<-sent
 	var states rig.States
 	if err == nil {
@@ -61,10 +65,7 @@ func (r *Run) under(ctx context.Context, w *rig.World, l rig.Load, faults func(c
 	}
 	enough()
 	samples := <-sampled
-	if cause := context.Cause(ctx); cause != nil {
-		return none, samples, states, cause
-	}
-	if err != nil {
+	if err = errors.Join(context.Cause(ctx), err); err != nil {
 		return none, samples, states, err
 	}
 	w.Sample(ctx, samples)
