@@ -20,6 +20,8 @@ type cli struct {
 	Bench      benchCmd      `cmd:"" help:"Measure what Chartwire costs, in ratios to what has to be done at least."`
 	Table      tableCmd      `cmd:"" help:"Make the table of docs/figures.md of files of figures."`
 	BenchRelay benchRelayCmd `cmd:"" hidden:"" name:"bench-relay"`
+	Crash crashCmd `cmd:"" help:"Kill and stop the processes; nothing acknowledged may be lost, nothing doubled."`
+	Table tableCmd `cmd:"" help:"Make the table of docs/figures.md of files of figures."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }

@@ -25,14 +25,26 @@ type Load struct {
 	Senders  int           // 8
 	Messages int           // a thread: 4
 	Pause    time.Duration // of a sender between messages: 0
-	Threads  int           // in all; 0 goes on until the context ends
+	Threads  int           // in all; 0 goes on until Until is closed or the context ends
 	Replies  int           // every nth thread is answered through the API; 0 is none
 	Prefix   string        // of thread ids: "p"
 	Seed     uint64
+
+	Until <-chan struct{} // closed: no thread is begun any more, those begun are ended; nil is never
 }
 
-// Send runs the load until all threads are through or the context ends, which is no error. What was begun and not
-// acknowledged by then is attempted and not acked.
+// over says whether the load shall begin no more threads.
+func (l Load) over() bool {
+	select {
+	case <-l.Until:
+		return true
+	default:
+		return false
+	}
+}
+
+// Send runs the load until all threads are through, Until is closed, or the context ends, which is no error: what was
+// begun and not acknowledged by then is attempted and not acked.
 func (w *World) Send(ctx context.Context, l Load) error {
 	if l.Senders == 0 {
 		l.Senders = 8
@@ -50,7 +62,7 @@ func (w *World) Send(ctx context.Context, l Load) error {
 		go func() {
 			defer wg.Done()
 			s := &sender{w: w, l: l, random: rand.New(rand.NewPCG(l.Seed, uint64(n)))}
-			for t := n; l.Threads == 0 || t < l.Threads; t += l.Senders {
+			for t := n; (l.Threads == 0 || t < l.Threads) && !l.over(); t += l.Senders {
 				if err := s.thread(ctx, t); err != nil {
 					if ctx.Err() == nil {
 						errs <- err
