@@ -40,7 +40,7 @@ func lagging() ehr.Traits {
 func (r *run) once(ctx context.Context) error {
 	for _, m := range modes {
 		script := ehr.MustScript(lossyAnswers)
-		o := rig.Options{Store: m.store, Traits: m.traits(), Script: script, Deadline: 500 * time.Millisecond,
+		o := rig.Options{Store: m.store, Traits: m.traits(), Script: script, Deadline: time.Second,
 			Lag: m.lag, Workers: 32}
 		err := r.in(ctx, "P3-"+m.name, o, func(ctx context.Context, w *rig.World) error {
 			const messages = 5
