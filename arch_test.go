@@ -67,6 +67,7 @@ var rooms = map[string][]string{
 
 	"cmd/prove":        {"cmd/prove/..."},
 	"cmd/prove/crash":  {"connector/clock", "connector/crash", "adapters/sandbox/...", "cmd/prove/figure", "cmd/prove/rig"},
+	"cmd/prove/faults": {"connector/clock", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/..."},
 	"cmd/prove/figure": {"connector/clock"},
 	"cmd/prove/rig":    {"connector", "connector/clock", "connector/seal", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/figure"},
 }
