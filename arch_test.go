@@ -88,7 +88,6 @@ var modules = map[string][]string{
 	"github.com/tink-crypto/tink-go/v2":                        {"connector/seal"},
 	"github.com/oklog/ulid/v2":                                 {"connector", "connector/audit", "connector/ingest"},
 	"golang.org/x/text":                                        {"connector/deliver", "adapters/sandbox/ehr"},
-	"golang.org/x/time":                                        {"connector/deliver"},
 	"github.com/standard-webhooks/standard-webhooks/libraries": {"adapters/channel/webhook", "adapters/sandbox/platform", "connector/alert"},
 	"github.com/santhosh-tekuri/jsonschema/v6":                 {"adapters/sandbox/contracts"},
 	"github.com/goccy/go-yaml":                                 {"config"},

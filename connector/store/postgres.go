@@ -153,9 +153,9 @@ func pgClaim(kinds, limit int) *query {
 		RETURNING lane.thread_id, lane.kind, lane.fence, lane.touched, lane.urgency, lane.next_at`)
 }
 
-func (e *postgres) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now time.Time) ([]connector.Lane, error) {
+func (e *postgres) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error) {
 	q := e.claims.get(len(kinds), limit, pgClaim)
-	args := []any{ehr, micros(now), e.db.lease.Microseconds()}
+	args := []any{ehr, micros(now), e.db.lease.Microseconds(), sinceMicros(since)}
 	for _, k := range kinds {
 		args = append(args, string(k))
 	}

@@ -68,7 +68,7 @@ type engine interface {
 	// lost says whether the connection is gone, so that a batch that has not tried to commit may run on another.
 	lost(err error) bool
 	// claim is Store.Claim for kinds that may be claimed.
-	claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now time.Time) ([]connector.Lane, error)
+	claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error)
 	// notify tells other processes, after a commit, that lanes of these EHRs were touched.
 	notify(ehrs []string)
 	close() error

@@ -173,7 +173,7 @@ func (e *lite) lost(error) bool       { return false }
 func (e *lite) notify([]string)       {} // there is one process
 
 // claim runs among the updates, so it shares their commits.
-func (e *lite) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now time.Time) ([]connector.Lane, error) {
+func (e *lite) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error) {
 	var out []connector.Lane
 	err := e.db.Update(ctx, "claim/"+ehr, func(ct connector.Tx) error {
 		out = nil
@@ -185,7 +185,7 @@ func (e *lite) claim(ctx context.Context, ehr string, kinds []connector.LaneKind
 		if err := t.exec(laneExpire, micros(now), ehr); err != nil {
 			return err
 		}
-		args := []any{ehr, micros(now), nil}
+		args := []any{ehr, micros(now), nil, sinceMicros(since)}
 		for _, k := range kinds {
 			args = append(args, string(k))
 		}
