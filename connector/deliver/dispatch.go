@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 var (
@@ -17,8 +18,8 @@ var (
 const (
 	sendWorkers  = 8
 	mediaWorkers = 2
-	// recheck bounds how long a dispatcher sleeps without a wake-up, so that a lane whose wake-up was lost with another
-	// replica is still found.
+	// recheck, or a lease where that is shorter, bounds how long a dispatcher sleeps without a wake-up: a lane whose
+	// wake-up was lost with another replica, or whose worker was killed, rings no bell.
 	recheck = 30 * time.Second
 )
 
@@ -90,6 +91,9 @@ func (e *Engine) claim(ctx context.Context, c *conn, kinds []connector.LaneKind,
 	if err != nil && !errors.Is(err, context.Canceled) {
 		e.log.Error("lanes could not be claimed; trying again", "ehr", c.Name, "error", err)
 	}
+	if len(lanes) > 0 {
+		crash.At(crash.DeliverAfterClaim)
+	}
 	return lanes
 }
 
@@ -99,7 +103,7 @@ func (e *Engine) idleFor(ctx context.Context, c *conn, kinds []connector.LaneKin
 		return recheck // a worker coming free wakes it
 	}
 	now := e.clock.Now()
-	wait := recheck
+	wait := min(recheck, e.store.Lease())
 	due, ok, err := e.store.NextDue(ctx, c.ID, kinds)
 	switch {
 	case err != nil:
