@@ -317,6 +317,10 @@ func (d *drainer) commitAttempt(ctx context.Context, i *connector.Item, rows []c
 	})
 	a := &connector.Attempt{ID: connector.NewID(now), EHR: d.c.ID, Thread: d.thread.ID, Write: w.ID, No: w.Attempts,
 		Fence: d.lane.Fence, StartedAt: now}
+	if w.Write.Update != nil { // each attempt patches the EHR's own bytes anew: these are this one's
+		sent := w.Write
+		a.Sent = &sent
+	}
 	d.storeAttempt(a)
 	crash.At(crash.DeliverBeforeAttempt)
 	if err := d.flush(ctx); err != nil {
