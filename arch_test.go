@@ -65,6 +65,7 @@ var rooms = map[string][]string{
 
 	"cmd/prove":        {"cmd/prove/..."},
 	"cmd/prove/figure": {},
+	"cmd/prove/sim":    {"connector/...", "adapters/...", "fhir/...", "cmd/prove/figure"},
 }
 
 // modules says which packages may import a third-party module. A module that is not here may be imported by none.
