@@ -153,6 +153,9 @@ func (j *judge) once(l ehr.Entry) {
 			continue
 		}
 		j.created[k] = l.Type + "/" + l.ID
+		if id.System == base+"/"+channel+"/message" {
+			j.places[id.Value] = l.Seq
+		}
 	}
 }
 
@@ -168,7 +171,8 @@ func (j *judge) entry(l ehr.Entry, raw []byte) {
 	}
 	v := e.value()
 	if v == "" {
-		return // a header
+		j.header(l, e)
+		return
 	}
 	if strings.HasSuffix(v, "/not-delivered") {
 		return
@@ -178,7 +182,9 @@ func (j *judge) entry(l ehr.Entry, raw []byte) {
 		j.failLocked("the chart has %s, which nobody said", v)
 		return
 	}
-	if e.Subject.Reference != "Patient/"+patientID(want.patient) {
+	if m := want.message; m != nil && m.thread.mistaken {
+		j.failLocked("%s is on a chart and names somebody by another's record number", v)
+	} else if e.Subject.Reference != "Patient/"+patientID(want.patient) {
 		j.failLocked("%s is on the chart of %s and is about %s", v, e.Subject.Reference, patientID(want.patient))
 	}
 	if !e.shows([]byte(want.text)) {
@@ -189,6 +195,39 @@ func (j *judge) entry(l ehr.Entry, raw []byte) {
 	}
 	if l.Version == 1 && want.message != nil {
 		j.order(want, v)
+	}
+}
+
+// header holds a thread's header to its patient.
+func (j *judge) header(l ehr.Entry, e entry) {
+	for _, id := range e.Identifier {
+		for _, t := range j.w.script.threads {
+			if id.System == base+"/"+channel+"/thread" && id.Value == t.id && (t.mistaken || e.Subject.Reference != "Patient/"+patientID(t.patient)) {
+				j.failLocked("the header of %s is on the chart of %s", t.id, e.Subject.Reference)
+			}
+		}
+	}
+}
+
+// gap holds a first version to having waited for an earlier one that may still come. What is urgent does not wait.
+func (j *judge) gap(m *said, v string) {
+	t := m.thread
+	if !t.numbered || t.urgent {
+		return
+	}
+	passed, missing := 0, 0
+	for _, other := range t.messages {
+		if i, ok := j.itemOf(other); ok && i.State.Done() {
+			passed = max(passed, other.sequence)
+		}
+	}
+	for _, other := range t.messages {
+		if got := j.told[t.id+"/"+other.id]; other.sequence > passed && other.sequence < m.sequence && (got == nil || got.first.IsZero()) {
+			missing = other.sequence
+		}
+	}
+	if waited := clock.System.Now().Sub(j.told[t.id+"/"+m.id].first); missing > 0 && waited < time.Minute {
+		j.failLocked("%s was filed %s after it came, and number %d had not come", v, waited, missing)
 	}
 }
 
@@ -205,6 +244,7 @@ func (j *judge) order(want wanted, v string) {
 		}
 		return
 	}
+	j.gap(m, v)
 	for _, other := range m.thread.messages {
 		t := j.told[m.thread.id+"/"+other.id]
 		if !other.before(m) || t == nil || t.first.IsZero() || j.entryOf(m.thread.id+"/"+other.id) != "" {

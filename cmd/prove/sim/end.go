@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,8 +120,34 @@ func (j *judge) end() {
 			}
 		}
 	}
+	for _, t := range j.w.script.threads {
+		j.inOrder(t)
+	}
 	for client, r := range j.composed {
 		j.endOfReply(client, r)
+	}
+}
+
+// inOrder holds the first versions of a thread to its order, those marked late apart.
+func (j *judge) inOrder(t *talk) {
+	type placed struct {
+		m  *said
+		at int
+	}
+	var all []placed
+	for _, m := range t.messages {
+		if at, ok := j.places[t.id+"/"+m.id]; ok {
+			all = append(all, placed{m, at})
+		}
+	}
+	slices.SortFunc(all, func(a, b placed) int { return a.at - b.at })
+	for n, a := range all {
+		for _, earlier := range all[:n] {
+			if i, ok := j.itemOf(a.m); a.m.before(earlier.m) && ok && !i.Late {
+				j.failLocked("%s/%s is on the chart after %s and is not marked late", t.id, a.m.id, earlier.m.id)
+				break
+			}
+		}
 	}
 }
 
@@ -128,7 +155,7 @@ func (j *judge) end() {
 func (j *judge) mayWait(i connector.Item) bool {
 	ext := j.w.threadExt(i.Thread)
 	for _, t := range j.w.script.threads {
-		if _, gone := j.gone[t.patient]; gone && t.id == ext {
+		if _, gone := j.gone[t.patient]; t.id == ext && (gone || t.mistaken || t.turns > 0) {
 			return true
 		}
 	}
@@ -153,7 +180,7 @@ func (w *world) parkedOf(thread string) (out []connector.Item) {
 // endOf holds a message that was acknowledged to its place: on the chart, with a person, or left out.
 func (j *judge) endOf(t *told) {
 	m := t.said
-	if _, gone := j.gone[m.thread.patient]; gone {
+	if _, gone := j.gone[m.thread.patient]; gone || m.thread.mistaken || m.thread.turns > 0 {
 		return
 	}
 	for rev := range t.revisions {
@@ -233,7 +260,7 @@ func (m *said) last() string {
 
 // endOfReply holds a message written here to having been sent once and being on the chart once.
 func (j *judge) endOfReply(client string, r *reply) {
-	if _, gone := j.gone[r.patient]; gone {
+	if _, gone := j.gone[r.patient]; gone || (r.thread != nil && (r.thread.mistaken || r.thread.turns > 0)) {
 		return
 	}
 	taken := 0

@@ -22,6 +22,7 @@ type fault struct {
 	reply      time.Duration
 	after      time.Duration // Retry-After
 	httpDate   bool
+	changed    bool // the answer shows something else than was written
 }
 
 var writeFaults = []weighted{{20, "refuse"}, {10, "reset"}, {30, "commit-reset"}, {20, "commit-hang"}, {10, "hang"}, {20, "slow"},
@@ -119,9 +120,9 @@ func (w *world) distort(f *far, got answer) answer {
 		got.body = got.body[:len(got.body)/2]
 		return got
 	case "wrong-subject":
-		return replaced(got, `"Patient/pat-`, `"Patient/someone-else-`)
+		return f.replace(got, `"reference":"Patient/pat-`, `"reference":"Patient/someone-else-`)
 	case "altered":
-		return replaced(got, `"contentString":"`, `"contentString":"altered `)
+		return f.replace(got, `"contentString":"`, `"contentString":"altered `)
 	default:
 		status, err := strconv.Atoi(what)
 		if err != nil {
@@ -133,8 +134,9 @@ func (w *world) distort(f *far, got answer) answer {
 
 var outcome = []byte(`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"transient"}]}`)
 
-// replaced changes what an answer shows, where it shows it.
-func replaced(got answer, from, to string) answer {
+// replace changes what an answer shows, where it shows it.
+func (f *far) replace(got answer, from, to string) answer {
+	f.fault.changed = bytes.Contains(got.body, []byte(from))
 	got.body = bytes.ReplaceAll(got.body, []byte(from), []byte(to))
 	return got
 }

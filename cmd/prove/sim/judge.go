@@ -40,7 +40,11 @@ type judge struct {
 	released map[string]bool      // items a person took off the list
 	commits  int
 	stats    map[string]int
-	gone     map[int]time.Time // patients whose record was merged away
+	places   map[string]int              // identity of a message → which of all entries was created with it
+	turned   map[string]time.Time        // thread → since when it names two patients
+	mustPark map[string]connector.Reason // item → why a person has to see it
+	names    map[string]string           // thread → the record number its first event named
+	gone     map[int]time.Time           // patients whose record was merged away
 }
 
 // told is what was acknowledged of a message.
@@ -53,13 +57,15 @@ type told struct {
 
 // written is a write row as the commits told it, and the requests made with it.
 type written struct {
-	row     connector.WriteRow
-	seq     int64
-	fence   int64
-	sends   int
-	open    bool      // the last request's outcome is not known
-	openAt  time.Time // commit of that attempt
-	lastFor string
+	row      connector.WriteRow
+	seq      int64
+	fence    int64
+	sends    int
+	attempts int
+	at       time.Time // commit of the newest attempt
+	open     bool      // the last request's outcome is not known
+	openAt   time.Time // commit of that attempt
+	lastFor  string
 }
 
 // sending is one request that left.
@@ -78,7 +84,8 @@ type handover struct {
 func newJudge(w *world) *judge {
 	return &judge{w: w, told: map[string]*told{}, composed: map[string]*reply{}, wrote: map[string]*written{}, byBytes: map[string][]*written{},
 		audits: map[string]bool{}, items: map[string]connector.Item{}, itemSeq: map[string]int64{}, since: map[string]time.Time{}, fences: map[string]int64{},
-		searched: map[string]time.Time{}, created: map[string]string{}, sent: map[string]*handover{}, released: map[string]bool{}, stats: map[string]int{}}
+		searched: map[string]time.Time{}, created: map[string]string{}, sent: map[string]*handover{}, released: map[string]bool{}, stats: map[string]int{}, places: map[string]int{},
+		turned: map[string]time.Time{}, mustPark: map[string]connector.Reason{}}
 }
 
 func (j *judge) note(format string, args ...any) {
@@ -144,6 +151,9 @@ func (j *judge) acked(p *process, ev connector.Event, repeat, conflict bool) {
 		t = &told{said: m, revisions: map[int]time.Time{}}
 		j.told[thread+"/"+key] = t
 	}
+	if m.thread.turns > 0 && ev.Patient != nil && (t.first.IsZero() || !repeat) {
+		j.turn(m.thread, ev)
+	}
 	switch ev.Type {
 	case connector.MessageCreated:
 		if t.first.IsZero() {
@@ -156,6 +166,20 @@ func (j *judge) acked(p *process, ev connector.Event, repeat, conflict bool) {
 		}
 	case connector.MessageRetracted:
 		t.retracted = true
+	}
+}
+
+// turn notes from when a thread names two patients: only a person may say whose it is.
+func (j *judge) turn(t *talk, ev connector.Event) {
+	if j.names == nil {
+		j.names = map[string]string{}
+	}
+	value := ev.Patient.Identifiers[0].Value
+	first := j.names[t.id]
+	if first == "" {
+		j.names[t.id] = value
+	} else if first != value && j.turned[t.id].IsZero() {
+		j.turned[t.id] = clock.System.Now()
 	}
 }
 
@@ -217,6 +241,9 @@ func (j *judge) commitWrite(row connector.WriteRow, seq int64) {
 	j.noteLocked("commit write %s %s attempts=%d %s %s", row.State, row.Key, row.Attempts, row.Write.Method, row.Write.URL)
 	w.row = row
 	if row.State == connector.WriteAttempted {
+		if row.Attempts > w.attempts {
+			w.attempts, w.at = row.Attempts, clock.System.Now()
+		}
 		k := bytesKey(row.Write.Method, row.Write.URL, row.Write.Body)
 		if w.lastFor != k {
 			w.lastFor = k
@@ -252,12 +279,31 @@ func (j *judge) commitItem(i connector.Item, n *noted) {
 			j.failLocked("%s %s is parked by a fault of ours: %s", i.Kind, i.MsgKey, i.Detail.Text)
 		}
 	}
+	j.doubts(i)
 	filed := i.State == connector.Filed && was.State != connector.Filed
 	if filed && (i.Lane == connector.LaneChart || i.Lane == connector.LaneRequest) && !n.audited("file", i.ID) {
 		j.failLocked("%s %s was filed and its commit has no audit row", i.Kind, i.MsgKey)
 	}
 	if filed && i.Lane == connector.LaneSend && len(n.audits) == 0 && was.State == connector.Filing && j.w.db != nil && !j.echoed(i) {
 		j.failLocked("a message was sent and its commit has no audit row")
+	}
+}
+
+// doubts holds an item to being seen by a person where the chart showed something else than was sent, and to the horizon
+// before it is given up.
+func (j *judge) doubts(i connector.Item) {
+	must := j.mustPark[i.ID]
+	switch {
+	case i.State == connector.Parked && i.Reason == connector.RetriesExhausted && clock.System.Now().Sub(i.CommittedAt) < 72*time.Hour-time.Minute && i.Lane != connector.LaneSend:
+		j.failLocked("%s %s was given up %s after it came", i.Kind, i.MsgKey, clock.System.Now().Sub(i.CommittedAt))
+	case must == "":
+	case i.State == connector.Parked:
+		delete(j.mustPark, i.ID)
+		if must == connector.WrongSubject && j.paused.IsZero() {
+			j.failLocked("the EHR showed another patient than was written to, and the connection was not stopped")
+		}
+	case i.State == connector.Filed:
+		j.failLocked("%s %s was filed although the EHR showed something else: %s", i.Kind, i.MsgKey, must)
 	}
 }
 
@@ -335,11 +381,36 @@ func (j *judge) attempted(s *sending, req *http.Request, body []byte, now time.T
 			j.failLocked("%s was written again and nobody had looked for it since its last attempt settled", w.row.Key)
 		}
 	}
-	w.open, w.openAt = true, w.row.AttemptedAt
+	w.open, w.openAt = true, w.at
+	j.addressed(w, now)
+}
+
+// addressed holds a request to the patient it may be about.
+func (j *judge) addressed(w *written, now time.Time) {
+	if w.row.Write.Type == "Patient" || w.row.Write.Update != nil {
+		return
+	}
+	ext := j.w.threadExt(w.row.Thread)
+	if since, ok := j.turned[ext]; ok && now.Sub(since) > patience+j.w.script.deadline {
+		j.failLocked("%s was written %s after its thread had named a second patient", w.row.Key, now.Sub(since))
+	}
+	for n, since := range j.gone {
+		if w.row.Write.Expect.Subject == "Patient/"+patientID(n) && now.Sub(since) > 5*time.Minute+patience {
+			j.failLocked("%s was written to a record that had been merged away for %s", w.row.Key, now.Sub(since))
+		}
+	}
+}
+
+// distrusts notes what an answer showed that a person has to see.
+func (j *judge) distrusts(s *sending, f fault, resp *http.Response) {
+	reasons := map[string]connector.Reason{"commit-altered": connector.ContentAltered, "commit-wrong-subject": connector.WrongSubject}
+	if r := reasons[f.what]; r != "" && f.changed && resp.StatusCode < 300 && s.w != nil {
+		j.mustPark[s.w.row.Item] = r
+	}
 }
 
 // answered takes what a request came to, as the process heard it.
-func (j *judge) answered(p *process, s *sending, req *http.Request, resp *http.Response, err error) {
+func (j *judge) answered(p *process, s *sending, req *http.Request, f *fault, resp *http.Response, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if s == nil {
@@ -374,6 +445,7 @@ func (j *judge) answered(p *process, s *sending, req *http.Request, resp *http.R
 	if s.w == nil {
 		return
 	}
+	j.distrusts(s, *f, resp)
 	switch c := resp.StatusCode; {
 	case c == http.StatusUnauthorized: // the same attempt may ask once more with a new token
 		s.w.sends--

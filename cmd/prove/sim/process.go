@@ -31,11 +31,11 @@ type process struct {
 	over   chan struct{} // closed when the engine has ended
 	dead   chan struct{}
 	killed atomic.Bool
+	clock  *clock.Steady
 
-	mu     sync.Mutex
-	thaw   chan struct{} // nil: not frozen
-	asked  time.Time     // the EHR asked for no request before
-	claims map[string]int64
+	mu    sync.Mutex
+	thaw  chan struct{} // nil: not frozen
+	asked time.Time     // the EHR asked for no request before
 }
 
 var errDead = errors.New("the process is gone")
@@ -76,6 +76,9 @@ func (p *process) unfreeze() {
 	}
 }
 
+// doomed makes the process do nothing more from this moment on; kill follows.
+func (p *process) doomed() { p.killed.Store(true) }
+
 // kill ends the process as SIGKILL does: nothing it would have done next happens. It returns when its goroutines have
 // noticed.
 func (p *process) kill() {
@@ -85,25 +88,36 @@ func (p *process) kill() {
 	<-p.over
 }
 
-// start wires a process as cmd/app does, on the world's store and wires.
+// start wires a process as cmd/app does, on the world's store and wires, unless the slot is taken.
 func (w *world) start(slot int) {
+	if w.wallOff() != 0 { // it would refuse to start, until somebody has set the clock right
+		w.until(w.since() + time.Hour)
+	}
+	w.mu.Lock()
+	if w.running[slot] != nil {
+		w.mu.Unlock()
+		return
+	}
 	w.births++
-	p := &process{w: w, n: w.births, slot: slot, over: make(chan struct{}), dead: make(chan struct{}), claims: map[string]int64{}}
+	p := &process{w: w, n: w.births, slot: slot, over: make(chan struct{}), dead: make(chan struct{})}
+	w.running[slot] = p
+	w.mu.Unlock()
+	p.clock = clock.SteadyOn(func() time.Time { return clock.System.Now().Round(0).Add(w.wallOff()) }, w.since)
 	st := &gate{Store: w.db, p: p}
-	now := clock.System.Now
+	now := p.clock.Now
 	hc := &http.Client{Transport: &ehrWire{p: p}}
 	s := w.script
 	adapter := ehrfhir.New(ehrfhir.Options{Name: "mercy", BaseURL: ehrBase, Base: base, HTTP: hc, Now: now, Deadline: s.deadline,
 		Policy: filing.Policy{Organization: "Organization/clinic", NoteType: r4.NewCoding(r4.SystemLOINC, "34748-4", ""),
 			DocStatus: r4.DocFinal, CreateProxies: true, Internal: true, InlineBytes: 5 << 20}})
-	line, err := webhook.New(webhook.Options{Name: channel, Secrets: []string{secret}, Now: now, HTTP: &http.Client{Transport: &platformWire{p: p}},
+	line, err := webhook.New(webhook.Options{Name: channel, Secrets: []string{secret}, Now: clock.System.Now, HTTP: &http.Client{Transport: &platformWire{p: p}},
 		SendURL: platformBase + "/messages", SendIdempotent: s.idempotent, MediaOrigins: []string{platformBase}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	p.wire, p.in = line, ingest.New(st, now)
 	p.ch = ingest.Channel{Name: channel, EHR: ehrID, DefaultPool: "nurses", Consent: "assumed", Receipts: "delivered"}
-	e, err := deliver.New(deliver.Options{Store: st, Clock: clock.System,
+	e, err := deliver.New(deliver.Options{Store: st, Clock: p.clock,
 		Connections: []deliver.Connection{{ID: ehrID, Name: "mercy", EHR: adapter, Base: base, Mode: "live", Concurrent: s.concurrent,
 			PerSecond: s.perSecond, Deadline: s.deadline, SearchLag: s.lag, NotBefore: 24 * time.Hour}},
 		Lines: []deliver.Line{{Name: channel, EHR: ehrID, Channel: line, Receipts: "delivered", SendIdempotent: s.idempotent, DefaultPool: "nurses",
@@ -119,9 +133,6 @@ func (w *world) start(slot int) {
 			w.judge.fail("the engine ended: %v", err)
 		}
 	}()
-	w.mu.Lock()
-	w.running[slot] = p
-	w.mu.Unlock()
 	w.judge.note("process %d starts in slot %d", p.n, slot)
 }
 
@@ -140,6 +151,7 @@ func (g *gate) Update(ctx context.Context, shard string, fn func(connector.Tx) e
 	}
 	// A commit that has begun ends, whatever becomes of the process: the database does not know.
 	err := g.p.w.update(context.WithoutCancel(ctx), shard, fn)
+	g.p.w.ambush(g.p, "commit", shard)
 	if gone := g.p.pass(); gone != nil {
 		return errors.Join(connector.ErrStore, gone)
 	}

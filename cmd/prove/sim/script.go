@@ -28,6 +28,8 @@ type script struct {
 	concurrent int
 	perSecond  float64
 	idempotent bool // the platform takes one client_message_id once, and the channel says so
+	deaf       bool // the EHR's searches by identifier find nothing: only a list by patient and date shows an entry
+	ambush     float64
 }
 
 // weather is how badly the EHR and the platform behave.
@@ -50,7 +52,7 @@ type act struct {
 func newScript(seed uint64) *script {
 	s := &script{seed: seed, dice: dice(seed)}
 	r := s.dice.of("script")
-	s.kind = pick(r, []weighted{{35, "full"}, {35, "searchOnly"}, {10, "lagging"}, {10, "blind"}, {10, "note"}})
+	s.kind = pick(r, []weighted{{30, "full"}, {35, "searchOnly"}, {10, "lagging"}, {8, "deaf"}, {7, "blind"}, {10, "note"}})
 	s.lag = time.Duration(0)
 	switch s.kind {
 	case "full":
@@ -62,6 +64,9 @@ func newScript(seed uint64) *script {
 		s.traits = ehr.Full()
 		s.traits.LagIfNoneExist = true
 		s.lag = between(r, time.Second, 30*time.Second)
+	case "deaf":
+		s.traits, s.deaf = ehr.SearchOnly(), true
+		s.lag = between(r, 0, 10*time.Second)
 	case "blind":
 		s.traits = ehr.Blind()
 	case "note":
@@ -74,7 +79,8 @@ func newScript(seed uint64) *script {
 	s.traits.SearchLag = s.lag
 	s.span = []time.Duration{10 * time.Minute, time.Hour, 26 * time.Hour, 26 * time.Hour, 30 * time.Hour}[r.IntN(5)]
 	s.weather = []weather{{}, {.03, .02, .05}, {.10, .05, .10}, {.10, .05, .10}, {.30, .15, .30}}[r.IntN(5)]
-	s.replicas = []int{1, 1, 1, 2, 3}[r.IntN(5)]
+	s.replicas = []int{1, 1, 2, 2, 3}[r.IntN(5)]
+	s.ambush = []float64{0, .01, .02, .05}[r.IntN(4)]
 	s.lease = []time.Duration{2 * time.Second, 30 * time.Second}[r.IntN(2)]
 	s.deadline = []time.Duration{5 * time.Second, 30 * time.Second}[r.IntN(2)]
 	s.concurrent = 1 + r.IntN(8)
@@ -114,6 +120,7 @@ func (s *script) trouble(r *rand.Rand) {
 	add("pause", []int{0, 0, 0, 1}[r.IntN(4)], time.Minute, 2*time.Hour)
 	add("merge", []int{0, 0, 0, 0, 1}[r.IntN(5)], 0, 0)
 	add("operator", []int{0, 1, 2, 4}[r.IntN(4)], 0, 0)
+	add("jump", []int{0, 0, 0, 1}[r.IntN(4)], time.Minute, time.Hour)
 	// Killing and freezing where there is most to lose: just when events come in.
 	for i := range s.acts {
 		a := &s.acts[i]

@@ -29,12 +29,15 @@ type talk struct {
 	urgent   bool
 	proxy    bool
 	messages []*said
+	mistaken bool // it names somebody by another's record number: nothing of it may reach a chart
+	turns    int  // from this message on it names somebody else; 0 never
 }
 
 // said is one message with every revision of its words.
 type said struct {
 	thread    *talk
 	id        string
+	number    int // from 1
 	sequence  int
 	sent      time.Duration
 	toPatient bool
@@ -83,7 +86,11 @@ func (s *script) talk(r *rand.Rand) {
 	}
 	numbered := r.IntN(5) > 0
 	for i := range n {
-		t := &talk{id: fmt.Sprintf("t-%d", i+1), patient: r.IntN(max(1, n*2/3)), numbered: numbered, urgent: r.IntN(10) == 0, proxy: r.IntN(8) == 0}
+		t := &talk{id: fmt.Sprintf("t-%d", i+1), patient: r.IntN(max(1, n*2/3)), numbered: numbered, urgent: r.IntN(10) == 0, proxy: r.IntN(8) == 0,
+			mistaken: r.IntN(25) == 0}
+		if r.IntN(30) == 0 {
+			t.turns = 2
+		}
 		s.threads = append(s.threads, t)
 		s.thread(r, t)
 	}
@@ -102,7 +109,7 @@ func (s *script) talk(r *rand.Rand) {
 func (s *script) thread(r *rand.Rand, t *talk) {
 	at := between(r, 0, s.span/2)
 	for i := range 1 + r.IntN(7) {
-		m := &said{thread: t, id: fmt.Sprintf("m-%d", i+1), sent: at, toPatient: i%2 == 1}
+		m := &said{thread: t, id: fmt.Sprintf("m-%d", i+1), number: i + 1, sent: at, toPatient: i%2 == 1}
 		if t.numbered {
 			m.sequence = i + 1
 		}
@@ -194,7 +201,14 @@ func (s *script) created(t *talk, m *said, first bool) object {
 		message["attachments"] = []any{object{"id": "a-1", "filename": "note.txt", "content_type": "text/plain", "data": base64.StdEncoding.EncodeToString(m.file)}}
 	}
 	data := object{"thread": object{"id": t.id, "subject": "About " + t.id, "topic": "clinical"}, "message": message}
-	if first || m.sequence == 0 { // what comes first must name the patient: events may come in any order
+	switch {
+	case t.turns > 0 && m.number >= t.turns:
+		data["patient"] = patientOf(t.patient + 17)
+	case t.mistaken:
+		p := patientOf(t.patient)
+		p["identifiers"] = patientOf(t.patient + 17)["identifiers"]
+		data["patient"] = p
+	case first || m.sequence == 0: // events may come in any order
 		data["patient"] = patientOf(t.patient)
 	}
 	return data

@@ -156,18 +156,37 @@ func (e *ehrWire) RoundTrip(req *http.Request) (*http.Response, error) {
 	write := isWrite(req)
 	name := w.judge.nameOf(req, body)
 	f := &far{p: e.p, req: req, body: body, fault: w.ehrFault(write, name)}
+	if write {
+		w.ambush(e.p, "before", name)
+	}
 	var sent *sending
 	f.serve = func(r *http.Request) answer {
+		if w.script.deaf && deafTo(r, body) {
+			return answer{status: http.StatusOK, header: http.Header{"Content-Type": {"application/fhir+json"}}, body: nothing}
+		}
 		got := handle(w.ehr, r, body)
 		if write {
 			w.judge.chartChanged()
 		}
 		return got
 	}
-	f.leaves = func() { sent = w.judge.leaves(e.p, req, body, write, name, f.fault) }
+	f.leaves = func() {
+		sent = w.judge.leaves(e.p, req, body, write, name, f.fault)
+		if write {
+			w.ambush(e.p, "left", name)
+		}
+	}
 	resp, err := f.trip()
-	w.judge.answered(e.p, sent, req, resp, err)
+	w.judge.answered(e.p, sent, req, &f.fault, resp, err)
 	return resp, err
+}
+
+var nothing = []byte(`{"resourceType":"Bundle","type":"searchset","total":0}`)
+
+// deafTo says whether a search asks for what we wrote by identifier.
+func deafTo(r *http.Request, body []byte) bool {
+	asked := bytes.Contains(body, []byte("identifier=")) || strings.Contains(r.URL.RawQuery, "identifier=")
+	return asked && (strings.Contains(r.URL.Path, "/Communication") || strings.Contains(r.URL.Path, "/DocumentReference"))
 }
 
 // isWrite says whether a request toward the EHR may change the chart.

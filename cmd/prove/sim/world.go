@@ -38,6 +38,7 @@ type world struct {
 	mu      sync.Mutex
 	running []*process // by slot; nil is down
 	births  int
+	off     time.Duration // of the machines' wall clocks
 	counts  map[string]int
 	exts    map[string]string // our thread id → the platform's
 }
@@ -195,29 +196,19 @@ func (w *world) someone(name ...any) *process {
 func (w *world) act(a act) {
 	switch a.what {
 	case "kill":
-		w.mu.Lock()
-		p := w.running[a.on]
-		w.running[a.on] = nil
-		w.mu.Unlock()
-		if p == nil {
-			return // it is down already
+		if p := w.at(a.on); p != nil {
+			w.kill(p, a.for_)
 		}
-		w.judge.note("process %d is killed", p.n)
-		p.kill()
-		w.until(a.at + a.for_)
-		w.start(a.on)
 	case "freeze":
-		w.mu.Lock()
-		p := w.running[a.on]
-		w.mu.Unlock()
-		if p == nil {
-			return
+		if p := w.at(a.on); p != nil {
+			w.freeze(p, a.for_)
 		}
-		w.judge.note("process %d freezes for %s", p.n, a.for_)
-		p.freeze()
+	case "jump":
+		by := []time.Duration{time.Hour, -time.Hour, 24 * time.Hour, -24 * time.Hour, 87660 * time.Hour}[w.script.dice.of("jump", a.at).IntN(5)]
+		w.judge.note("the wall clocks jump by %s", by)
+		w.jump(by)
 		w.until(a.at + a.for_)
-		p.unfreeze()
-		w.judge.note("process %d thaws", p.n)
+		w.jump(0)
 	case "pause":
 		w.pause(connector.EHRPaused)
 		w.until(a.at + a.for_)
@@ -278,12 +269,11 @@ func (w *world) parked() (out []connector.Item) {
 func (w *world) settle() {
 	w.calm.Store(true)
 	w.judge.note("calm")
-	for slot, p := range w.running {
-		if p == nil {
-			w.start(slot)
-		} else {
-			p.unfreeze()
-		}
+	for slot := range w.running {
+		w.start(slot)
+	}
+	for _, p := range w.up() {
+		p.unfreeze()
 	}
 	for range calmRounds {
 		w.operate(true)
