@@ -70,6 +70,7 @@ var rooms = map[string][]string{
 	"cmd/prove/faults": {"connector/clock", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/..."},
 	"cmd/prove/figure": {"connector/clock"},
 	"cmd/prove/rig":    {"connector", "connector/clock", "connector/seal", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/figure"},
+	"cmd/prove/sim":    {"connector/...", "adapters/...", "fhir/...", "cmd/prove/figure"},
 }
 
 // modules says which packages may import a third-party module. A module that is not here may be imported by none.
