@@ -97,6 +97,9 @@ func (db *DB) Claim(ctx context.Context, ehr string, kinds []connector.LaneKind,
 	if limit <= 0 || len(kinds) == 0 {
 		return nil, nil
 	}
+	if err := db.up(); err != nil {
+		return nil, err
+	}
 	limit = min(limit, maxClaim)
 	return db.eng.claim(ctx, ehr, kinds, limit, now)
 }

@@ -170,7 +170,11 @@ func (e *lite) view(ctx context.Context) (conn, error) {
 
 func (e *lite) again(error, int) bool { return false } // there is one writer
 func (e *lite) lost(error) bool       { return false }
-func (e *lite) notify([]string)       {} // there is one process
+func (e *lite) silent(error) bool     { return false } // a file always answers
+func (e *lite) answers(context.Context) error {
+	return nil
+}
+func (e *lite) notify([]string) {} // there is one process
 
 // claim runs among the updates, so it shares their commits.
 func (e *lite) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now time.Time) ([]connector.Lane, error) {

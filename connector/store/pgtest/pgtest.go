@@ -48,10 +48,12 @@ type cluster struct {
 	last   atomic.Int64
 	synced sync.Once
 	alive  *os.File // closed by the end of the process, which ends the cluster
+
+	command func(name string, args ...string) *exec.Cmd // of Postgres, as the user the server runs as
 }
 
 // shared starts the cluster at the first call.
-var shared = sync.OnceValues(start)
+var shared = sync.OnceValues(func() (*cluster, error) { return start(tempRoot()) })
 
 func (c *cluster) url(database string) string {
 	return "postgres://postgres@/" + database + "?host=" + url.QueryEscape(c.dir)
@@ -84,7 +86,7 @@ log_min_messages = warning
 // watch ends the cluster when its standard input does: when the test process is gone, even by SIGKILL.
 const watch = `read gone; "$1/pg_ctl" stop -m immediate -w -D "$2/data" >/dev/null 2>&1; rm -rf "$2"`
 
-func start() (*cluster, error) {
+func start(within string) (*cluster, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -93,7 +95,7 @@ func start() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(tempRoot(), "cwpg")
+	dir, err := os.MkdirTemp(within, "cwpg")
 	if err != nil {
 		return nil, err
 	}
@@ -134,13 +136,23 @@ func start() (*cluster, error) {
 	if err != nil {
 		return nil, errors.Join(err, alive.Close())
 	}
-	log := filepath.Join(dir, "log")
-	ctl := command(filepath.Join(bin, "pg_ctl"), "start", "-w", "-D", data, "-l", log)
-	if err := ctl.Run(); err != nil {
-		said, _ := os.ReadFile(log)
-		return nil, errors.Join(fmt.Errorf("pg_ctl start: %w\n%s", err, said), alive.Close())
+	c := &cluster{dir: dir, alive: alive, command: func(name string, args ...string) *exec.Cmd {
+		return command(filepath.Join(bin, name), args...)
+	}}
+	if err := c.up(); err != nil {
+		return nil, errors.Join(err, alive.Close())
 	}
-	return &cluster{dir: dir, alive: alive}, nil
+	return c, nil
+}
+
+// up starts the server of the cluster.
+func (c *cluster) up() error {
+	log := filepath.Join(c.dir, "log")
+	if err := c.command("pg_ctl", "start", "-w", "-D", filepath.Join(c.dir, "data"), "-l", log).Run(); err != nil {
+		said, _ := os.ReadFile(log)
+		return fmt.Errorf("pg_ctl start: %w\n%s", err, said)
+	}
+	return nil
 }
 
 // tempRoot is the temporary folder, or /tmp where the socket's path would be longer than a socket's may be.
