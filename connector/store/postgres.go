@@ -115,11 +115,8 @@ func (e *postgres) lost(err error) bool {
 // silent says whether an error shows a server that does not answer, rather than one that answers with an error.
 func (e *postgres) silent(err error) bool {
 	var p *pgconn.PgError
-	if errors.As(err, &p) {
-		return goingDown(p)
-	}
 	var c *pgconn.ConnectError
-	return errors.As(err, &c) || errors.Is(err, context.DeadlineExceeded)
+	return !errors.As(err, &p) && (errors.As(err, &c) || errors.Is(err, context.DeadlineExceeded))
 }
 
 // answers asks the server for something, on a connection that works.
