@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,14 +67,46 @@ func recovers(t *testing.T, db *DB, acked int) {
 	}
 }
 
+// server is a Postgres that a test has to itself.
+type server struct {
+	*pgtest.Cluster
+	t *testing.T
+}
+
+func ownServer(t *testing.T) server {
+	t.Helper()
+	c, err := pgtest.Start(pgtest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server{c, t}
+}
+
+func (s server) done(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s server) stop()   { s.done(s.Down("immediate")) }
+func (s server) start()  { s.done(s.Up()) }
+func (s server) freeze() { s.done(s.Signal(syscall.SIGSTOP)) }
+func (s server) thaw()   { s.done(s.Signal(syscall.SIGCONT)) }
+
 func TestPostgresOutages(t *testing.T) {
-	pg := pgtest.Own(t, "")
+	pg := ownServer(t)
 	for name, outage := range map[string][2]func(){
-		"stopped": {pg.Stop, pg.Start},
-		"frozen":  {pg.Freeze, pg.Thaw},
+		"stopped": {pg.stop, pg.start},
+		"frozen":  {pg.freeze, pg.thaw},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db := mustOpen(t, pg.URL(), Options{})
+			db := mustOpen(t, pg.URL("postgres"), Options{})
 			for n := range 20 {
 				if err := put(db, n); err != nil {
 					t.Fatal(err)
@@ -86,18 +119,18 @@ func TestPostgresOutages(t *testing.T) {
 		})
 	}
 	t.Run("restarted", func(t *testing.T) {
-		db := mustOpen(t, pg.URL(), Options{})
+		db := mustOpen(t, pg.URL("postgres"), Options{})
 		if err := put(db, 0); err != nil {
 			t.Fatal(err)
 		}
-		pg.Stop()
-		pg.Start()
+		pg.stop()
+		pg.start()
 		recovers(t, db, 1)
 	})
 }
 
 func TestAnUnreachablePostgresAtTheStart(t *testing.T) {
-	pg := pgtest.Own(t, "")
+	pg := ownServer(t)
 	refused := func(t *testing.T, url, says string) {
 		t.Helper()
 		began := clock.System.Now()
@@ -110,20 +143,20 @@ func TestAnUnreachablePostgresAtTheStart(t *testing.T) {
 		}
 	}
 	t.Run("no such database", func(t *testing.T) {
-		refused(t, strings.Replace(pg.URL(), "/postgres?", "/nowhere?", 1), "does not exist there; create it")
+		refused(t, strings.Replace(pg.URL("postgres"), "/postgres?", "/nowhere?", 1), "does not exist there; create it")
 	})
 	t.Run("no such role", func(t *testing.T) {
-		refused(t, strings.Replace(pg.URL(), "postgres@", "nobody@", 1), "refuses this user or password")
+		refused(t, strings.Replace(pg.URL("postgres"), "postgres@", "nobody@", 1), "refuses this user or password")
 	})
 	t.Run("frozen", func(t *testing.T) {
-		pg.Freeze()
-		defer pg.Thaw()
-		refused(t, pg.URL(), "cannot be reached; start it")
+		pg.freeze()
+		defer pg.thaw()
+		refused(t, pg.URL("postgres"), "cannot be reached; start it")
 	})
 	t.Run("stopped", func(t *testing.T) {
-		pg.Stop()
-		defer pg.Start()
-		refused(t, pg.URL(), "cannot be reached; start it")
+		pg.stop()
+		defer pg.start()
+		refused(t, pg.URL("postgres"), "cannot be reached; start it")
 	})
 }
 
