@@ -58,5 +58,9 @@ fuzz: ## Each fuzz target for SECONDS_FUZZ seconds.
 		echo "fuzz: $$f in $$p"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(SECONDS_FUZZ)s $$p || exit 1; done; done
 
 .PHONY: bench
-bench: ## Benchmarks of decode, plan, gate, seal and one commit on each store.
+bench: ## What Chartwire costs, in ratios to the least that has to be done. SECONDS=1 is a quick look.
+	@$(GO) run -trimpath ./cmd/prove bench $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only $(ONLY))
+
+.PHONY: microbench
+microbench: ## Benchmarks of decode, plan, gate, seal and one commit on each store.
 	@$(GO) test -run '^$$' -bench 'Decode|Plan|Gate|Seal|Commit|Drain' -benchmem ./adapters/... ./fhir/validate ./connector/...
