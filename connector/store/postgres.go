@@ -31,6 +31,7 @@ type postgres struct {
 	pool   *pgxpool.Pool
 	claims perKinds
 	waker  *waker
+	stats  statistics
 }
 
 func openPostgres(ctx context.Context, db *DB, address string, committers int) (engine, error) {
@@ -56,15 +57,18 @@ func openPostgres(ctx context.Context, db *DB, address string, committers int) (
 	if err != nil {
 		return nil, fmt.Errorf("store: Postgres %s: %w", where, err)
 	}
-	e := &postgres{db: db, pool: pool}
+	e := &postgres{db: db, pool: pool, stats: statistics{wake: make(chan struct{}, 1)}}
 	e.waker = startWaker(e, cfg.ConnConfig)
+	e.waker.done.Go(func() { e.analyzeLoop(e.waker.ctx) })
 	return e, nil
 }
 
 // settings are those of every connection. A commit waits for the disk where the server's setting does not. A statement
 // that waits for another batch's row gives up, long before the server would look for a deadlock: its function then runs in
-// the next batch. And every statement goes by an index, for the statistics of tables that fill and empty are always wrong.
+// the next batch. And every statement goes by an index, for the statistics of tables that fill and empty are always wrong;
+// by the same one for all values, so that it is planned once for each connection.
 const settings = `SELECT set_config('lock_timeout', '100ms', false), set_config('enable_seqscan', 'off', false),
+	set_config('plan_cache_mode', 'force_generic_plan', false),
 	set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
 	CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END`
 
@@ -133,7 +137,10 @@ func goingDown(err *pgconn.PgError) bool {
 
 // notify wakes the other replicas, after the commit: a NOTIFY within it would make all commits of the database queue up
 // behind one lock. One that is lost with a crash costs a wait until the next poll.
-func (e *postgres) notify(ehrs []string) { e.waker.add(ehrs) }
+func (e *postgres) notify(ehrs []string) {
+	e.stats.committed()
+	e.waker.add(ehrs)
+}
 
 var (
 	// pgExpire leaves alone a lane whose holder is renewing its lease right now.
