@@ -64,5 +64,9 @@ sim: ## SEEDS simulated worlds in virtual time, and outages of 72 hours.
 	@set -o pipefail; $(GO) test ./connector/deliver -run Outage -count=1 -timeout 30m -v | grep -E '^ *(figure|FAIL|ok|panic|--- FAIL|.*_test.go)'
 
 .PHONY: bench
-bench: ## Benchmarks of decode, plan, gate, seal and one commit on each store.
+bench: ## What Chartwire costs, in ratios to the least that has to be done. SECONDS=1 is a quick look.
+	@$(GO) run -trimpath ./cmd/prove bench $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only $(ONLY))
+
+.PHONY: microbench
+microbench: ## Benchmarks of decode, plan, gate, seal and one commit on each store.
 	@$(GO) test -run '^$$' -bench 'Decode|Plan|Gate|Seal|Commit|Drain' -benchmem ./adapters/... ./fhir/validate ./connector/...

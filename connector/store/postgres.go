@@ -31,6 +31,7 @@ type postgres struct {
 	pool   *pgxpool.Pool
 	claims perKinds
 	waker  *waker
+	stats  statistics
 }
 
 func openPostgres(ctx context.Context, db *DB, address string, committers int) (engine, error) {
@@ -49,8 +50,9 @@ func openPostgres(ctx context.Context, db *DB, address string, committers int) (
 	if err != nil {
 		return nil, fmt.Errorf("store: Postgres %s: %w", where, err)
 	}
-	e := &postgres{db: db, pool: pool}
+	e := &postgres{db: db, pool: pool, stats: statistics{wake: make(chan struct{}, 1)}}
 	e.waker = startWaker(e, cfg.ConnConfig)
+	e.waker.done.Go(func() { e.analyzeLoop(e.waker.ctx) })
 	return e, nil
 }
 
@@ -133,7 +135,10 @@ func goingDown(err *pgconn.PgError) bool {
 
 // notify wakes the other replicas, after the commit: a NOTIFY within it would make all commits of the database queue up
 // behind one lock. One that is lost with a crash costs a wait until the next poll.
-func (e *postgres) notify(ehrs []string) { e.waker.add(ehrs) }
+func (e *postgres) notify(ehrs []string) {
+	e.stats.committed()
+	e.waker.add(ehrs)
+}
 
 var (
 	// pgExpire leaves alone a lane whose holder is renewing its lease right now.
