@@ -66,8 +66,11 @@ var rooms = map[string][]string{
 	"cmd/chartwire": {"config", "connector/...", "adapters/...", "fhir/...", "cmd/...", "testdata/threads"},
 
 	"cmd/prove":        {"cmd/prove/..."},
+	"cmd/prove/crash":  {"connector/clock", "connector/crash", "adapters/sandbox/...", "cmd/prove/figure", "cmd/prove/rig"},
+	"cmd/prove/faults": {"connector/clock", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/..."},
 	"cmd/prove/figure": {"connector/clock"},
 	"cmd/prove/rig":    {"connector", "connector/clock", "connector/seal", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/figure"},
+	"cmd/prove/sim":    {"connector/...", "adapters/...", "fhir/...", "cmd/prove/figure"},
 }
 
 // modules says which packages may import a third-party module. A module that is not here may be imported by none.
@@ -86,7 +89,6 @@ var modules = map[string][]string{
 	"github.com/tink-crypto/tink-go/v2":                        {"connector/seal"},
 	"github.com/oklog/ulid/v2":                                 {"connector", "connector/audit", "connector/ingest"},
 	"golang.org/x/text":                                        {"connector/deliver", "adapters/sandbox/ehr"},
-	"golang.org/x/time":                                        {"connector/deliver"},
 	"github.com/standard-webhooks/standard-webhooks/libraries": {"adapters/channel/webhook", "adapters/sandbox/platform", "connector/alert"},
 	"github.com/santhosh-tekuri/jsonschema/v6":                 {"adapters/sandbox/contracts"},
 	"github.com/goccy/go-yaml":                                 {"config"},
