@@ -17,8 +17,9 @@ import (
 )
 
 type cli struct {
-	Crash crashCmd `cmd:"" help:"Kill and stop the processes; nothing acknowledged may be lost, nothing doubled."`
-	Table tableCmd `cmd:"" help:"Make the table of docs/figures.md of files of figures."`
+	Powercut powercutCmd `cmd:"" help:"Cut the power under the stores; nothing acknowledged may be lost."`
+	Crash    crashCmd    `cmd:"" help:"Kill and stop the processes; nothing acknowledged may be lost, nothing doubled."`
+	Table    tableCmd    `cmd:"" help:"Make the table of docs/figures.md of files of figures."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
