@@ -36,11 +36,12 @@ type Steady struct {
 // NewSteady anchors a Steady at the machine's time of day.
 func NewSteady() *Steady {
 	start := time.Now()
-	return newSteady(func() time.Time { return time.Now().Round(0).UTC().Add(jumped()) },
+	return SteadyOn(func() time.Time { return time.Now().Round(0).UTC().Add(jumped()) },
 		func() time.Duration { return time.Since(start) })
 }
 
-func newSteady(wall func() time.Time, ran func() time.Duration) *Steady {
+// SteadyOn is a Steady over any two clocks, so that a test can have the wall jump.
+func SteadyOn(wall func() time.Time, ran func() time.Duration) *Steady {
 	s := &Steady{wall: wall, ran: ran, anchor: wall(), began: ran()}
 	s.checked, s.last = s.began, s.anchor
 	return s

@@ -68,6 +68,7 @@ type Server struct {
 		sync.Mutex
 		release chan struct{}
 	}
+	told told
 }
 
 // New makes an EHR with an empty chart. An error says which option is missing or wrong.
@@ -86,6 +87,7 @@ func New(opts Options) (*Server, error) {
 	case opts.Traits.Auth && opts.Access == nil:
 		return nil, errors.New("ehr: Traits.Auth needs Options.Access")
 	}
+	opts.Traits = opts.Script.traits(opts.Traits)
 	if opts.HTTPClient == nil {
 		opts.HTTPClient = http.DefaultClient
 	}
@@ -122,8 +124,18 @@ func (s *Server) Release() {
 	s.hang.release = make(chan struct{})
 }
 
-// Refusing says whether connections are refused at this moment.
-func (s *Server) Refusing() bool { return false }
+// EndFaults makes the EHR behave from now on: no rule of the script strikes, connections are taken, the search index is up
+// to date and every late commit has come. It is for whoever reads the chart when the traffic is over.
+func (s *Server) EndFaults() {
+	s.opts.Script.stop()
+	s.told.Lock()
+	s.told.refusing, s.told.ended = time.Time{}, true
+	for i := range s.told.late {
+		s.told.late[i].due = time.Time{}
+	}
+	s.told.Unlock()
+	s.catchUp()
+}
 
 // Traits returns what this EHR can do.
 func (s *Server) Traits() Traits { return s.traits }
@@ -155,6 +167,8 @@ func (s *Server) Answered(r *http.Request, by func(*http.Request) *Response) *Re
 
 // around plays the hooks and the script around work.
 func (s *Server) around(r *http.Request, hooks bool, work func(*http.Request, []byte) *Response) *Response {
+	s.catchUp()
+	place := s.arrive(r)
 	body, f := s.readBody(r)
 	if f != nil {
 		resp := f.response()
@@ -165,16 +179,13 @@ func (s *Server) around(r *http.Request, hooks bool, work func(*http.Request, []
 	rewind()
 	if hooks && s.opts.Before != nil {
 		if resp := s.opts.Before(r); resp != nil {
+			s.leave(place, r, body, "hook", resp)
 			return resp
 		}
 		rewind()
 	}
-	staged := s.opts.Script.stage(r, s.basePath, body)
-	resp := staged.instead()
-	if resp == nil {
-		resp = work(staged.request(r), body)
-		resp = staged.after(resp)
-	}
+	resp, fault := s.staged(r, body, work)
+	defer func() { s.leave(place, r, body, fault, resp) }()
 	if hooks && s.opts.After != nil {
 		rewind()
 		if replaced := s.opts.After(r, resp.clone()); replaced != nil {
@@ -182,6 +193,20 @@ func (s *Server) around(r *http.Request, hooks bool, work func(*http.Request, []
 		}
 	}
 	return resp
+}
+
+// staged has the EHR do its work, or the fault the script has for the request.
+func (s *Server) staged(r *http.Request, body []byte, work func(*http.Request, []byte) *Response) (resp *Response, fault string) {
+	if s.Refusing() { // over a connection from before
+		return &Response{Refuse: true}, "refuse"
+	}
+	struck := s.opts.Script.stage(r, s.basePath, body, s.now().Sub(s.started))
+	if struck == nil {
+		return work(r, body), ""
+	}
+	struck.s, struck.r, struck.body, struck.work, struck.play = s, r, body, work, &play{}
+	struck.is, _ = faultNamed(struck.name)
+	return struck.is.run(struck), struck.name
 }
 
 func (s *Server) readBody(r *http.Request) ([]byte, *failure) {
@@ -297,7 +322,7 @@ func (s *Server) route(c caller, r *http.Request, steps []string, body []byte) *
 		for name, values := range query {
 			form[name] = append(form[name], values...)
 		}
-		return s.searchType(c, steps[0], form)
+		return s.searchType(c, r, steps[0], form)
 	case !knownType(steps[0]):
 		return fail(404, "not-supported", "resource type %q is not known here", steps[0]).response()
 	case r.Method == http.MethodGet && !s.traits.readable(steps[0]):
@@ -334,7 +359,7 @@ func (s *Server) routeType(c caller, r *http.Request, typ string, query url.Valu
 	}
 	switch r.Method {
 	case http.MethodGet:
-		return s.searchType(c, typ, query)
+		return s.searchType(c, r, typ, query)
 	case http.MethodPost:
 		return s.create(c, r, typ, body)
 	}

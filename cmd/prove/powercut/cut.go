@@ -42,7 +42,13 @@ func (r *Run) all(ctx context.Context, w *rig.World, n int, control bool, out *o
 		if err := clock.Sleep(ctx, clock.System, time.Duration(300+r.random.IntN(900))*time.Millisecond); err != nil {
 			return err
 		}
-		if err := r.cut(ctx, w, out); err != nil {
+		acked := w.Acks.Acked() // these were durable before the power went
+		err := r.cut(ctx, w, acked, out)
+		switch {
+		case err != nil && control && r.mount != nil && ctx.Err() == nil: // the store does not even come up again
+			out.gone = acked
+			r.say("powercut: the control's store is gone: %v", err)
+		case err != nil:
 			return fmt.Errorf("cut %d: %w", out.cuts, err)
 		}
 		if out.cuts%10 == 0 {
@@ -57,8 +63,7 @@ func (r *Run) all(ctx context.Context, w *rig.World, n int, control bool, out *o
 
 // cut is one power failure and its end. In every other one a third of the unsynced pages reaches the disk all the same,
 // in no order.
-func (r *Run) cut(ctx context.Context, w *rig.World, out *outcome) error {
-	acked := w.Acks.Acked() // these were durable before the power went
+func (r *Run) cut(ctx context.Context, w *rig.World, acked int, out *outcome) error {
 	w.Kill()
 	if r.pg != nil {
 		if err := r.pg.Down("kill"); err != nil {

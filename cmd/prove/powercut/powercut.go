@@ -110,6 +110,7 @@ func (r *Run) run(ctx context.Context, store string, n int, control bool) (out o
 	if err := w.Up(ctx); err != nil {
 		return out, w.Close(err)
 	}
+	r.disk.Sync() // the installation is older than the first cut
 	began := clock.System.Now()
 	err = r.cuts(ctx, w, n, control, &out)
 	if err == nil && !control {
@@ -142,7 +143,6 @@ func (r *Run) store(o *rig.Options, control bool) (err error) {
 		po := pgtest.Options{Sync: !control, Data: filepath.Join(r.dir, "data")}
 		r.pg, err = pgtest.Start(po)
 		o.Cluster = r.pg
-		r.disk.Sync() // the installation is older than the first cut
 		return err
 	}
 	return fmt.Errorf("no store %q", o.Store)
