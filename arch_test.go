@@ -33,13 +33,14 @@ var rooms = map[string][]string{
 	"connector":                 {},
 	"connector/alert":           {"connector", "connector/clock"},
 	"connector/clock":           {"connector"},
+	"connector/crash":           {},
 	"connector/decode":          {},
-	"connector/egress":          {"connector", "connector/clock", "connector/seal", "connector/audit"},
+	"connector/egress":          {"connector", "connector/clock", "connector/crash", "connector/seal", "connector/audit"},
 	"connector/seal":            {"connector", "connector/clock", "connector/egress", "connector/audit"},
 	"connector/audit":           {"connector", "connector/clock", "connector/egress", "connector/seal"},
-	"connector/ingest":          {"connector", "connector/clock"},
-	"connector/deliver":         {"connector", "connector/clock", "connector/egress"},
-	"connector/store":           {"connector", "connector/clock", "connector/seal", "connector/audit"},
+	"connector/ingest":          {"connector", "connector/clock", "connector/crash"},
+	"connector/deliver":         {"connector", "connector/clock", "connector/crash", "connector/egress"},
+	"connector/store":           {"connector", "connector/clock", "connector/crash", "connector/seal", "connector/audit"},
 	"connector/store/pgtest":    {},
 	"connector/store/storetest": {"connector", "connector/clock", "connector/seal", "connector/audit"},
 	"connector/web":             {"connector/...", "fhir/smart"},
@@ -65,7 +66,11 @@ var rooms = map[string][]string{
 	"cmd/chartwire": {"config", "connector/...", "adapters/...", "fhir/...", "cmd/...", "testdata/threads"},
 
 	"cmd/prove":        {"cmd/prove/..."},
-	"cmd/prove/figure": {},
+	"cmd/prove/crash":  {"connector/clock", "connector/crash", "adapters/sandbox/...", "cmd/prove/figure", "cmd/prove/rig"},
+	"cmd/prove/faults": {"connector/clock", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/..."},
+	"cmd/prove/figure": {"connector/clock"},
+	"cmd/prove/rig":    {"connector", "connector/clock", "connector/seal", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/figure"},
+	"cmd/prove/sim":    {"connector/...", "adapters/...", "fhir/...", "cmd/prove/figure"},
 }
 
 // modules says which packages may import a third-party module. A module that is not here may be imported by none.

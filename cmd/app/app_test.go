@@ -43,6 +43,7 @@ type house struct {
 	dir     string
 	ehr     string
 	app     *app.App
+	clock   clock.Clock // nil is the machine's
 	log     syncBuffer
 	stop    context.CancelFunc
 	stopped chan error
@@ -128,7 +129,7 @@ func (h *house) open() error {
 		h.t.Fatalf("the configuration is wrong: %v", problems)
 	}
 	var err error
-	h.app, err = app.New(h.t.Context(), app.Options{Config: c, Log: slog.New(slog.NewTextHandler(&h.log, nil)), Version: "test",
+	h.app, err = app.New(h.t.Context(), app.Options{Config: c, Clock: h.clock, Log: slog.New(slog.NewTextHandler(&h.log, nil)), Version: "test",
 		Public: listener(h.t), Console: listener(h.t)})
 	return err
 }

@@ -19,6 +19,9 @@ func (d *drainer) chart(ctx context.Context, p pick) error {
 		return err
 	}
 	i.Late = i.Late || p.late
+	if retracting(i) {
+		return d.retractItem(ctx, i)
+	}
 	traits, rows, ok, err := d.begin(ctx, i)
 	if !ok || err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 var (
@@ -17,8 +18,8 @@ var (
 const (
 	sendWorkers  = 8
 	mediaWorkers = 2
-	// recheck bounds how long a dispatcher sleeps without a wake-up, so that a lane whose wake-up was lost with another
-	// replica is still found.
+	// recheck, or a lease where that is shorter, bounds how long a dispatcher sleeps without a wake-up: a lane whose
+	// wake-up was lost with another replica, or whose worker was killed, rings no bell.
 	recheck = 30 * time.Second
 	// inFront is how long a lane that became due counts as new.
 	inFront = 10 * time.Second
@@ -156,6 +157,9 @@ func (d *dispatcher) lanes(ctx context.Context, n int, now, since time.Time) (la
 	if err != nil && !errors.Is(err, context.Canceled) {
 		d.e.log.Error("lanes could not be claimed; trying again", "ehr", d.c.Name, "error", err)
 	}
+	if len(lanes) > 0 {
+		crash.At(crash.DeliverAfterClaim)
+	}
 	return lanes
 }
 
@@ -190,7 +194,7 @@ func (d *dispatcher) idleFor(ctx context.Context, more bool) time.Duration {
 	case d.crew.back == d.crew.others:
 		return time.Second // likewise, and a commit; but nothing wakes it for a lane in front that is due by the clock
 	}
-	wait := recheck
+	wait := min(recheck, d.e.store.Lease())
 	due, ok, err := d.e.store.NextDue(ctx, d.c.ID, d.kinds)
 	switch {
 	case err != nil:

@@ -247,6 +247,10 @@ func (d *drainer) target(i *connector.Item, m told) bool {
 	case connector.Filed:
 		return true
 	case connector.NotDue:
+		if m.exchange.Detail.Decision.ByHand() && i.Kind != connector.ItemStatus {
+			d.park(i, connector.ByHand, "")
+			break
+		}
 		if i.Kind == connector.ItemStatus && i.Detail.Delivery != nil && i.Detail.Delivery.State == connector.Failed {
 			return true
 		}

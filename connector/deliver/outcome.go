@@ -30,7 +30,7 @@ func (d *drainer) outcome(ctx context.Context, i *connector.Item, w *connector.W
 		d.ended(a, "conflict", "", conflict.Status, nil)
 		return d.conflict(ctx, i, w)
 	default: // *Ambiguous, and anything an adapter did not classify
-		d.ended(a, "ambiguous", connector.Settling, ambiguousStatus(err), nil)
+		d.ended(a, "ambiguous", connector.Settling, ambiguousStatus(err), ambiguousAnswer(err))
 		i.State, i.Reason, i.NextAt = connector.Unknown, connector.Settling, w.AttemptedAt.Add(d.c.settle())
 		d.audit("file", "C", 4, i, map[string]string{"outcome": "unknown"})
 		d.put(i)
@@ -44,6 +44,15 @@ func ambiguousStatus(err error) int {
 		return a.Status
 	}
 	return 0
+}
+
+// ambiguousAnswer is what the far side said, where it said anything.
+func ambiguousAnswer(err error) []byte {
+	var a *connector.Ambiguous
+	if !errors.As(err, &a) || a.Detail.Reveal() == "" {
+		return nil
+	}
+	return []byte(a.Detail.Reveal())
 }
 
 // ended records how an attempt ended.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 // unsureFor is how long a message whose hand-over is unknown waits for the platform's echo before a person is asked.
@@ -31,7 +32,7 @@ func (d *drainer) send(ctx context.Context, i *connector.Item) error {
 		d.hold(i, connector.SendRefused, connector.Never, "the channel is not configured any more")
 		return nil
 	}
-	open := i.State == connector.Filing || i.State == connector.Unknown
+	open := inDoubt(i, &m) // also after a replay: what the platform may have is not sent again without its word
 	switch {
 	case open && !d.line.SendIdempotent:
 		return d.unsure(i, m)
@@ -57,7 +58,9 @@ func (d *drainer) send(ctx context.Context, i *connector.Item) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.c.Deadline)
 	defer cancel()
 	ctx = d.fenced(ctx)
+	crash.At(crash.SendBefore)
 	h, err := d.line.Channel.Send(ctx, d.message4(m, patient))
+	crash.At(crash.SendAfter)
 	return d.sent(i, m, a, h, err)
 }
 

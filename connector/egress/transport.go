@@ -9,6 +9,8 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"sync"
+
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 // fenceKey is where WithFence puts its function.
@@ -21,6 +23,16 @@ type fenceKey struct{}
 // and must be fast, since the lease's time runs.
 func WithFence(ctx context.Context, check func() error) context.Context {
 	return context.WithValue(ctx, fenceKey{}, check)
+}
+
+// CheckFence is the check of WithFence, for a transport that is not a guarded
+// client's, such as one of a simulation: it asks when it would write the first
+// byte. nil where there is no check.
+func CheckFence(ctx context.Context) error {
+	if check, ok := ctx.Value(fenceKey{}).(func() error); ok {
+		return check()
+	}
+	return nil
 }
 
 // transport is the http.RoundTripper of a guarded client.
@@ -120,7 +132,9 @@ func (c *call) gotConn(info httptrace.GotConnInfo) {
 		c.fenced = err
 		c.conn.seal(c.before) // whatever the transport does next, no byte leaves
 		c.cancel(err)
+		return
 	}
+	crash.At(crash.EgressAfterFence)
 }
 
 // notSent says whether it is certain that no byte of the request was written; if

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 const (
@@ -68,6 +69,9 @@ var shardSeed = maphash.MakeSeed()
 func (db *DB) Update(ctx context.Context, shard string, fn func(tx connector.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
+	}
+	if err := db.up(); err != nil {
+		return err
 	}
 	o := &op{ctx: ctx, shard: shard, fn: fn, done: make(chan error, 1)}
 	k := db.committers[maphash.String(shardSeed, shard)%uint64(len(db.committers))]
@@ -139,7 +143,10 @@ func (k *committer) loop() {
 // commit runs a batch to its end: every op is answered, or kept to run again.
 func (k *committer) commit(batch []*op) {
 	for tries := 0; ; tries++ {
-		unsure, err := k.try(batch)
+		unsure, err := false, k.db.up()
+		if err == nil {
+			unsure, err = k.try(batch)
+		}
 		if err == nil {
 			return
 		}
@@ -148,6 +155,7 @@ func (k *committer) commit(batch []*op) {
 		if tries == 0 && !unsure && k.db.eng.lost(err) {
 			continue
 		}
+		k.db.failed(context.Background(), err)
 		for _, o := range batch {
 			o.done <- fmt.Errorf("%w: %w", connector.ErrStore, err)
 		}
@@ -183,6 +191,7 @@ func (k *committer) try(batch []*op) (unsure bool, err error) {
 		default:
 			ran = append(ran, o)
 		}
+		crash.At(crash.StoreMidBatch)
 	}
 	if slices.ContainsFunc(ran, func(o *op) bool { return o.err == nil }) {
 		if err := b.writeTally(k.db, c); err != nil {
@@ -192,6 +201,7 @@ func (k *committer) try(batch []*op) (unsure bool, err error) {
 			o.state.CompareAndSwap(opRunning, opRan)
 		}
 		k.db.ran.ring()
+		crash.At(crash.StoreBeforeCommit)
 		if unsure, err := c.commit(); err != nil {
 			if unsure || len(batch) > 1 || k.db.eng.lost(err) {
 				return unsure, err
@@ -203,6 +213,7 @@ func (k *committer) try(batch []*op) (unsure bool, err error) {
 			}
 			return false, err
 		}
+		crash.At(crash.StoreAfterCommit)
 		k.db.committed(b)
 	}
 	for _, o := range ran {

@@ -98,6 +98,9 @@ func (db *DB) Claim(ctx context.Context, ehr string, kinds []connector.LaneKind,
 	if limit <= 0 || len(kinds) == 0 {
 		return nil, nil
 	}
+	if err := db.up(); err != nil {
+		return nil, err
+	}
 	return db.eng.claim(ctx, ehr, kinds, min(limit, maxClaim), now, time.Time{})
 }
 
@@ -105,6 +108,9 @@ func (db *DB) Claim(ctx context.Context, ehr string, kinds []connector.LaneKind,
 func (db *DB) ClaimFront(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error) {
 	if limit <= 0 || len(kinds) == 0 {
 		return nil, nil
+	}
+	if err := db.up(); err != nil {
+		return nil, err
 	}
 	return db.eng.claim(ctx, ehr, kinds, min(limit, maxClaim), now, since)
 }

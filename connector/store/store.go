@@ -33,6 +33,7 @@ type DB struct {
 	listeners  listeners
 	fold       folder
 	nexts      perKinds
+	outage     outage
 
 	closing chan struct{} // closed first: nothing new is taken
 	stopped chan struct{} // closed when the committers have gone
@@ -84,18 +85,13 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	}
 	db.fold.wake = make(chan struct{}, 1)
 	db.others.Go(db.foldLoop)
+	db.outage.began = make(chan struct{}, 1)
+	db.others.Go(db.outageLoop)
 	return db, nil
 }
 
 // Lease is connector.Store.
 func (db *DB) Lease() time.Duration { return db.lease }
-
-// Ping is connector.Store: it commits a small change.
-func (db *DB) Ping(ctx context.Context) error {
-	return db.Update(ctx, "ping", func(t connector.Tx) error {
-		return t.PutMeta("ping", connector.NewID(db.clock.Now()))
-	})
-}
 
 // Close commits what is queued and closes the database. Calls that come later fail with ErrStore.
 func (db *DB) Close() error {
