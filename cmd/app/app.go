@@ -14,6 +14,7 @@ import (
 
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/alert"
 	"github.com/chartwire/chartwire/connector/clock"
 	"github.com/chartwire/chartwire/connector/deliver"
 	"github.com/chartwire/chartwire/connector/egress"
@@ -50,6 +51,8 @@ type App struct {
 	control net.Listener
 	ids     map[string]string
 	audit   auditLogs
+	board   *alert.Board
+	parking alert.Parking
 	close   sync.Once
 }
 
@@ -126,13 +129,24 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 			lines[n].GapWait = w
 		}
 	}
+	if a.board, err = parts.board(a.store, a.o.Clock, a.o.Log); err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for name, id := range ids {
+		names[id] = name
+	}
+	a.parking = alert.Parking{Board: a.board, Store: a.store, Clock: a.o.Clock, Names: names}
 	if a.metrics, err = newMetrics(a.store, ids, a.clockOff); err != nil {
 		return err
 	}
-	watchers := observers{a.metrics, alarms{a.o.Log}, a.o.Observe}
+	if err := a.metrics.registry.Register(&standstill{store: a.store, clock: a.o.Clock, names: names, board: a.board}); err != nil {
+		return err
+	}
+	watchers := observers{a.metrics, alarms{a.o.Log}, a.parking, a.o.Observe}
 	a.engine, err = deliver.New(deliver.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Connections: conns, Lines: lines,
 		Composer: &born{ingest: events, lines: parts.channels()}, Horizon: a.o.Horizon,
-		Observe: watchers})
+		Observe: watchers, Alert: a.board})
 	if err != nil {
 		return err
 	}
@@ -182,8 +196,10 @@ func (a *App) Run(ctx context.Context) error {
 			return web.Serve(ctx, a.control, web.Control(web.Operator{Store: a.store, Clock: a.o.Clock, Log: a.o.Log,
 				Engine: a.engine, EHRs: values(a.ids), Audit: a.audit.verify}))
 		},
-		"clock": func() error { return a.watchClock(ctx) },
-		"audit": func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
+		"clock":   func() error { return a.watchClock(ctx) },
+		"alerts":  func() error { return a.board.Run(ctx) },
+		"parking": func() error { return a.parking.Run(ctx) },
+		"audit":   func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
 	}
 	failed := make(chan error, len(work))
 	for name, run := range work {

@@ -58,8 +58,8 @@ type pace struct {
 	trying   int            // tickets of suspects under way
 	front    []*waiter
 	back     []*waiter
-	turn     int // requests of front lanes since the last of the others
-	failing  time.Time
+	turn     int       // requests of front lanes since the last of the others
+	failing  time.Time // since when nothing has been answered well; from the start, or what was open before would stay so
 }
 
 // asker is on whose behalf a request is made.
@@ -85,7 +85,7 @@ type waiter struct {
 
 func newPace(c clock.Clock, perSecond float64, slots int) *pace {
 	p := &pace{clock: c, rate: max(perSecond, 0), slots: max(slots, 1), reopened: make(chan struct{}, 1), load: newThrottle(),
-		flying: map[*ticket]struct{}{}, suspects: map[string]int{}, filled: c.Now(), stalled: func(time.Time) {}, moving: func() {}}
+		flying: map[*ticket]struct{}{}, suspects: map[string]int{}, filled: c.Now(), failing: c.Now(), stalled: func(time.Time) {}, moving: func() {}}
 	p.tokens = p.burst()
 	return p
 }
