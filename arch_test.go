@@ -39,7 +39,7 @@ var rooms = map[string][]string{
 	"connector/seal":            {"connector", "connector/clock", "connector/egress", "connector/audit"},
 	"connector/audit":           {"connector", "connector/clock", "connector/egress", "connector/seal"},
 	"connector/ingest":          {"connector", "connector/clock", "connector/crash"},
-	"connector/deliver":         {"connector", "connector/clock", "connector/crash", "connector/egress"},
+	"connector/deliver":         {"connector", "connector/alert", "connector/clock", "connector/crash", "connector/egress"},
 	"connector/store":           {"connector", "connector/clock", "connector/crash", "connector/seal", "connector/audit"},
 	"connector/store/pgtest":    {},
 	"connector/store/storetest": {"connector", "connector/clock", "connector/seal", "connector/audit"},
