@@ -11,18 +11,15 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 
 	"github.com/chartwire/chartwire/connector"
 )
 
 const (
-	pgReaders = 8                // connections beside the committers': views, claims, the waker
-	pgWithin  = 8 * time.Second  // for one transaction; then its connection is given up, and its senders get a 503
-	pgProbe   = 2 * time.Second  // for finding out whether the server answers again
-	pgEnd     = 5 * time.Second  // for undoing one
-	pgMigrate = 0x63686172747769 // advisory lock: one process migrates
+	pgReaders = 8               // connections beside the committers': views, claims, the waker
+	pgWithin  = 8 * time.Second // for one transaction; then its connection is given up, and its senders get a 503
+	pgProbe   = 2 * time.Second // for finding out whether the server answers again
+	pgEnd     = 5 * time.Second // for undoing one
 )
 
 // postgres is the Postgres engine: many replicas may use one database.
@@ -33,41 +30,41 @@ type postgres struct {
 	waker  *waker
 }
 
-func openPostgres(ctx context.Context, db *DB, address string, committers int) (engine, error) {
+// openPostgres opens a database as the role of address. Where owner is not "", the schema is that role's: it migrates, and
+// the role of address must not be able to change what is on the audit log.
+func openPostgres(ctx context.Context, db *DB, address, owner string, committers int) (engine, error) {
 	cfg, where, err := pgConfig(address, "store.url")
 	if err != nil {
 		return nil, err
 	}
 	size(cfg, address, committers)
-	if err := reach(ctx, cfg, where); err != nil {
+	if err := reach(ctx, cfg, where, "store.url"); err != nil {
 		return nil, err
 	}
-	if err := migratePostgres(ctx, cfg.ConnConfig); err != nil {
-		return nil, fmt.Errorf("store: Postgres %s: %w", where, err)
+	by, role := cfg, ""
+	if owner != "" {
+		role = cfg.ConnConfig.User
+		if by, where, err = pgConfig(owner, "store.migrate_url"); err != nil {
+			return nil, err
+		}
+		if err := reach(ctx, by, where, "store.migrate_url"); err != nil {
+			return nil, err
+		}
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	err = migratePostgres(ctx, by.ConnConfig, role, migrations)
+	if err == nil && owner != "" {
+		err = powerless(ctx, cfg.ConnConfig)
+	}
+	var pool *pgxpool.Pool
+	if err == nil {
+		pool, err = pgxpool.NewWithConfig(ctx, cfg)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("store: Postgres %s: %w", where, err)
 	}
 	e := &postgres{db: db, pool: pool}
 	e.waker = startWaker(e, cfg.ConnConfig)
 	return e, nil
-}
-
-func migratePostgres(ctx context.Context, cfg *pgx.ConnConfig) error {
-	db := stdlib.OpenDB(*cfg)
-	defer db.Close()
-	c, err := db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close() // and its lock with it
-	if _, err := c.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, pgMigrate); err != nil {
-		return err
-	}
-	err = migrate(ctx, db, goose.DialectPostgres, "postgres_guard.sql")
-	_, unlock := c.ExecContext(ctx, `SELECT pg_advisory_unlock($1)`, pgMigrate)
-	return errors.Join(err, unlock)
 }
 
 func (e *postgres) begin() (conn, error) {
