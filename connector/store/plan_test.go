@@ -133,9 +133,15 @@ func explainClaim(t *testing.T, e pgx.Tx, kinds []any, limit int) (read, claimed
 func TestClaimsBesideAHeldSnapshot(t *testing.T) {
 	address, s := pgtest.New(t), newSealer(t)
 	dbs := []*DB{mustOpen(t, address, Options{Sealer: s, Lease: time.Hour}), mustOpen(t, address, Options{Sealer: s, Lease: time.Hour})}
-	raw(t, dbs[0], `INSERT INTO lane (ehr_id, thread_id, kind, urgency, next_at, leased, lease_until, fence, touched)
-		SELECT 'E', 't' || n, 'chart', 0, n, 0, 0, 0, 1 FROM generate_series(1, 100000) AS n`, "ANALYZE lane")
 	pool := dbs[0].eng.(*postgres).pool
+	fill := &pgx.Batch{} // one transaction, which may take its time
+	for _, s := range []string{"SET LOCAL statement_timeout = 0", `INSERT INTO lane (ehr_id, thread_id, kind, urgency, next_at, leased, lease_until, fence, touched)
+		SELECT 'E', 't' || n, 'chart', 0, n, 0, 0, 0, 1 FROM generate_series(1, 100000) AS n`, "ANALYZE lane"} {
+		fill.Queue(s)
+	}
+	if err := pool.SendBatch(t.Context(), fill).Close(); err != nil {
+		t.Fatal(err)
+	}
 	backup, err := pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
 	if err != nil {
 		t.Fatal(err)
