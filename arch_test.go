@@ -41,6 +41,7 @@ var rooms = map[string][]string{
 	"connector/ingest":          {"connector", "connector/clock", "connector/crash"},
 	"connector/deliver":         {"connector", "connector/alert", "connector/clock", "connector/crash", "connector/egress"},
 	"connector/store":           {"connector", "connector/clock", "connector/crash", "connector/seal", "connector/audit"},
+	"connector/store/disktest":  {},
 	"connector/store/pgtest":    {},
 	"connector/store/storetest": {"connector", "connector/clock", "connector/seal", "connector/audit"},
 	"connector/web":             {"connector/...", "fhir/smart"},

@@ -76,7 +76,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.store, err = store.Open(ctx, storeURL(o.Config), store.Options{Sealer: keys, Lease: o.Config.Store.Lease, Clock: o.Clock}); err != nil {
+	if a.store, err = store.Open(ctx, storeURL(o.Config), store.Options{Sealer: keys, MigrateURL: o.Config.MigrateDSN(), Lease: o.Config.Store.Lease, Clock: o.Clock}); err != nil {
 		return nil, err
 	}
 	if err := checkClock(ctx, a.store, o.Clock, o.AcceptClock, o.Log); err != nil {

@@ -83,7 +83,7 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(ctx, storeURL(c), store.Options{Sealer: keys, Lease: c.Store.Lease})
+	s, err := store.Open(ctx, storeURL(c), store.Options{Sealer: keys, MigrateURL: c.MigrateDSN(), Lease: c.Store.Lease})
 	if err != nil {
 		return nil, err
 	}
