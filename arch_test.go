@@ -65,10 +65,15 @@ var rooms = map[string][]string{
 	"cmd/preview":   {"config", "connector/...", "adapters/...", "fhir/...", "cmd/app"},
 	"cmd/chartwire": {"config", "connector/...", "adapters/...", "fhir/...", "cmd/...", "testdata/threads"},
 
-	"cmd/prove":        {"cmd/prove/..."},
-	"cmd/prove/figure": {"connector/clock"},
-	"cmd/prove/bench":  {"connector", "connector/clock", "connector/seal", "connector/store/...", "adapters/sandbox/...", "fhir/smart", "cmd/prove/..."},
-	"cmd/prove/rig":    {"connector", "connector/clock", "connector/seal", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/figure"},
+	"cmd/prove":                 {"cmd/prove/..."},
+	"cmd/prove/crash":           {"connector/clock", "connector/crash", "adapters/sandbox/...", "cmd/prove/figure", "cmd/prove/rig"},
+	"cmd/prove/figure":          {"connector/clock"},
+	"cmd/prove/powercut":        {"connector/clock", "connector/store/pgtest", "cmd/prove/figure", "cmd/prove/rig", "cmd/prove/powercut/..."},
+	"cmd/prove/powercut/lazyfs": {},
+	"cmd/prove/rig":             {"connector", "connector/clock", "connector/seal", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/figure"},
+	"cmd/prove/faults":          {"connector/clock", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/..."},
+	"cmd/prove/bench":           {"connector", "connector/clock", "connector/seal", "connector/store/...", "adapters/sandbox/...", "fhir/smart", "cmd/prove/..."},
+	"cmd/prove/sim":             {"connector/...", "adapters/...", "fhir/...", "cmd/prove/figure"},
 }
 
 // modules says which packages may import a third-party module. A module that is not here may be imported by none.
@@ -87,7 +92,6 @@ var modules = map[string][]string{
 	"github.com/tink-crypto/tink-go/v2":                        {"connector/seal"},
 	"github.com/oklog/ulid/v2":                                 {"connector", "connector/audit", "connector/ingest"},
 	"golang.org/x/text":                                        {"connector/deliver", "adapters/sandbox/ehr"},
-	"golang.org/x/time":                                        {"connector/deliver"},
 	"github.com/standard-webhooks/standard-webhooks/libraries": {"adapters/channel/webhook", "adapters/sandbox/platform", "connector/alert", "cmd/prove/bench"},
 	"github.com/santhosh-tekuri/jsonschema/v6":                 {"adapters/sandbox/contracts"},
 	"github.com/goccy/go-yaml":                                 {"config"},
@@ -95,6 +99,7 @@ var modules = map[string][]string{
 	"github.com/prometheus/client_golang":                      {"cmd/app"},
 	"github.com/alecthomas/kong":                               {"cmd/chartwire", "cmd/prove"},
 	"github.com/google/go-cmp":                                 {"connector/store/storetest"},
+	"github.com/hanwen/go-fuse/v2":                             {"cmd/prove/powercut/lazyfs"},
 	"pgregory.net/rapid":                                       {"connector/store/storetest"},
 }
 

@@ -73,7 +73,9 @@ func (w *waker) tell(ctx context.Context) {
 		clear(w.pending)
 		w.mu.Unlock()
 		// An error loses wake-ups and nothing else: the others poll.
-		_ = w.e.pool.SendBatch(ctx, b).Close()
+		within, cancel := context.WithTimeout(ctx, pgWithin)
+		_ = w.e.pool.SendBatch(within, b).Close()
+		cancel()
 	}
 }
 
