@@ -249,6 +249,42 @@ func (e *postgres) close() error {
 type stmt struct {
 	sql  string
 	args []any
+	one  bool                                     // it must change one row
+	each func(scan func(dest ...any) error) error // not nil: it is a read, and this gets its rows
+}
+
+var errNotOne = errors.New("a statement did not change the one row it was for")
+
+// take reads a statement's answer.
+func (s stmt) take(r pgx.BatchResults) error {
+	if s.each != nil {
+		return takeRows(r, s.each)
+	}
+	tag, err := r.Exec()
+	if err == nil && s.one && tag.RowsAffected() != 1 {
+		err = errNotOne
+	}
+	return err
+}
+
+func takeRows(r pgx.BatchResults, each func(scan func(dest ...any) error) error) error {
+	rows, err := r.Query()
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	scan := func(dest ...any) error {
+		if err := rows.Scan(dest...); err != nil {
+			return fmt.Errorf("%w (%T)", errScan, err)
+		}
+		return nil
+	}
+	for rows.Next() {
+		if err := each(scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 const (
@@ -272,7 +308,7 @@ type pgConn struct {
 }
 
 func (p *pgConn) exec(q *query, args ...any) error {
-	p.queued = append(p.queued, stmt{q.pg, args})
+	p.queued = append(p.queued, stmt{sql: q.pg, args: args})
 	if len(p.queued) >= pgKeepBack {
 		return p.flush()
 	}
@@ -285,13 +321,13 @@ func (p *pgConn) send(read func(pgx.BatchResults) error) error {
 	for _, s := range p.queued {
 		b.Queue(s.sql, s.args...)
 	}
-	n := len(p.queued)
-	p.queued = p.queued[:0]
+	sent := p.queued
+	p.queued = nil
 	p.inside = true
 	r := p.c.SendBatch(p.ctx, b)
 	var err error
-	for range n - 1 {
-		if _, err = r.Exec(); err != nil {
+	for _, s := range sent[:len(sent)-1] {
+		if err = s.take(r); err != nil {
 			break
 		}
 	}
@@ -308,14 +344,11 @@ func (p *pgConn) flush() error {
 	if len(p.queued) == 0 {
 		return nil
 	}
-	return p.send(func(r pgx.BatchResults) error {
-		_, err := r.Exec()
-		return err
-	})
+	return p.send(p.queued[len(p.queued)-1].take)
 }
 
 func (p *pgConn) execN(q *query, args ...any) (n int64, err error) {
-	p.queued = append(p.queued, stmt{q.pg, args})
+	p.queued = append(p.queued, stmt{sql: q.pg, args: args})
 	err = p.send(func(r pgx.BatchResults) error {
 		tag, err := r.Exec()
 		n = tag.RowsAffected()
@@ -325,26 +358,8 @@ func (p *pgConn) execN(q *query, args ...any) (n int64, err error) {
 }
 
 func (p *pgConn) rows(q *query, args []any, each func(scan func(dest ...any) error) error) error {
-	p.queued = append(p.queued, stmt{q.pg, args})
-	return p.send(func(r pgx.BatchResults) error {
-		rows, err := r.Query()
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		scan := func(dest ...any) error {
-			if err := rows.Scan(dest...); err != nil {
-				return fmt.Errorf("%w (%T)", errScan, err)
-			}
-			return nil
-		}
-		for rows.Next() {
-			if err := each(scan); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
-	})
+	p.queued = append(p.queued, stmt{sql: q.pg, args: args, each: each})
+	return p.flush()
 }
 
 func (p *pgConn) savepoint() error {
