@@ -52,6 +52,8 @@ const (
 	SendRefused       Reason = "send-refused"
 	SendUnknown       Reason = "send-unknown"
 	NotDelivered      Reason = "not-delivered"
+	RestoredUnknown   Reason = "restored-unknown" // the database is a restored backup, and the EHR cannot be searched
+	ChartDiffers      Reason = "chart-differs"    // reconcile found that the chart is not what was filed
 	PolicyLeftOut     Reason = "policy"
 	Internals         Reason = "internal"
 )
@@ -103,6 +105,8 @@ var reasons = map[Reason]advice{
 	SendRefused:       {"the platform refused the message", "pool", "read the platform's reason and reach the patient another way"},
 	SendUnknown:       {"the platform may or may not have taken the message", "pool", "look on the platform before sending again"},
 	NotDelivered:      {"the message did not reach the recipient", "pool", "reach the patient another way"},
+	RestoredUnknown:   {"the database was restored from a backup, and this EHR cannot be searched for what was filed since", "interface", "look in the chart; then say already there or replay"},
+	ChartDiffers:      {"reconcile found entries on the chart that are not what was filed", "interface", "read the findings of chartwire reconcile; correct the chart in the EHR"},
 	PolicyLeftOut:     {"left out by the filing policy", "chartwire", "none"},
 	Internals:         {"Chartwire itself failed on this item", "interface", "read chartwire trace and report the fault; then replay"},
 }

@@ -174,7 +174,7 @@ func (a *App) Run(ctx context.Context) error {
 		"public":  func() error { return web.Serve(ctx, a.public, a.web.Public()) },
 		"console": func() error { return web.Serve(ctx, a.console, a.web.Console()) },
 		"control": func() error {
-			return web.Serve(ctx, a.control, web.Control(a.store, a.o.Clock, a.o.Log, values(a.ids), a.audit.verify))
+			return web.Serve(ctx, a.control, a.operators(ctx, web.Control(a.store, a.o.Clock, a.o.Log, values(a.ids), a.audit.verify)))
 		},
 		"audit": func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
 	}

@@ -73,7 +73,10 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &Operator{store: s, local: web.Control(s, clock.System, slog.New(slog.DiscardHandler), values(ids), auditLogs{s, keys, ids}.verify)}, nil
+	quiet := slog.New(slog.DiscardHandler)
+	control := web.Control(s, clock.System, quiet, values(ids), auditLogs{s, keys, ids}.verify)
+	alone := &readers{config: c, store: s, keys: keys, ids: ids, log: quiet}
+	return &Operator{store: s, local: operators(control, s, clock.System, quiet, alone.reconcile)}, nil
 }
 
 func values(m map[string]string) []string {
