@@ -31,14 +31,16 @@ var rooms = map[string][]string{
 	"fhir/validate": {"fhir/..."},
 
 	"connector":                 {},
+	"connector/alert":           {"connector", "connector/clock"},
 	"connector/clock":           {"connector"},
+	"connector/crash":           {},
 	"connector/decode":          {},
-	"connector/egress":          {"connector", "connector/clock", "connector/seal", "connector/audit"},
+	"connector/egress":          {"connector", "connector/clock", "connector/crash", "connector/seal", "connector/audit"},
 	"connector/seal":            {"connector", "connector/clock", "connector/egress", "connector/audit"},
 	"connector/audit":           {"connector", "connector/clock", "connector/egress", "connector/seal"},
-	"connector/ingest":          {"connector", "connector/clock"},
-	"connector/deliver":         {"connector", "connector/clock", "connector/egress"},
-	"connector/store":           {"connector", "connector/clock", "connector/seal", "connector/audit"},
+	"connector/ingest":          {"connector", "connector/clock", "connector/crash"},
+	"connector/deliver":         {"connector", "connector/clock", "connector/crash", "connector/egress"},
+	"connector/store":           {"connector", "connector/clock", "connector/crash", "connector/seal", "connector/audit"},
 	"connector/store/pgtest":    {},
 	"connector/store/storetest": {"connector", "connector/clock", "connector/seal", "connector/audit"},
 	"connector/web":             {"connector/...", "fhir/smart"},
@@ -64,7 +66,8 @@ var rooms = map[string][]string{
 	"cmd/chartwire": {"config", "connector/...", "adapters/...", "fhir/...", "cmd/...", "testdata/threads"},
 
 	"cmd/prove":        {"cmd/prove/..."},
-	"cmd/prove/figure": {},
+	"cmd/prove/figure": {"connector/clock"},
+	"cmd/prove/rig":    {"connector", "connector/clock", "connector/seal", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/figure"},
 }
 
 // modules says which packages may import a third-party module. A module that is not here may be imported by none.
@@ -84,7 +87,7 @@ var modules = map[string][]string{
 	"github.com/oklog/ulid/v2":                                 {"connector", "connector/audit", "connector/ingest"},
 	"golang.org/x/text":                                        {"connector/deliver", "adapters/sandbox/ehr"},
 	"golang.org/x/time":                                        {"connector/deliver"},
-	"github.com/standard-webhooks/standard-webhooks/libraries": {"adapters/channel/webhook", "adapters/sandbox/platform"},
+	"github.com/standard-webhooks/standard-webhooks/libraries": {"adapters/channel/webhook", "adapters/sandbox/platform", "connector/alert"},
 	"github.com/santhosh-tekuri/jsonschema/v6":                 {"adapters/sandbox/contracts"},
 	"github.com/goccy/go-yaml":                                 {"config"},
 	"github.com/invopop/jsonschema":                            {"config"},

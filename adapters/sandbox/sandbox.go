@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
@@ -32,11 +32,14 @@ type EHROptions struct {
 	Clients []auth.Client
 }
 
-// EHR is a running sandbox EHR with its authorization server.
+// EHR is a sandbox EHR with its authorization server.
 type EHR struct {
 	*ehr.Server
-	Auth *auth.Server
-	web  *listener
+	Auth   *auth.Server
+	origin string
+	web    *listener // nil in process
+	now    func() time.Time
+	ended  atomic.Bool
 }
 
 // gate is shared: its tables are large and it is safe for concurrent use.
@@ -48,43 +51,48 @@ func StartEHR(ctx context.Context, opts EHROptions) (*EHR, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts.Auth.Issuer, opts.Auth.FHIRBase, opts.Auth.Now = web.url+"/auth", web.url+"/fhir", opts.EHR.Now
-	as, err := auth.New(opts.Auth)
+	e, err := newEHR(web.url, opts)
 	if err != nil {
 		return nil, errors.Join(err, web.listener.Close())
 	}
-	for _, c := range opts.Clients {
-		if err := as.Register(c); err != nil {
-			return nil, errors.Join(err, web.listener.Close())
-		}
-	}
-	opts.EHR.Base, opts.EHR.Validate, opts.EHR.Access = web.url+"/fhir", gate().Base, as
-	server, err := ehr.New(opts.EHR)
-	if err != nil {
-		return nil, errors.Join(err, web.listener.Close())
-	}
-	e := &EHR{Server: server, Auth: as, web: web}
+	e.web, web.refusing = web, e.Refusing
 	web.serve(ctx, http.HandlerFunc(e.route), e.Close)
 	return e, nil
 }
 
-// route does without http.ServeMux, whose redirects are HTML: what is not the authorization server's is the EHR's, whose
-// every error is an OperationOutcome.
-func (e *EHR) route(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.Path, "/auth/") {
-		e.Auth.ServeHTTP(w, r)
-		return
+func newEHR(origin string, opts EHROptions) (*EHR, error) {
+	opts.Auth.Issuer, opts.Auth.FHIRBase, opts.Auth.Now = origin+"/auth", origin+"/fhir", opts.EHR.Now
+	as, err := auth.New(opts.Auth)
+	if err != nil {
+		return nil, err
 	}
-	e.Server.ServeHTTP(w, r)
+	for _, c := range opts.Clients {
+		if err := as.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	opts.EHR.Base, opts.EHR.Validate, opts.EHR.Access = origin+"/fhir", gate().Base, as
+	server, err := ehr.New(opts.EHR)
+	if err != nil {
+		return nil, err
+	}
+	return &EHR{Server: server, Auth: as, origin: origin, now: opts.EHR.Now}, nil
 }
 
+func (e *EHR) route(w http.ResponseWriter, r *http.Request) { e.Send(w, r, e.exchange(r)) }
+
 // URL is the server's origin.
-func (e *EHR) URL() string { return e.web.url }
+func (e *EHR) URL() string { return e.origin }
+
+func (e *EHR) closed() bool { return e.ended.Load() }
 
 // Close stops the server, lets go of hanging requests and waits for notifications under way to end.
 func (e *EHR) Close() {
+	e.ended.Store(true)
 	e.Server.Close()
-	e.web.close()
+	if e.web != nil {
+		e.web.close()
+	}
 }
 
 // Platform is a running sandbox messaging platform.
@@ -141,6 +149,7 @@ type listener struct {
 	url      string
 	listener net.Listener
 	server   *http.Server
+	refusing func() bool // nil for never
 	done     chan struct{}
 	once     sync.Once
 }
@@ -156,11 +165,32 @@ func listen(addr string) (*listener, error) {
 	return &listener{url: "http://" + l.Addr().String(), listener: l, done: make(chan struct{})}, nil
 }
 
+// Accept is net.Listener. While the EHR refuses connections each is reset before a byte of it is read: a port cannot be
+// closed for a while without another program taking it.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.listener.Accept()
+		if err != nil || l.refusing == nil || !l.refusing() {
+			return c, err
+		}
+		if tcp, ok := c.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+		_ = c.Close()
+	}
+}
+
+// Addr is net.Listener.
+func (l *listener) Addr() net.Addr { return l.listener.Addr() }
+
+// Close is net.Listener.
+func (l *listener) Close() error { return l.listener.Close() }
+
 func (l *listener) serve(ctx context.Context, h http.Handler, closeAll func()) {
 	l.server = &http.Server{Handler: h, ReadHeaderTimeout: 30 * time.Second}
 	go func() {
 		defer close(l.done)
-		_ = l.server.Serve(l.listener) // ends with ErrServerClosed
+		_ = l.server.Serve(l) // ends with ErrServerClosed
 	}()
 	context.AfterFunc(ctx, closeAll)
 }

@@ -25,15 +25,17 @@ import (
 
 // Options are what differs between serve, demo and tests.
 type Options struct {
-	Config   *config.Config
-	Clock    clock.Clock // nil is the system's
-	Log      *slog.Logger
-	Observe  deliver.Observer // beside the metrics; may be nil
-	Version  string
-	Public   net.Listener // nil listens on server.listen
-	Console  net.Listener // nil listens on server.console_listen
-	Horizon  time.Duration
-	GapWaits map[string]time.Duration // tests: overrides of a channel's gap_wait
+	Config  *config.Config
+	Clock   clock.Clock // nil is the machine's without its jumps: clock.Steady
+	Log     *slog.Logger
+	Observe deliver.Observer // beside the metrics; may be nil
+	Version string
+	Public  net.Listener // nil listens on server.listen
+	Console net.Listener // nil listens on server.console_listen
+	Horizon time.Duration
+	// AcceptClock starts although the clock and the store disagree by more than can be right.
+	AcceptClock bool
+	GapWaits    map[string]time.Duration // tests: overrides of a channel's gap_wait
 }
 
 // App is one wired Chartwire. Run it once, then Close it.
@@ -55,7 +57,7 @@ type App struct {
 // say what is wrong with the configuration or the environment, and are exit code 1.
 func New(ctx context.Context, o Options) (_ *App, err error) {
 	if o.Clock == nil {
-		o.Clock = clock.System
+		o.Clock = clock.NewSteady()
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -71,6 +73,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	if a.store, err = store.Open(ctx, storeURL(o.Config), store.Options{Sealer: keys, Lease: o.Config.Store.Lease, Clock: o.Clock}); err != nil {
+		return nil, err
+	}
+	if err := checkClock(ctx, a.store, o.Clock, o.AcceptClock, o.Log); err != nil {
 		return nil, err
 	}
 	ids, err := tenants(ctx, a.store, o.Config, o.Clock.Now())
@@ -121,7 +126,7 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 			lines[n].GapWait = w
 		}
 	}
-	if a.metrics, err = newMetrics(a.store, ids); err != nil {
+	if a.metrics, err = newMetrics(a.store, ids, a.clockOff); err != nil {
 		return err
 	}
 	watchers := observers{a.metrics, alarms{a.o.Log}, a.o.Observe}
@@ -136,7 +141,7 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 		return err
 	}
 	a.web, err = web.New(web.Options{Store: a.store, Ingest: events, Clock: a.o.Clock, Log: a.o.Log, Channels: parts.webChannels(lines),
-		EHRs: parts.webEHRs(), Tokens: parts.tokens(), JWKS: jwks, Notify: a.engine.Notify, Alarm: func(ehr string, r connector.Reason, item string) { watchers.Alarm(parts.nameOf(ehr), r, item) }, Patient: a.engine.Patient, Metrics: a.metrics.handler(), Version: a.o.Version})
+		EHRs: parts.webEHRs(), Tokens: parts.tokens(), JWKS: jwks, Notify: a.engine.Notify, Alarm: func(ehr string, r connector.Reason, item string) { watchers.Alarm(parts.nameOf(ehr), r, item) }, Patient: a.engine.Patient, Metrics: a.metrics.handler(), Notes: a.notes, Version: a.o.Version})
 	return err
 }
 
@@ -176,6 +181,7 @@ func (a *App) Run(ctx context.Context) error {
 		"control": func() error {
 			return web.Serve(ctx, a.control, a.operators(ctx, web.Control(a.store, a.o.Clock, a.o.Log, values(a.ids), a.audit.verify)))
 		},
+		"clock": func() error { return a.watchClock(ctx) },
 		"audit": func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
 	}
 	failed := make(chan error, len(work))

@@ -44,6 +44,7 @@ type house struct {
 	dir     string
 	ehr     string
 	app     *app.App
+	clock   clock.Clock // nil is the machine's
 	log     syncBuffer
 	observe deliver.Observer // may be nil
 	stop    context.CancelFunc
@@ -130,7 +131,7 @@ func (h *house) open() error {
 		h.t.Fatalf("the configuration is wrong: %v", problems)
 	}
 	var err error
-	h.app, err = app.New(h.t.Context(), app.Options{Config: c, Log: slog.New(slog.NewTextHandler(&h.log, nil)), Version: "test",
+	h.app, err = app.New(h.t.Context(), app.Options{Config: c, Clock: h.clock, Log: slog.New(slog.NewTextHandler(&h.log, nil)), Version: "test",
 		Observe: h.observe, Public: listener(h.t), Console: listener(h.t)})
 	return err
 }

@@ -21,7 +21,7 @@ type metrics struct {
 	alarms   *prometheus.CounterVec
 }
 
-func newMetrics(s connector.Store, ids map[string]string) (*metrics, error) {
+func newMetrics(s connector.Store, ids map[string]string, clockOff func() time.Duration) (*metrics, error) {
 	m := &metrics{registry: prometheus.NewRegistry(),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_attempts_total", Help: "Attempts toward EHRs and platforms, by how they ended."}, []string{"ehr", "outcome", "reason"}),
 		filing:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "chartwire_filing_seconds", Help: "From our commit of an exchange to its receipt.", Buckets: prometheus.ExponentialBuckets(0.01, 4, 10)}, []string{"ehr"}),
@@ -31,7 +31,9 @@ func newMetrics(s connector.Store, ids map[string]string) (*metrics, error) {
 	for name, id := range ids {
 		names[id] = name
 	}
-	for _, c := range []prometheus.Collector{m.attempts, m.filing, m.alarms, &counts{store: s, names: names}} {
+	off := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "chartwire_clock_offset_seconds", Help: "By how much the machine's clock has jumped since the start; 0 is good."},
+		func() float64 { return clockOff().Seconds() })
+	for _, c := range []prometheus.Collector{m.attempts, m.filing, m.alarms, off, &counts{store: s, names: names}} {
 		if err := m.registry.Register(c); err != nil {
 			return nil, err
 		}

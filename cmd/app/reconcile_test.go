@@ -175,28 +175,30 @@ func (h *chartHouse) reconcile(since time.Time) ([]deliver.Finding, []deliver.Re
 // spoil rots one entry in the way its turn says, and gives the finding it must make: kind and what differs.
 func (h *chartHouse) spoil(turn int, x ehr.Stored) (deliver.FindingKind, []string) {
 	h.t.Helper()
-	other := "Patient/" + "" // of the next patient
 	var kind deliver.FindingKind
 	var differs []string
-	rot := func(change func(r map[string]any) map[string]any) {
-		if err := h.ehr.Rot(x.Type, x.ID, change); err != nil {
+	must := func(err error) {
+		if err != nil {
 			h.t.Fatal(err)
 		}
 	}
 	edit := func(k deliver.FindingKind, what string, change func(r map[string]any)) {
 		kind, differs = k, []string{what}
-		rot(func(r map[string]any) map[string]any { change(r); return r })
+		if turn%16 < 8 {
+			must(h.ehr.Rot(x.Reference(), change))
+			return
+		}
+		must(h.ehr.Edit(x.Reference(), change))
 	}
 	subject := func(r map[string]any) string { return r["subject"].(map[string]any)["reference"].(string) }
 	another := func(r map[string]any) {
 		at := slices.Index(h.patients, subject(r))
-		other = h.patients[(at+1)%len(h.patients)]
-		r["subject"] = map[string]any{"reference": other}
+		r["subject"] = map[string]any{"reference": h.patients[(at+1)%len(h.patients)]}
 	}
 	switch turn % 8 {
 	case 0:
 		kind = deliver.FoundMissing
-		rot(func(map[string]any) map[string]any { return nil })
+		must(h.ehr.Remove(x.Reference()))
 	case 1:
 		edit(deliver.FoundEdited, "words", func(r map[string]any) {
 			r["payload"].([]any)[0].(map[string]any)["contentString"] = "Other words."
@@ -207,14 +209,13 @@ func (h *chartHouse) spoil(turn int, x ehr.Stored) (deliver.FindingKind, []strin
 		edit(deliver.FoundWrongSubject, "subject", another)
 	case 4:
 		kind = deliver.FoundDuplicate
-		if _, err := h.ehr.Double(x.Type, x.ID, nil); err != nil {
-			h.t.Fatal(err)
-		}
+		_, err := h.ehr.Double(x.Reference())
+		must(err)
 	case 5:
 		kind = deliver.FoundDuplicate
-		if _, err := h.ehr.Double(x.Type, x.ID, another); err != nil {
-			h.t.Fatal(err)
-		}
+		second, err := h.ehr.Double(x.Reference())
+		must(err)
+		must(h.ehr.Edit(second, another))
 	case 6:
 		edit(deliver.FoundEdited, "identifier", func(r map[string]any) { delete(r, "identifier") })
 	case 7:

@@ -28,6 +28,7 @@ func (f configFlag) load(s streams, forServe bool) (*config.Config, error) {
 
 type serveCmd struct {
 	configFlag
+	AcceptClock bool `help:"Start although this machine's clock and the store disagree: the clock is right now. Stop every other serve of this store before."`
 }
 
 func (c serveCmd) Run(ctx context.Context, s streams) error {
@@ -36,7 +37,7 @@ func (c serveCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(s.err, nil))
-	a, err := app.New(ctx, app.Options{Config: cfg, Log: log, Version: version})
+	a, err := app.New(ctx, app.Options{Config: cfg, Log: log, Version: version, AcceptClock: c.AcceptClock})
 	if err != nil {
 		return err
 	}

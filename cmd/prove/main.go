@@ -17,7 +17,9 @@ import (
 )
 
 type cli struct {
-	Table tableCmd `cmd:"" help:"Make the table of docs/figures.md of files of figures."`
+	Bench      benchCmd      `cmd:"" help:"Measure what Chartwire costs, in ratios to what has to be done at least."`
+	Table      tableCmd      `cmd:"" help:"Make the table of docs/figures.md of files of figures."`
+	BenchRelay benchRelayCmd `cmd:"" hidden:"" name:"bench-relay"`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }

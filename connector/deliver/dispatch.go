@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 var (
@@ -89,6 +90,9 @@ func (e *Engine) claim(ctx context.Context, c *conn, kinds []connector.LaneKind,
 	lanes, err := e.store.Claim(ctx, c.ID, kinds, n, e.clock.Now())
 	if err != nil && !errors.Is(err, context.Canceled) {
 		e.log.Error("lanes could not be claimed; trying again", "ehr", c.Name, "error", err)
+	}
+	if len(lanes) > 0 {
+		crash.At(crash.DeliverAfterClaim)
 	}
 	return lanes
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 // drainer works one claimed lane. Completions wait in pending and share the commit of the next attempt, so that a lane
@@ -176,6 +177,10 @@ func (d *drainer) flush(ctx context.Context) error {
 		return nil
 	}
 	ops, lane := d.pending, d.lane
+	receipts := slices.ContainsFunc(d.moved, func(i connector.Item) bool { return i.State == connector.Filed })
+	if receipts {
+		crash.At(crash.DeliverBeforeReceipt)
+	}
 	err := d.e.store.Update(ctx, d.shard, func(tx connector.Tx) error {
 		l := lane
 		if err := tx.HoldLane(&l, d.e.clock.Now()); err != nil {
@@ -191,6 +196,9 @@ func (d *drainer) flush(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	if receipts {
+		crash.At(crash.DeliverAfterReceipt)
 	}
 	d.lane.Until = lane.Until
 	d.pending = nil
@@ -212,6 +220,7 @@ func (d *drainer) release(ctx context.Context, next time.Time) {
 		}
 		return
 	}
+	crash.At(crash.DeliverBeforeRelease)
 	err := d.e.store.Update(ctx, d.shard, func(tx connector.Tx) error {
 		return tx.ReleaseLane(d.lane, next, d.e.clock.Now())
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 // unsureFor is how long a message whose hand-over is unknown waits for the platform's echo before a person is asked.
@@ -57,7 +58,9 @@ func (d *drainer) send(ctx context.Context, i *connector.Item) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.c.Deadline)
 	defer cancel()
 	ctx = d.fenced(ctx)
+	crash.At(crash.SendBefore)
 	h, err := d.line.Channel.Send(ctx, d.message4(m, patient))
+	crash.At(crash.SendAfter)
 	return d.sent(i, m, a, h, err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 // settle decides an attempt whose outcome is open: by its deadline passing, then by Find. It reports true when the
@@ -20,6 +21,7 @@ func (d *drainer) settle(ctx context.Context, i *connector.Item, w *connector.Wr
 		return false, nil
 	}
 	r, err := d.search(ctx, w)
+	crash.At(crash.DeliverAfterFind)
 	var refused *connector.Refused
 	var early tooNew
 	switch {

@@ -30,6 +30,7 @@ var sealer = sync.OnceValues(func() (*seal.Sealer, error) { return seal.Generate
 type world struct {
 	t        testing.TB
 	store    *counting
+	clock    clock.Clock // of engines
 	chart    *chart
 	platform *platform
 	in       *ingest.Ingest
@@ -99,7 +100,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	now := clock.System.Now
-	w := &world{t: t, store: &counting{Store: db}, chart: newChart(now), platform: &platform{now: now, files: map[string][]byte{}},
+	w := &world{t: t, store: &counting{Store: db}, clock: clock.System, chart: newChart(now), platform: &platform{now: now, files: map[string][]byte{}},
 		ch: ingest.Channel{Name: channel, EHR: ehrID, DefaultPool: "nurses", Consent: "assumed", Receipts: "delivered"}}
 	w.in = ingest.New(w.store, now)
 	w.conn = deliver.Connection{ID: ehrID, Name: "mercy", EHR: w.chart, Base: "urn:b", Mode: "live", Concurrent: 4, Deadline: requestDeadline,
@@ -126,7 +127,7 @@ func (w *world) run() {
 	if !w.watch {
 		w.conn.Poll = 0
 	}
-	e, err := deliver.New(deliver.Options{Store: w.store, Clock: clock.System, Connections: []deliver.Connection{w.conn},
+	e, err := deliver.New(deliver.Options{Store: w.store, Clock: w.clock, Connections: []deliver.Connection{w.conn},
 		Lines: []deliver.Line{w.line}, Composer: composer{w}, Horizon: w.horizon, Observe: w})
 	if err != nil {
 		w.t.Fatal(err)

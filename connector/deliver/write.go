@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 	"github.com/chartwire/chartwire/connector/egress"
 )
 
@@ -90,7 +91,10 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 func (d *drainer) attempt(ctx context.Context, w connector.Write) (connector.Receipt, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.c.Deadline)
 	defer cancel()
-	return d.c.EHR.File(d.fenced(ctx), w)
+	crash.At(crash.DeliverBeforeSend)
+	r, err := d.c.EHR.File(d.fenced(ctx), w)
+	crash.At(crash.DeliverAfterSend)
+	return r, err
 }
 
 // fenced makes requests under ctx stop before their first byte where our lease of the lane has run out.
@@ -295,7 +299,12 @@ func (d *drainer) commitAttempt(ctx context.Context, i *connector.Item, rows []c
 	a := &connector.Attempt{ID: connector.NewID(now), EHR: d.c.ID, Thread: d.thread.ID, Write: w.ID, No: w.Attempts,
 		Fence: d.lane.Fence, StartedAt: now}
 	d.storeAttempt(a)
-	return a, d.flush(ctx)
+	crash.At(crash.DeliverBeforeAttempt)
+	if err := d.flush(ctx); err != nil {
+		return a, err
+	}
+	crash.At(crash.DeliverAfterAttempt)
+	return a, nil
 }
 
 func (d *drainer) storeRow(w *connector.WriteRow) {

@@ -9,6 +9,8 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"sync"
+
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 // fenceKey is where WithFence puts its function.
@@ -120,7 +122,9 @@ func (c *call) gotConn(info httptrace.GotConnInfo) {
 		c.fenced = err
 		c.conn.seal(c.before) // whatever the transport does next, no byte leaves
 		c.cancel(err)
+		return
 	}
+	crash.At(crash.EgressAfterFence)
 }
 
 // notSent says whether it is certain that no byte of the request was written; if

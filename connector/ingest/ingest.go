@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 // Channel is what ingest knows of a channel.
@@ -49,6 +50,7 @@ var errRepeat = errors.New("said before")
 // platform is asked to send it again (503).
 func (g *Ingest) Accept(ctx context.Context, ch Channel, ev connector.Event) (Result, error) {
 	var res Result
+	crash.At(crash.IngestBeforeCommit)
 	err := g.store.Update(ctx, shardOf(ch, &ev), func(tx connector.Tx) error {
 		s := &step{tx: tx, ch: ch, ev: &ev, now: g.now()}
 		err := s.run()
@@ -61,6 +63,7 @@ func (g *Ingest) Accept(ctx context.Context, ch Channel, ev connector.Event) (Re
 	if err != nil {
 		return Result{}, err
 	}
+	crash.At(crash.IngestBeforeAck)
 	return res, nil
 }
 

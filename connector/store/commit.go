@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 const (
@@ -183,6 +184,7 @@ func (k *committer) try(batch []*op) (unsure bool, err error) {
 		default:
 			ran = append(ran, o)
 		}
+		crash.At(crash.StoreMidBatch)
 	}
 	if slices.ContainsFunc(ran, func(o *op) bool { return o.err == nil }) {
 		if err := b.writeTally(k.db, c); err != nil {
@@ -192,6 +194,7 @@ func (k *committer) try(batch []*op) (unsure bool, err error) {
 			o.state.CompareAndSwap(opRunning, opRan)
 		}
 		k.db.ran.ring()
+		crash.At(crash.StoreBeforeCommit)
 		if unsure, err := c.commit(); err != nil {
 			if unsure || len(batch) > 1 || k.db.eng.lost(err) {
 				return unsure, err
@@ -203,6 +206,7 @@ func (k *committer) try(batch []*op) (unsure bool, err error) {
 			}
 			return false, err
 		}
+		crash.At(crash.StoreAfterCommit)
 		k.db.committed(b)
 	}
 	for _, o := range ran {

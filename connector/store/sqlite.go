@@ -74,6 +74,9 @@ func openLite(ctx context.Context, db *DB, path string) (_ engine, err error) {
 	if e.writer, err = e.connect(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return nil, err
 	}
+	if _, err = e.writer.execN(liteFree); err != nil {
+		return nil, err
+	}
 	e.readers = make(chan *liteConn, liteReaders)
 	for range liteReaders {
 		r := e.writer
@@ -211,6 +214,10 @@ func (e *lite) claim(ctx context.Context, ehr string, kinds []connector.LaneKind
 }
 
 func liteClaim(kinds, limit int) *query { return sq(claimSQL(kinds, limit, "", "")) }
+
+// liteFree ends the leases of the process that had the file before, whatever clock it had: the lock says that it is gone.
+// What it had under way is found as an attempt without an outcome, and settled.
+var liteFree = sq(`UPDATE lane SET leased = 0 WHERE leased = 1`)
 
 var laneTake = sq(`UPDATE lane SET leased = 1, lease_until = ?4, fence = fence + 1
 	WHERE ehr_id = ?1 AND thread_id = ?2 AND kind = ?3 RETURNING fence, touched`)

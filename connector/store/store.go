@@ -90,13 +90,6 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 // Lease is connector.Store.
 func (db *DB) Lease() time.Duration { return db.lease }
 
-// Ping is connector.Store: it commits a small change.
-func (db *DB) Ping(ctx context.Context) error {
-	return db.Update(ctx, "ping", func(t connector.Tx) error {
-		return t.PutMeta("ping", connector.NewID(db.clock.Now()))
-	})
-}
-
 // Close commits what is queued and closes the database. Calls that come later fail with ErrStore.
 func (db *DB) Close() error {
 	db.close.Do(func() {

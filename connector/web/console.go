@@ -16,14 +16,18 @@ import (
 // healthz says that the process runs.
 func (s *Server) healthz(c echo.Context) error { return c.String(http.StatusOK, "ok\n") }
 
-// readyz says that an event would be taken now: a commit is possible.
+// readyz says that an event would be taken now: a commit is possible. Below that stands what somebody should look at.
 func (s *Server) readyz(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), 2*time.Second)
 	defer cancel()
 	if err := s.o.Store.Ping(ctx); err != nil {
 		return unavailable()
 	}
-	return c.String(http.StatusOK, "ready\n")
+	answer := "ready\n"
+	for _, n := range s.o.Notes() {
+		answer += "note: " + n + "\n"
+	}
+	return c.String(http.StatusOK, answer)
 }
 
 // row is one line of the conservation table: where the exchanges of a connection's channel are.

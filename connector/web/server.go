@@ -63,7 +63,8 @@ type Options struct {
 	// Patient reads an active patient by reference and names them in the channels' terms; ErrNoMatch where there is none.
 	// nil knows nobody.
 	Patient func(ctx context.Context, ehr, reference string) (connector.PatientKey, error)
-	Metrics http.Handler // GET /metrics on the console listener
+	Metrics http.Handler    // GET /metrics on the console listener
+	Notes   func() []string // what a ready Chartwire wants looked at, no PHI; nil has none
 	Version string
 }
 
@@ -86,6 +87,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Alarm == nil {
 		o.Alarm = func(string, connector.Reason, string) {}
+	}
+	if o.Notes == nil {
+		o.Notes = func() []string { return nil }
 	}
 	if o.Notify == nil {
 		o.Notify = func(string) {}

@@ -1,13 +1,39 @@
 package auth
 
 import (
+	"crypto/rsa"
+	"fmt"
 	"net/http"
+	"sync"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-const idKeyID = "sandbox-id-token"
+// signing is the key of id_tokens, made when the first is needed.
+type signing struct {
+	sync.Mutex
+	key *rsa.PrivateKey
+	n   int // how many keys there have been
+}
+
+func (s *signing) current() (key *rsa.PrivateKey, kid string) {
+	s.Lock()
+	defer s.Unlock()
+	if s.key == nil {
+		s.key = newIDKey()
+		s.n++
+	}
+	return s.key, fmt.Sprintf("sandbox-id-token-%d", s.n)
+}
+
+// SwapKeys makes the next id_token be signed with a new key, which alone is published from then on: what a client has
+// cached of jwks_uri is of no use any more.
+func (s *Server) SwapKeys() {
+	s.signing.Lock()
+	defer s.signing.Unlock()
+	s.signing.key = nil
+}
 
 // idToken signs an OpenID Connect id_token with RS256 (REQ#201, #209, #210). The caller holds mu.
 func (s *Server) idToken(t token, nonce string) string {
@@ -24,7 +50,8 @@ func (s *Server) idToken(t token, nonce string) string {
 	if t.launch.UserName != "" {
 		claims["name"] = t.launch.UserName
 	}
-	key := jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: s.idKey(), KeyID: idKeyID}}
+	private, kid := s.signing.current()
+	key := jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: private, KeyID: kid}}
 	signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		panic("an RSA key always signs RS256: " + err.Error())
@@ -37,8 +64,9 @@ func (s *Server) idToken(t token, nonce string) string {
 }
 
 func (s *Server) serveKeys(w http.ResponseWriter) {
+	private, kid := s.signing.current()
 	writeJSON(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
-		{Key: s.idKey().Public(), KeyID: idKeyID, Algorithm: string(jose.RS256), Use: "sig"},
+		{Key: private.Public(), KeyID: kid, Algorithm: string(jose.RS256), Use: "sig"},
 	}})
 }
 

@@ -80,7 +80,7 @@ type TokenCall struct {
 type Server struct {
 	opts     Options
 	path     string
-	idKey    func() *rsa.PrivateKey // made when the first id_token is
+	signing  signing
 	mu       sync.Mutex
 	clients  map[string]*client
 	jtis     map[string]time.Time // iss and jti of assertions seen, until they expire
@@ -121,7 +121,7 @@ func New(opts Options) (*Server, error) {
 		opts.HTTPClient = http.DefaultClient
 	}
 	return &Server{
-		opts: opts, path: issuer.Path, idKey: sync.OnceValue(newIDKey), clients: map[string]*client{}, jtis: map[string]time.Time{},
+		opts: opts, path: issuer.Path, clients: map[string]*client{}, jtis: map[string]time.Time{},
 		tokens: map[string]*token{}, refresh: map[string]*refreshToken{}, codes: map[string]*code{}, launches: map[string]Launch{},
 	}, nil
 }

@@ -109,6 +109,7 @@ func (s *Server) MergePatient(from, into string) error {
 
 // Get returns the current version of a resource, and whether there is one.
 func (s *Server) Get(typ, id string) (Stored, bool) {
+	s.catchUp()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	v := s.get(typ, id)
@@ -120,6 +121,7 @@ func (s *Server) Get(typ, id string) (Stored, bool) {
 
 // Versions returns every version of a resource, oldest first.
 func (s *Server) Versions(typ, id string) []Stored {
+	s.catchUp()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var out []Stored
@@ -134,6 +136,7 @@ func (s *Server) Versions(typ, id string) []Stored {
 // Find returns the resources of a type whose current version carries the identifier, in creation order: two are a
 // duplicate. The system "" matches any.
 func (s *Server) Find(typ string, id Identifier) []Stored {
+	s.catchUp()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var out []Stored
@@ -150,11 +153,14 @@ func (s *Server) Find(typ string, id Identifier) []Stored {
 
 // All returns the current version of every resource of a type, in creation order.
 func (s *Server) All(typ string) []Stored {
+	s.catchUp()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	out := make([]Stored, 0, len(s.byType[typ]))
 	for _, e := range s.byType[typ] {
-		out = append(out, e.current().stored())
+		if v := e.current(); !v.deleted {
+			out = append(out, v.stored())
+		}
 	}
 	return out
 }

@@ -4,216 +4,177 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
-	"unicode"
+	"time"
 )
 
-// fault is one scripted misbehaviour. At most one of its steps runs before the EHR's own work (instead, mutate), one
-// after it (after).
+// fault is one scripted misbehaviour: what the EHR does with a request in place of its work, or around it.
 type fault struct {
-	// instead answers without the EHR doing anything.
-	instead func(args faultArgs) *Response
-	// mutate changes a resource before it is stored.
-	mutate func(r resource)
-	// after changes the answer when the EHR has done its work.
-	after func(args faultArgs, resp *Response) *Response
-	args  []string // the arguments it takes
+	run   func(k *strike) *Response
+	args  []string // what a script line may set, each as name=default
 	about string   // one line for people
 }
 
-// faultArgs are the name=value words of a script line.
-type faultArgs map[string]string
+// Groups of faults, in the order the documentation has them.
+var groups = []string{"answers", "content", "refusals", "wire", "search", "tokens", "chart"}
 
-func (a faultArgs) status(def int) int {
-	if n, err := strconv.Atoi(a["status"]); err == nil {
-		return n
-	}
-	return def
+// faults is the vocabulary of a Script, by group.
+var faults = map[string]map[string]fault{
+	"answers": answerFaults, "content": contentFaults, "refusals": refusalFaults, "wire": wireFaults,
+	"search": searchFaults, "tokens": tokenFaults, "chart": chartFaults,
 }
 
-// faults is the vocabulary of a Script.
-var faults = map[string]fault{
-	"commit-then-timeout": {
-		about: "commits, then never answers (until Release, the client gives up, or Close)",
-		after: func(faultArgs, *Response) *Response { return &Response{Hang: true} },
-	},
-	"commit-then-reset": {
-		about: "commits, then resets the connection",
-		after: func(faultArgs, *Response) *Response { return &Response{Reset: true} },
-	},
-	"5xx-after-commit": {
-		about: "commits, then answers a server error (status=500)", args: []string{"status"},
-		after: func(a faultArgs, _ *Response) *Response {
-			return fail(a.status(500), "exception", "internal error").response()
-		},
-	},
-	"html-200": {
-		about: "does nothing and answers 200 with a log-in page (commit=yes: does the work first)", args: []string{"commit"},
-		instead: func(a faultArgs) *Response { return unless(a["commit"] == "yes", htmlPage()) },
-		after:   func(faultArgs, *Response) *Response { return htmlPage() },
-	},
-	"garbage-json": {
-		about: "commits, then answers with the JSON cut in half",
-		after: func(_ faultArgs, resp *Response) *Response {
-			out := resp.clone()
-			out.Body = out.Body[:len(out.Body)/2]
-			return out
-		},
-	},
-	"wrong-subject": {
-		about: "commits, then echoes another patient as subject (patient=Patient/someone-else)", args: []string{"patient"},
-		after: wrongSubject,
-	},
-	"normalised-text": {
-		about:  "stores and echoes the text with white space collapsed and other than ASCII replaced",
-		mutate: normaliseText,
-	},
-	"accepted-202": {
-		about: "answers 202 with no body and stores nothing (commit=yes: stores it)", args: []string{"commit"},
-		instead: func(a faultArgs) *Response {
-			return unless(a["commit"] == "yes", &Response{Status: http.StatusAccepted, Header: http.Header{}})
-		},
-		after: func(faultArgs, *Response) *Response {
-			return &Response{Status: http.StatusAccepted, Header: http.Header{}}
-		},
-	},
-	"429": {
-		about: "too many requests (retry-after=1, seconds or an HTTP date with _ for spaces)", args: []string{"retry-after"},
-		instead: func(a faultArgs) *Response {
-			resp := fail(429, "throttled", "too many requests").response()
-			wait := "1"
-			if a["retry-after"] != "" {
-				wait = strings.ReplaceAll(a["retry-after"], "_", " ")
-			}
-			resp.Header.Set("Retry-After", wait)
-			return resp
-		},
-	},
-	"503": {
-		about: "unavailable, nothing done (retry-after=n adds the header)", args: []string{"retry-after"},
-		instead: func(a faultArgs) *Response {
-			resp := fail(503, "transient", "unavailable").response()
-			if a["retry-after"] != "" {
-				resp.Header.Set("Retry-After", strings.ReplaceAll(a["retry-after"], "_", " "))
-			}
-			return resp
-		},
-	},
-	"409": {
-		about:   "refuses a correct request as a conflict",
-		instead: func(faultArgs) *Response { return fail(409, "conflict", "conflict").response() },
-	},
-	"412": {
-		about:   "refuses a correct request as a failed precondition",
-		instead: func(faultArgs) *Response { return fail(412, "conflict", "precondition failed").response() },
-	},
-	"413": {
-		about:   "refuses a correct request as too large",
-		instead: func(faultArgs) *Response { return fail(413, "too-long", "too large").response() },
-	},
-	"401": {
-		about: "refuses the token once, as if it had been revoked",
-		instead: func(faultArgs) *Response {
-			f := fail(401, "expired", "REQ#265: the token has expired")
-			f.challenge = `Bearer error="invalid_token"`
-			return f.response()
-		},
-	},
-}
-
-func unless(skip bool, r *Response) *Response {
-	if skip {
-		return nil
-	}
-	return r
-}
-
-func htmlPage() *Response {
-	h := http.Header{}
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	return &Response{Status: http.StatusOK, Header: h, Body: []byte("<!doctype html><title>Sign in</title><h1>Sign in</h1>")}
-}
-
-// wrongSubject replaces the subject in the answer, or in every resource of a transaction's answer.
-func wrongSubject(a faultArgs, resp *Response) *Response {
-	other := a["patient"]
-	if other == "" {
-		other = "Patient/someone-else"
-	}
-	body, err := parse(resp.Body)
-	if err != nil {
-		return resp
-	}
-	_ = walk(body, "", func(obj resource, _ string) error {
-		if subject, ok := obj["subject"].(resource); ok {
-			subject["reference"] = other
+func faultNamed(name string) (fault, bool) {
+	for _, group := range groups {
+		if f, ok := faults[group][name]; ok {
+			return f, true
 		}
-		return nil
-	})
-	out := resp.clone()
-	out.Body = encode(body)
+	}
+	return fault{}, false
+}
+
+// FaultInfo tells people of a fault.
+type FaultInfo struct {
+	Name, Group, About string
+	Args               []string // each as name=default
+}
+
+// Faults lists what a script may stage, by group and name.
+func Faults() []FaultInfo {
+	var out []FaultInfo
+	for _, group := range groups {
+		for _, name := range slices.Sorted(maps.Keys(faults[group])) {
+			f := faults[group][name]
+			out = append(out, FaultInfo{Name: name, Group: group, About: f.about, Args: f.args})
+		}
+	}
 	return out
 }
 
-// normaliseText does to Communication text what EHRs with a plain-text store do.
-func normaliseText(r resource) {
-	_ = walk(r, "", func(obj resource, _ string) error {
-		if text, ok := obj["contentString"].(string); ok {
-			ascii := strings.Map(func(c rune) rune {
-				if c > unicode.MaxASCII {
-					return '?'
-				}
-				return c
-			}, text)
-			obj["contentString"] = strings.Join(strings.Fields(ascii), " ")
+// argument finds what a fault does without a word for it; ok is false where it takes no such word.
+func (f fault) argument(name string) (def string, ok bool) {
+	for _, a := range f.args {
+		if n, d, _ := strings.Cut(a, "="); n == name {
+			return d, true
 		}
-		return nil
-	})
-}
-
-// staged is the fault a request meets; nil for none.
-type staged struct {
-	fault fault
-	args  faultArgs
-}
-
-func (f *staged) instead() *Response {
-	if f == nil || f.fault.instead == nil {
-		return nil
 	}
-	return f.fault.instead(f.args)
+	return "", false
 }
 
-type mutationKey struct{}
-
-// request hands the fault's mutation to the handlers through the request's context.
-func (f *staged) request(r *http.Request) *http.Request {
-	if f == nil || f.fault.mutate == nil {
-		return r
+// fits says whether a value is of the kind of an argument's default: a number, a duration or any text.
+func fits(name, def, value string) bool {
+	if name == "retry-after" {
+		return true // any value is one an EHR might send
 	}
-	return r.WithContext(context.WithValue(r.Context(), mutationKey{}, f.fault.mutate))
-}
-
-func mutation(r *http.Request) func(resource) {
-	m, _ := r.Context().Value(mutationKey{}).(func(resource))
-	return m
-}
-
-// after changes the answer to work that was done; a refusal stays what it is.
-func (f *staged) after(resp *Response) *Response {
-	if f == nil || f.fault.after == nil || resp.Status >= 400 {
-		return resp
+	if _, err := strconv.Atoi(def); err == nil {
+		n, err := strconv.Atoi(value)
+		return err == nil && n >= 0
 	}
-	return f.fault.after(f.args, resp)
+	if _, err := time.ParseDuration(def); err == nil {
+		_, err := time.ParseDuration(value)
+		return err == nil
+	}
+	return true
+}
+
+// strike is a fault meeting a request.
+type strike struct {
+	s    *Server
+	r    *http.Request
+	body []byte
+	is   fault
+	name string
+	args map[string]string
+	work func(*http.Request, []byte) *Response
+	play *play
+}
+
+// play is what a fault changes about the EHR's work on one request; the handlers find it in the request's context.
+type play struct {
+	fault  string
+	mutate func(resource) // changes a resource before it is stored
+	blind  bool           // conditions of creates are not looked at
+	half   bool           // a transaction stops half-way
+	lag    time.Duration  // searches miss what is younger
+	at     time.Time      // the moment of the commit; zero is now
+	made   []string       // Type/id of what was committed
+}
+
+type playKey struct{}
+
+func playOf(r *http.Request) *play {
+	p, _ := r.Context().Value(playKey{}).(*play)
+	if p == nil {
+		p = &play{}
+	}
+	return p
+}
+
+// do has the EHR do its work, as far as the play lets it.
+func (k *strike) do() *Response {
+	k.play.fault = k.name
+	return k.work(k.r.WithContext(context.WithValue(k.r.Context(), playKey{}, k.play)), k.body)
+}
+
+func (k *strike) arg(name string) string {
+	if v, ok := k.args[name]; ok {
+		return v
+	}
+	def, _ := k.is.argument(name)
+	return def
+}
+
+func (k *strike) num(name string) int {
+	n, _ := strconv.Atoi(k.arg(name)) // the script was checked
+	return n
+}
+
+func (k *strike) duration(name string) time.Duration {
+	d, _ := time.ParseDuration(k.arg(name)) // the script was checked
+	return d
+}
+
+func (k *strike) yes(name string) bool { return k.arg(name) == "yes" }
+
+// committed does the EHR's work, then changes the answer; a refusal stays what it is.
+func committed(change func(k *strike, resp *Response) *Response) func(*strike) *Response {
+	return func(k *strike) *Response {
+		resp := k.do()
+		if resp.Status >= 400 {
+			return resp
+		}
+		return change(k, resp.clone())
+	}
+}
+
+// instead answers and does nothing.
+func instead(answer func(k *strike) *Response) func(*strike) *Response {
+	return func(k *strike) *Response { return answer(k) }
+}
+
+// storing changes what is stored, and by that what is echoed.
+func storing(mutate func(k *strike, r resource)) func(*strike) *Response {
+	return func(k *strike) *Response {
+		k.play.mutate = func(r resource) { mutate(k, r) }
+		return k.do()
+	}
 }
 
 // requestKinds tells what a script line may match of a request: its type, or for a transaction Bundle and every type in it.
 func requestKinds(r *http.Request, basePath string, body []byte) []string {
-	path := strings.Trim(strings.TrimPrefix(r.URL.Path, basePath), "/")
-	first, _, _ := strings.Cut(path, "/")
-	if first != "" || r.Method != http.MethodPost {
+	path, ok := strings.CutPrefix(r.URL.Path, basePath)
+	if !ok { // beside the FHIR base: token, jwks
+		return []string{path[strings.LastIndex(path, "/")+1:]}
+	}
+	first, _, _ := strings.Cut(strings.Trim(path, "/"), "/")
+	switch {
+	case first == ".well-known":
+		return []string{"discovery"}
+	case first != "" || r.Method != http.MethodPost:
 		return []string{first}
 	}
 	kinds := []string{"Bundle"}
@@ -229,6 +190,22 @@ func requestKinds(r *http.Request, basePath string, body []byte) []string {
 		}
 	}
 	return kinds
+}
+
+// isSearch says whether a request asks for a searchset: by POST, by GET of a type, or by a next link.
+func isSearch(r *http.Request, basePath string) bool {
+	path, ok := strings.CutPrefix(r.URL.Path, basePath)
+	if !ok {
+		return false
+	}
+	path = strings.Trim(path, "/")
+	switch r.Method {
+	case http.MethodPost:
+		return strings.HasSuffix(path, "/_search")
+	case http.MethodGet:
+		return path == "" && r.URL.Query().Has("_page") || knownType(path)
+	}
+	return false
 }
 
 // Hit is one time the script struck.

@@ -15,17 +15,19 @@ type Entry struct {
 	Seq         int       // from 1, without gaps
 	Time        time.Time // the commit's lastUpdated
 	ClientID    string    // of the token; "" without authorization; "ehr" for a write by the EHR's own staff
-	Method      string    // POST or PUT; in a transaction the entry's
+	Method      string    // POST or PUT, in a transaction the entry's; DELETE by staff
 	Transaction int       // the same number, from 1, on all entries of one transaction; 0 outside
 	Type, ID    string
 	Version     int
 	Identifiers []Identifier
 	Subject     string // the subject or patient reference, Type/id
+	Fault       string // what the write met, "" for nothing
 	SHA256      string // hex, of the body as received; in a transaction of the entry's resource as received
 }
 
 // Ledger returns a copy of every accepted write by a client or by the EHR's own staff, seeds not counted.
 func (s *Server) Ledger() []Entry {
+	s.catchUp()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return append([]Entry(nil), s.ledger...)

@@ -53,24 +53,6 @@ func (f *failure) response() *Response {
 	return r
 }
 
-// Response is an answer of the EHR before it is put on the wire: what a handler made, and what a Before or After hook may
-// replace.
-type Response struct {
-	Status int
-	Header http.Header
-	Body   []byte
-	// Hang keeps the request open, unanswered, until Server.Release, the client's giving up, or Close.
-	Hang bool
-	// Reset closes the TCP connection with RST instead of answering.
-	Reset bool
-}
-
-func (r *Response) clone() *Response {
-	c := *r
-	c.Header = r.Header.Clone()
-	return &c
-}
-
 const mediaType = "application/fhir+json;charset=utf-8"
 
 // instant renders a FHIR instant with milliseconds, in UTC.

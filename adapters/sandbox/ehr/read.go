@@ -32,6 +32,9 @@ func (s *Server) read(c caller, r *http.Request, typ, id, num string) *Response 
 		}
 	}
 	s.mu.RUnlock()
+	if v != nil && v.deleted {
+		return fail(410, "deleted", "this %s was deleted", typ).response()
+	}
 	if v == nil || allowed != nil && !allowed(v) { // what a narrowed scope does not cover is as if it were not there
 		return fail(404, "not-found", "this %s is not here", typ).response()
 	}
@@ -71,14 +74,18 @@ func (s *Server) history(c caller, typ, id string) *Response {
 	for i := len(e.versions) - 1; i >= 0; i-- {
 		v := e.versions[i]
 		target, status := v.typ, "201"
-		if v.method == http.MethodPut {
+		if v.method != http.MethodPost {
 			target, status = v.key(), "200"
 		}
-		list = append(list, resource{
-			"fullUrl": s.opts.Base + "/" + v.key(), "resource": json.RawMessage(v.raw),
+		entry := resource{
+			"fullUrl":  s.opts.Base + "/" + v.key(),
 			"request":  resource{"method": v.method, "url": target},
 			"response": resource{"status": status, "etag": v.etag(), "lastModified": instant(v.at)},
-		})
+		}
+		if !v.deleted {
+			entry["resource"] = json.RawMessage(v.raw)
+		}
+		list = append(list, entry)
 	}
 	return jsonResponse(http.StatusOK, resource{
 		"resourceType": "Bundle", "type": "history", "total": len(list), "entry": list,
@@ -97,7 +104,7 @@ type resultSet struct {
 
 const maxResultSets = 256
 
-func (s *Server) searchType(c caller, typ string, params url.Values) *Response {
+func (s *Server) searchType(c caller, r *http.Request, typ string, params url.Values) *Response {
 	if !knownType(typ) {
 		return fail(404, "not-supported", "resource type %q is not known here", typ).response()
 	}
@@ -110,7 +117,7 @@ func (s *Server) searchType(c caller, typ string, params url.Values) *Response {
 		return f.response()
 	}
 	s.mu.RLock()
-	hits := s.search(q, s.horizon())
+	hits := s.search(q, s.horizon(playOf(r).lag))
 	s.mu.RUnlock()
 	if allowed != nil {
 		kept := hits[:0:0]

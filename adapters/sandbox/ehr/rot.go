@@ -1,34 +1,25 @@
 package ehr
 
-import (
-	"encoding/json"
-	"fmt"
-	"net/http"
-	"slices"
-)
+import "fmt"
 
-// Rot changes a stored resource behind everyone's back, as a failing disk, a bad migration or a repair by hand does: no
-// new version, no new lastUpdated, nothing in the ledger, no gate. change gets the resource as JSON and gives what is to
-// be stored; nil makes it disappear with its history. It fails where there is no such resource.
-func (s *Server) Rot(typ, id string, change func(r map[string]any) map[string]any) error {
+// Rot changes an entry, Type/id, behind everyone's back, as a failing disk or a bad migration does: unlike Edit it makes no
+// version, no new lastUpdated and nothing in the ledger. It fails where there is no such entry.
+func (s *Server) Rot(reference string, change func(entry map[string]any)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.byKey[typ+"/"+id]
-	if e == nil {
-		return fmt.Errorf("rot: there is no %s with this id", typ)
+	typ, id := splitType(reference)
+	old := s.get(typ, id)
+	if old == nil {
+		return fmt.Errorf("rot: no such %s", typ)
 	}
-	old := e.current()
 	r, err := parse(old.raw)
 	if err != nil {
 		return fmt.Errorf("rot: %w", err)
 	}
-	changed := change(r)
-	if changed == nil {
-		s.drop(typ, id, e)
-		return nil
-	}
+	change(r)
+	e := s.byKey[old.key()]
 	v := *old
-	v.raw, v.values = encode(changed), valuesOf(typ, changed, s.opts.Base)
+	v.raw, v.values = encode(r), valuesOf(typ, r, s.opts.Base)
 	e.versions[len(e.versions)-1] = &v
 	for name, values := range v.values {
 		for _, val := range values {
@@ -38,32 +29,4 @@ func (s *Server) Rot(typ, id string, change func(r map[string]any) map[string]an
 		}
 	}
 	return nil
-}
-
-func (s *Server) drop(typ, id string, e *entity) {
-	is := func(x *entity) bool { return x == e }
-	delete(s.byKey, typ+"/"+id)
-	s.byType[typ] = slices.DeleteFunc(s.byType[typ], is)
-	for k := range e.keys {
-		s.index[k] = slices.DeleteFunc(s.index[k], is)
-	}
-}
-
-// Double stores a second resource with the same content, identifiers included, under an id of its own, past the gate and
-// the ledger; change may alter the copy before it is stored.
-func (s *Server) Double(typ, id string, change func(r map[string]any)) (Stored, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	old := s.get(typ, id)
-	if old == nil {
-		return Stored{}, fmt.Errorf("double: there is no %s with this id", typ)
-	}
-	var r map[string]any
-	if err := json.Unmarshal(old.raw, &r); err != nil {
-		return Stored{}, fmt.Errorf("double: %w", err)
-	}
-	if change != nil {
-		change(r)
-	}
-	return s.put(typ, s.newID(typ), r, s.now(), http.MethodPost, s.opts.Base).stored(), nil
 }

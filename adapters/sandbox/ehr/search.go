@@ -58,7 +58,7 @@ func (s *store) search(q *query, t time.Time) []*version {
 	seen := map[*entity]bool{}
 	for _, e := range s.candidates(q) {
 		v := e.visible(t)
-		if v == nil || seen[e] {
+		if v == nil || v.deleted || seen[e] {
 			continue
 		}
 		seen[e] = true

@@ -12,10 +12,8 @@ import (
 	"errors"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -70,6 +68,7 @@ type Server struct {
 		sync.Mutex
 		release chan struct{}
 	}
+	told told
 }
 
 // New makes an EHR with an empty chart. An error says which option is missing or wrong.
@@ -88,6 +87,7 @@ func New(opts Options) (*Server, error) {
 	case opts.Traits.Auth && opts.Access == nil:
 		return nil, errors.New("ehr: Traits.Auth needs Options.Access")
 	}
+	opts.Traits = opts.Script.traits(opts.Traits)
 	if opts.HTTPClient == nil {
 		opts.HTTPClient = http.DefaultClient
 	}
@@ -132,35 +132,68 @@ func (s *Server) Base() string { return s.opts.Base }
 
 func (s *Server) now() time.Time { return s.opts.Now() }
 
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.send(w, r, s.Exchange(r)) }
+
+// Send puts a response on the wire as its fields say.
+func (s *Server) Send(w http.ResponseWriter, r *http.Request, resp *Response) { s.send(w, r, resp) }
+
+// Exchange answers one request of a client without putting the answer on a wire: the commit is done, a late one excepted,
+// and how the answer travels is for the caller to play (Response's later fields, Withhold). ServeHTTP is Exchange and Send.
+func (s *Server) Exchange(r *http.Request) *Response {
+	return s.around(r, true, s.answer)
+}
+
+// Answered is Exchange for what stands beside the FHIR base, such as the token endpoint: the script's rules apply to it, the
+// hooks do not.
+func (s *Server) Answered(r *http.Request, by func(*http.Request) *Response) *Response {
+	return s.around(r, false, func(r *http.Request, body []byte) *Response {
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		return by(r)
+	})
+}
+
+// around plays the hooks and the script around work.
+func (s *Server) around(r *http.Request, hooks bool, work func(*http.Request, []byte) *Response) *Response {
+	s.catchUp()
+	place := s.arrive(r)
 	body, f := s.readBody(r)
 	if f != nil {
-		w.Header().Set("Connection", "close")
-		s.send(w, r, f.response())
-		return
+		resp := f.response()
+		resp.Header.Set("Connection", "close")
+		return resp
 	}
 	rewind := func() { r.Body = io.NopCloser(bytes.NewReader(body)) }
 	rewind()
-	if s.opts.Before != nil {
+	if hooks && s.opts.Before != nil {
 		if resp := s.opts.Before(r); resp != nil {
-			s.send(w, r, resp)
-			return
+			s.leave(place, r, body, "hook", resp)
+			return resp
 		}
 		rewind()
 	}
-	staged := s.opts.Script.stage(r, s.basePath, body)
-	resp := staged.instead()
-	if resp == nil {
-		resp = s.answer(staged.request(r), body)
-		resp = staged.after(resp)
-	}
-	if s.opts.After != nil {
+	resp, fault := s.staged(r, body, work)
+	defer func() { s.leave(place, r, body, fault, resp) }()
+	if hooks && s.opts.After != nil {
 		rewind()
 		if replaced := s.opts.After(r, resp.clone()); replaced != nil {
 			resp = replaced
 		}
 	}
-	s.send(w, r, resp)
+	return resp
+}
+
+// staged has the EHR do its work, or the fault the script has for the request.
+func (s *Server) staged(r *http.Request, body []byte, work func(*http.Request, []byte) *Response) (resp *Response, fault string) {
+	if s.Refusing() { // over a connection from before
+		return &Response{Refuse: true}, "refuse"
+	}
+	struck := s.opts.Script.stage(r, s.basePath, body, s.now().Sub(s.started))
+	if struck == nil {
+		return work(r, body), ""
+	}
+	struck.s, struck.r, struck.body, struck.work, struck.play = s, r, body, work, &play{}
+	struck.is, _ = faultNamed(struck.name)
+	return struck.is.run(struck), struck.name
 }
 
 func (s *Server) readBody(r *http.Request) ([]byte, *failure) {
@@ -172,43 +205,6 @@ func (s *Server) readBody(r *http.Request) ([]byte, *failure) {
 		return nil, fail(413, "too-long", "the body is larger than %d bytes", s.opts.MaxBody)
 	}
 	return body, nil
-}
-
-// send puts a response on the wire, or withholds it.
-func (s *Server) send(w http.ResponseWriter, r *http.Request, resp *Response) {
-	if resp.Hang {
-		s.hang.Lock()
-		release := s.hang.release
-		s.hang.Unlock()
-		select {
-		case <-release:
-		case <-r.Context().Done():
-		case <-s.ctx.Done():
-		}
-		panic(http.ErrAbortHandler) // closes the connection without an answer
-	}
-	if resp.Reset {
-		reset(w)
-		return
-	}
-	for name, values := range resp.Header {
-		w.Header()[name] = values
-	}
-	w.Header().Set("Content-Length", strconv.Itoa(len(resp.Body)))
-	w.WriteHeader(resp.Status)
-	_, _ = w.Write(resp.Body) // the client may be gone
-}
-
-// reset ends the connection with RST.
-func reset(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = conn.Close()
 }
 
 // answer is the EHR proper: who is asking, what for, and the handler for it.
@@ -313,7 +309,7 @@ func (s *Server) route(c caller, r *http.Request, steps []string, body []byte) *
 		for name, values := range query {
 			form[name] = append(form[name], values...)
 		}
-		return s.searchType(c, steps[0], form)
+		return s.searchType(c, r, steps[0], form)
 	case !knownType(steps[0]):
 		return fail(404, "not-supported", "resource type %q is not known here", steps[0]).response()
 	case r.Method == http.MethodGet && !s.traits.readable(steps[0]):
@@ -350,7 +346,7 @@ func (s *Server) routeType(c caller, r *http.Request, typ string, query url.Valu
 	}
 	switch r.Method {
 	case http.MethodGet:
-		return s.searchType(c, typ, query)
+		return s.searchType(c, r, typ, query)
 	case http.MethodPost:
 		return s.create(c, r, typ, body)
 	}

@@ -16,6 +16,7 @@ type version struct {
 	raw     []byte // with id and meta filled in
 	values  map[string][]value
 	order   int // commit order over the whole store
+	deleted bool
 }
 
 func (v *version) key() string { return v.typ + "/" + v.id }
@@ -142,8 +143,9 @@ func (v value) keys() []string {
 	return nil
 }
 
+// get is the current version of what is there and not deleted.
 func (s *store) get(typ, id string) *version {
-	if e := s.byKey[typ+"/"+id]; e != nil {
+	if e := s.byKey[typ+"/"+id]; e != nil && !e.current().deleted {
 		return e.current()
 	}
 	return nil

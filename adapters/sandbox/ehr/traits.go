@@ -1,6 +1,12 @@
 package ehr
 
-import "time"
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Traits say what this EHR is able to do. The CapabilityStatement declares exactly them, and a request outside them is
 // refused. The zero Traits stand for Full().
@@ -71,4 +77,50 @@ func Blind() Traits {
 	t := Full()
 	t.HonourIfNoneExist, t.SearchByIdentifier, t.SearchWrites = false, false, false
 	return t
+}
+
+// ParseTraits changes traits by words, comma-separated: conditional=honoured or ignored (If-None-Exist), search=identifier,
+// listed (not by identifier) or none, lag=DURATION of the search index, conditional-lag=yes or no (If-None-Exist looks
+// through the lagging index too), answers=full or minimal, updates=yes or no, if-match=required or optional.
+func ParseTraits(t Traits, words string) (Traits, error) {
+	for _, word := range strings.Split(words, ",") {
+		change, err := traitChange(strings.TrimSpace(word))
+		if err != nil {
+			return t, err
+		}
+		change(&t)
+	}
+	return t, nil
+}
+
+// traitWords are the values of each word and what they change.
+var traitWords = map[string]map[string]func(*Traits){
+	"conditional":     {"honoured": func(t *Traits) { t.HonourIfNoneExist = true }, "ignored": func(t *Traits) { t.HonourIfNoneExist = false }},
+	"conditional-lag": {"yes": func(t *Traits) { t.LagIfNoneExist = true }, "no": func(t *Traits) { t.LagIfNoneExist = false }},
+	"search": {
+		"identifier": func(t *Traits) { t.SearchWrites, t.SearchByIdentifier = true, true },
+		"listed":     func(t *Traits) { t.SearchWrites, t.SearchByIdentifier = true, false },
+		"none":       func(t *Traits) { t.SearchWrites, t.SearchByIdentifier = false, false },
+	},
+	"answers":  {"full": func(t *Traits) { t.ReturnMinimal = false }, "minimal": func(t *Traits) { t.ReturnMinimal = true }},
+	"updates":  {"yes": func(t *Traits) { t.UpdateCommunication = true }, "no": func(t *Traits) { t.UpdateCommunication = false }},
+	"if-match": {"required": func(t *Traits) { t.RequireIfMatch = true }, "optional": func(t *Traits) { t.RequireIfMatch = false }},
+}
+
+func traitChange(word string) (func(*Traits), error) {
+	name, value, _ := strings.Cut(word, "=")
+	if name == "lag" {
+		d, err := time.ParseDuration(value)
+		if err != nil || d < 0 {
+			return nil, fmt.Errorf("%q: give a duration such as lag=5s", word)
+		}
+		return func(t *Traits) { t.SearchLag = d }, nil
+	}
+	if change, ok := traitWords[name][value]; ok {
+		return change, nil
+	}
+	if values := traitWords[name]; values != nil {
+		return nil, fmt.Errorf("%q: %s is %s", word, name, strings.Join(slices.Sorted(maps.Keys(values)), " or "))
+	}
+	return nil, fmt.Errorf("no trait %q; there are lag, %s", name, strings.Join(slices.Sorted(maps.Keys(traitWords)), ", "))
 }

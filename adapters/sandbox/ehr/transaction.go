@@ -25,16 +25,17 @@ func (s *Server) transaction(c caller, r *http.Request, body []byte) *Response {
 	if f != nil {
 		return f.response()
 	}
-	if mutate := mutation(r); mutate != nil {
-		for _, e := range entries {
-			mutate(e.write.resource)
-		}
+	for _, e := range entries {
+		e.write.under(playOf(r))
 	}
 	if f := s.prepareAll(c, entries); f != nil {
 		return f.response()
 	}
 	if f := s.runTransaction(c, entries); f != nil {
 		return f.response()
+	}
+	if playOf(r).half {
+		return jsonResponse(http.StatusOK, resource{"resourceType": "Bundle", "type": "transaction-response"})
 	}
 	return s.transactionResponse(r, entries)
 }
@@ -182,6 +183,9 @@ func (s *Server) runTransaction(c caller, entries []*txEntry) *failure {
 		}
 	}
 	s.txs++
+	if entries[0].write.play.half {
+		entries = entries[:(len(entries)+1)/2]
+	}
 	for _, method := range []string{http.MethodPost, http.MethodPut} { // R4's processing order
 		for _, e := range entries {
 			if e.write.method == method && !e.done.hit {

@@ -22,6 +22,7 @@ type write struct {
 	ifNoneExist string
 	ifMatch     string
 	allowed     func(*version) bool // the scope's narrowing; nil for none
+	play        *play               // what a fault changes; nil for nothing
 }
 
 // prepare checks everything about a write that needs no look at the chart: traits, scope, form and the gate.
@@ -131,7 +132,7 @@ func (s *Server) decide(w *write) (*version, *failure) {
 	}
 	at := endOfTime
 	if s.traits.LagIfNoneExist {
-		at = s.horizon()
+		at = s.horizon(0)
 	}
 	switch hits := s.search(q, at); len(hits) {
 	case 0:
@@ -174,7 +175,10 @@ func (s *Server) admit(w *write, exists func(string) bool) *failure {
 	return nil
 }
 
-func (s *Server) exists(key string) bool { return s.byKey[key] != nil }
+func (s *Server) exists(key string) bool {
+	typ, id := splitType(key)
+	return s.get(typ, id) != nil
+}
 
 // commit puts one admitted write on the chart, into the ledger and in front of the subscriptions, and returns the version
 // the client is told of. The caller holds mu.
@@ -182,8 +186,17 @@ func (s *Server) commit(clientID string, w *write, tx int) *version {
 	if w.id == "" {
 		w.id = s.newID(w.typ)
 	}
-	v := s.put(w.typ, w.id, w.resource, s.now(), w.method, s.opts.Base)
+	at, fault := s.now(), ""
+	if w.play != nil {
+		fault = w.play.fault
+		if !w.play.at.IsZero() {
+			at = w.play.at
+		}
+		w.play.made = append(w.play.made, w.typ+"/"+w.id)
+	}
+	v := s.put(w.typ, w.id, w.resource, at, w.method, s.opts.Base)
 	s.record(clientID, w.method, tx, v, w.received)
+	s.ledger[len(s.ledger)-1].Fault = fault
 	if w.typ == "Subscription" {
 		s.activate(v)
 	}
@@ -226,14 +239,23 @@ func (s *Server) write(c caller, r *http.Request, w *write, body []byte) *Respon
 	if w.resource, err = parse(body); err != nil {
 		return fail(400, "structure", "%s", err.Error()).response()
 	}
-	if mutate := mutation(r); mutate != nil {
-		mutate(w.resource)
-	}
+	w.under(playOf(r))
 	done, f := s.single(c, w)
 	if f != nil {
 		return f.response()
 	}
 	return s.writeResponse(r, done)
+}
+
+// under puts a write under what a fault changes.
+func (w *write) under(p *play) {
+	w.play = p
+	if p.mutate != nil {
+		p.mutate(w.resource)
+	}
+	if p.blind {
+		w.ifNoneExist = ""
+	}
 }
 
 // writeResponse is 201 for a create, 200 for an update or a conditional hit, with what Prefer asks for.
@@ -281,12 +303,13 @@ func (s *Server) preference(r *http.Request) string {
 	return "representation"
 }
 
-// horizon is how far searches can see: now less the index lag.
-func (s *Server) horizon() time.Time {
-	if s.traits.SearchLag == 0 {
+// horizon is how far searches can see: now less the index lag, or less a fault's where that is longer.
+func (s *Server) horizon(lag time.Duration) time.Time {
+	lag = max(lag, s.traits.SearchLag)
+	if lag == 0 {
 		return endOfTime
 	}
-	return s.now().Add(-s.traits.SearchLag)
+	return s.now().Add(-lag)
 }
 
 // parseForm reads an x-www-form-urlencoded body.

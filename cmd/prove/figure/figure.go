@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/chartwire/chartwire/connector/clock"
 )
 
 // Verdicts of a figure.
@@ -103,7 +105,7 @@ func (b *Book) Add(f Figure) {
 	if b.File == "" {
 		return
 	}
-	if err := appendLine(b.File, Entry{Figure: f, Command: b.Command, At: time.Now().UTC().Truncate(time.Second)}); err != nil {
+	if err := appendLine(b.File, Entry{Figure: f, Command: b.Command, At: clock.System.Now().UTC().Truncate(time.Second)}); err != nil {
 		b.last = err
 	}
 }

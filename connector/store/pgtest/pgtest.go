@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -20,8 +19,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // New makes an empty database in this process's cluster, starting the cluster where needed, and gives its URL. The
@@ -29,119 +26,37 @@ import (
 // wait for the disk only under a benchmark: tests stop processes, not machines.
 func New(tb testing.TB) string {
 	tb.Helper()
-	c, err := shared()
+	s, err := shared()
 	if err != nil {
 		tb.Fatalf("pgtest: no Postgres for this test: %v", err)
 	}
-	if _, bench := tb.(*testing.B); bench {
-		c.synced.Do(func() { c.run(tb, "ALTER SYSTEM SET fsync = on", "SELECT pg_reload_conf()") })
+	run := func(statements ...string) {
+		tb.Helper()
+		if err := s.Exec(context.Background(), "postgres", statements...); err != nil {
+			tb.Fatalf("pgtest: %v", err)
+		}
 	}
-	name := fmt.Sprintf("test%d", c.last.Add(1))
-	c.run(tb, "CREATE DATABASE "+name+" TEMPLATE template0")
-	tb.Cleanup(func() { c.run(tb, "DROP DATABASE "+name+" WITH (FORCE)") })
-	return c.url(name)
+	if _, bench := tb.(*testing.B); bench {
+		s.synced.Do(func() { run("ALTER SYSTEM SET fsync = on", "SELECT pg_reload_conf()") })
+	}
+	name := fmt.Sprintf("test%d", s.last.Add(1))
+	run("CREATE DATABASE " + name + " TEMPLATE template0")
+	tb.Cleanup(func() { run("DROP DATABASE " + name + " WITH (FORCE)") })
+	return s.URL(name)
 }
 
-// cluster is a running server.
-type cluster struct {
-	dir    string
+// sharedCluster is the cluster of this process's tests.
+type sharedCluster struct {
+	*Cluster
 	last   atomic.Int64
 	synced sync.Once
-	alive  *os.File // closed by the end of the process, which ends the cluster
 }
 
 // shared starts the cluster at the first call.
-var shared = sync.OnceValues(start)
-
-func (c *cluster) url(database string) string {
-	return "postgres://postgres@/" + database + "?host=" + url.QueryEscape(c.dir)
-}
-
-func (c *cluster) run(tb testing.TB, statements ...string) {
-	tb.Helper()
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, c.url("postgres"))
-	if err != nil {
-		tb.Fatalf("pgtest: the cluster in %s does not answer: %v", c.dir, err)
-	}
-	defer conn.Close(ctx)
-	for _, s := range statements {
-		if _, err := conn.Exec(ctx, s); err != nil {
-			tb.Fatalf("pgtest: %s: %v", s, err)
-		}
-	}
-}
-
-const config = `
-listen_addresses = ''
-unix_socket_permissions = 0777
-max_connections = 400
-shared_buffers = 32MB
-fsync = off
-log_min_messages = warning
-`
-
-// watch ends the cluster when its standard input does: when the test process is gone, even by SIGKILL.
-const watch = `read gone; "$1/pg_ctl" stop -m immediate -w -D "$2/data" >/dev/null 2>&1; rm -rf "$2"`
-
-func start() (*cluster, error) {
-	bin, err := binaries()
-	if err != nil {
-		return nil, err
-	}
-	who, err := unprivileged()
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp(tempRoot(), "cwpg")
-	if err != nil {
-		return nil, err
-	}
-	if who != nil {
-		if err := os.Chown(dir, int(who.Uid), int(who.Gid)); err != nil {
-			return nil, err
-		}
-	}
-	data := filepath.Join(dir, "data")
-	command := func(name string, args ...string) *exec.Cmd {
-		cmd := exec.Command(name, args...)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC", "HOME="+dir)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who, Setsid: true}
-		return cmd
-	}
-	// From here on the watcher tidies up, whatever happens.
-	r, alive, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	watcher := command("/bin/sh", "-c", watch, "watch", bin, dir)
-	watcher.Stdin = r
-	err = watcher.Start()
-	r.Close()
-	if err != nil {
-		return nil, err
-	}
-	initdb := command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, errors.Join(fmt.Errorf("initdb: %w\n%s", err, out), alive.Close())
-	}
-	conf, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	if err == nil {
-		_, err = fmt.Fprintf(conf, "%sunix_socket_directories = '%s'\n", config, dir)
-		err = errors.Join(err, conf.Close())
-	}
-	if err != nil {
-		return nil, errors.Join(err, alive.Close())
-	}
-	log := filepath.Join(dir, "log")
-	ctl := command(filepath.Join(bin, "pg_ctl"), "start", "-w", "-D", data, "-l", log)
-	if err := ctl.Run(); err != nil {
-		said, _ := os.ReadFile(log)
-		return nil, errors.Join(fmt.Errorf("pg_ctl start: %w\n%s", err, said), alive.Close())
-	}
-	return &cluster{dir: dir, alive: alive}, nil
-}
+var shared = sync.OnceValues(func() (*sharedCluster, error) {
+	c, err := Start(Options{})
+	return &sharedCluster{Cluster: c}, err
+})
 
 // tempRoot is the temporary folder, or /tmp where the socket's path would be longer than a socket's may be.
 func tempRoot() string {
