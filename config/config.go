@@ -56,6 +56,7 @@ type Store struct {
 	URL      string        `yaml:"url" doc:"sqlite:PATH, relative to this file's folder, or postgres://user@host:5432/database (password apart)." default:"sqlite:chartwire.db" format:"store"`
 	Password Secret        `yaml:"password" doc:"Password of the Postgres user, where it has one."`
 	Lease    time.Duration `yaml:"lease" doc:"How long a worker owns a lane before another may take it over." default:"30s" min:"2s" max:"10m"`
+	Witness  string        `yaml:"witness" doc:"File that remembers how far this database has got, so that a restored backup is noticed; each process has its own, and no backup may hold it. Beside the SQLite file, or beside this file, when not given." format:"text"`
 }
 
 // Seal names the Tink keyset of connector/seal.

@@ -53,6 +53,8 @@ const (
 	SendUnknown       Reason = "send-unknown"
 	NotDelivered      Reason = "not-delivered"
 	RestoredUnknown   Reason = "restored-unknown" // the database is a restored backup, and the EHR cannot be searched
+	RestoredSent      Reason = "restored-sent"    // the database is a restored backup: the request may have been sent since
+	Restored          Reason = "restored"         // the database is a restored backup
 	ChartDiffers      Reason = "chart-differs"    // reconcile found that the chart is not what was filed
 	PolicyLeftOut     Reason = "policy"
 	Internals         Reason = "internal"
@@ -106,6 +108,8 @@ var reasons = map[Reason]advice{
 	SendUnknown:       {"the platform may or may not have taken the message", "pool", "look on the platform before sending again"},
 	NotDelivered:      {"the message did not reach the recipient", "pool", "reach the patient another way"},
 	RestoredUnknown:   {"the database was restored from a backup, and this EHR cannot be searched for what was filed since", "interface", "look in the chart; then say already there or replay"},
+	RestoredSent:      {"the database was restored from a backup, so this request may have been sent already", "pool", "look on the platform; if it was not sent, make a new request"},
+	Restored:          {"the database is a restored backup: what it does not know as filed is looked for on the chart before it is written", "interface", "have the platforms send again what they sent since the backup, then run chartwire reconcile"},
 	ChartDiffers:      {"reconcile found entries on the chart that are not what was filed", "interface", "read the findings of chartwire reconcile; correct the chart in the EHR"},
 	PolicyLeftOut:     {"left out by the filing policy", "chartwire", "none"},
 	Internals:         {"Chartwire itself failed on this item", "interface", "read chartwire trace and report the fault; then replay"},

@@ -45,6 +45,8 @@ type App struct {
 	engine  *deliver.Engine
 	web     *web.Server
 	metrics *metrics
+	witness *witness
+	alarm   func(r connector.Reason)
 	public  net.Listener
 	console net.Listener
 	control net.Listener
@@ -90,6 +92,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.wire(keys, guard, ids); err != nil {
 		return nil, err
 	}
+	a.witness = &witness{file: o.Config.Witness(), store: a.store, ehrs: values(ids), clock: o.Clock, log: o.Log, engine: a.engine, alarm: a.alarm}
+	if err := a.witness.open(ctx); err != nil {
+		return nil, err
+	}
 	return a, a.listen()
 }
 
@@ -130,6 +136,11 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 		return err
 	}
 	watchers := observers{a.metrics, alarms{a.o.Log}, a.o.Observe}
+	a.alarm = func(r connector.Reason) {
+		for name := range ids {
+			watchers.Alarm(name, r, "")
+		}
+	}
 	a.engine, err = deliver.New(deliver.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Connections: conns, Lines: lines,
 		Composer: &born{ingest: events, lines: parts.channels()}, Horizon: a.o.Horizon,
 		Observe: watchers})
@@ -181,8 +192,9 @@ func (a *App) Run(ctx context.Context) error {
 		"control": func() error {
 			return web.Serve(ctx, a.control, a.operators(ctx, web.Control(a.store, a.o.Clock, a.o.Log, values(a.ids), a.audit.verify)))
 		},
-		"clock": func() error { return a.watchClock(ctx) },
-		"audit": func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
+		"clock":   func() error { return a.watchClock(ctx) },
+		"audit":   func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
+		"witness": func() error { return a.witness.run(ctx) },
 	}
 	failed := make(chan error, len(work))
 	for name, run := range work {

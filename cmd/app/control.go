@@ -76,7 +76,7 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	control := web.Control(s, clock.System, quiet, values(ids), auditLogs{s, keys, ids}.verify)
 	alone := &readers{config: c, store: s, keys: keys, ids: ids, log: quiet}
-	return &Operator{store: s, local: operators(control, s, clock.System, quiet, alone.reconcile)}, nil
+	return &Operator{store: s, local: operators(control, s, clock.System, quiet, alone.reconcile, alone.restored)}, nil
 }
 
 func values(m map[string]string) []string {

@@ -15,9 +15,11 @@ import (
 )
 
 // operators adds to the control handler what needs the EHR connections.
-func operators(control http.Handler, s connector.Store, c clock.Clock, log *slog.Logger, reconcile web.Reconciler) http.Handler {
+func operators(control http.Handler, s connector.Store, c clock.Clock, log *slog.Logger, reconcile web.Reconciler,
+	restored func(context.Context) (connector.Epoch, error)) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/reconcile", web.Reconcile(s, c, log, reconcile))
+	mux.Handle("/restored", web.Restored(s, c, log, restored))
 	mux.Handle("/", control)
 	return mux
 }
@@ -30,7 +32,7 @@ func (a *App) operators(serving context.Context, control http.Handler) http.Hand
 		defer context.AfterFunc(serving, stop)()
 		return a.engine.Reconcile(ctx, q, found)
 	}
-	return operators(control, a.store, a.o.Clock, a.o.Log, reconcile)
+	return operators(control, a.store, a.o.Clock, a.o.Log, reconcile, a.restored)
 }
 
 // readers are the EHR connections of a command that works without serve. They are wired when they are first needed: most
@@ -62,4 +64,8 @@ func (r *readers) reconcile(ctx context.Context, q deliver.ReconcileQuery, found
 		return nil, err
 	}
 	return engine.Reconcile(ctx, q, found)
+}
+
+func (r *readers) restored(ctx context.Context) (connector.Epoch, error) {
+	return beginEpoch(ctx, r.store, values(r.ids), clock.System)
 }

@@ -32,6 +32,7 @@ var rots = flag.Int("rots", 48, "how many entries TestReconcileFinds spoils")
 type filedCount struct {
 	mu   sync.Mutex
 	want int
+	as   connector.ItemState
 	done chan struct{}
 	seen map[string]bool
 }
@@ -41,7 +42,7 @@ func (*filedCount) Alarm(string, connector.Reason, string)     {}
 func (f *filedCount) Moved(_, _ string, i connector.Item) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if i.Kind != connector.ItemExchange || i.State != connector.Filed || f.seen[i.ID] {
+	if i.Kind != connector.ItemExchange || i.State != f.as || f.seen[i.ID] {
 		return
 	}
 	f.seen[i.ID] = true
@@ -53,7 +54,8 @@ func (f *filedCount) Moved(_, _ string, i connector.Item) {
 // chartHouse is a house whose EHR is the sandbox, with a few patients.
 type chartHouse struct {
 	*house
-	ehr      *sandbox.EHR
+	chart    *sandbox.EHR
+	began    time.Time
 	patients []string // references
 	filed    *filedCount
 }
@@ -62,20 +64,20 @@ func mrn(n int) string { return fmt.Sprintf("MRN%05d", n) }
 
 func newChartHouse(t *testing.T, patients int, traits ehr.Traits) *chartHouse {
 	t.Helper()
-	h := &chartHouse{house: newHouse(t)}
+	h := &chartHouse{house: newHouse(t), began: clock.System.Now().Add(-time.Hour)}
 	var err error
-	h.ehr, err = sandbox.StartEHR(t.Context(), sandbox.EHROptions{EHR: ehr.Options{Traits: traits, Now: clock.System.Now}})
+	h.chart, err = sandbox.StartEHR(t.Context(), sandbox.EHROptions{EHR: ehr.Options{Traits: traits, Now: clock.System.Now}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(h.ehr.Close)
+	t.Cleanup(h.chart.Close)
 	var people seed.People
 	for n := range patients {
 		people.Patients = append(people.Patients, seed.Patient{Identifiers: []seed.Identifier{{System: "urn:oid:1.2", Value: mrn(n)}},
 			Family: fmt.Sprintf("Family%d", n), Given: []string{"Given"}, BirthDate: "1980-02-29", Since: clock.System.Now()})
 	}
 	bundle, refs := seed.Bundle(people)
-	if err := h.ehr.Seed(bundle); err != nil {
+	if err := h.chart.Seed(bundle); err != nil {
 		t.Fatal(err)
 	}
 	for n := range patients {
@@ -85,6 +87,7 @@ func newChartHouse(t *testing.T, patients int, traits ehr.Traits) *chartHouse {
 server: {public_url: "https://connector.clinic.example"}
 identity: {base: %q}
 seal: {keyset_file: keyset.json}
+store: {url: "sqlite:chartwire.db", lease: 2s}
 ehrs:
   - name: mercy
     type: fhir
@@ -92,17 +95,24 @@ ehrs:
     timezone: America/Chicago
     organization: %s
     identifier_systems: {"urn:oid:1.2": "urn:oid:1.2"}
-    limits: {requests_per_second: 5000, concurrent: 8, search_lag: 0s, deadline: 10s}
+    limits: {requests_per_second: 5000, concurrent: 8, search_lag: 0s, deadline: 1s}
 channels:
   - {name: texting, type: webhook, class: secure, ehr: mercy, secret_file: texting.secret, consent: assumed}
-`, base, h.ehr.Base(), refs.Organization))
+`, base, h.chart.Base(), refs.Organization))
 	return h
 }
 
 // start serves and lets the test wait for a number of filed exchanges.
 func (h *chartHouse) start(want int) {
 	h.t.Helper()
-	h.filed = &filedCount{want: want, done: make(chan struct{}), seen: map[string]bool{}}
+	h.startUntil(want, connector.Filed)
+}
+
+func (h *chartHouse) startParked(want int) { h.startUntil(want, connector.Parked) }
+
+func (h *chartHouse) startUntil(want int, as connector.ItemState) {
+	h.t.Helper()
+	h.filed = &filedCount{want: want, as: as, done: make(chan struct{}), seen: map[string]bool{}}
 	h.observe = h.filed
 	h.run()
 }
@@ -185,10 +195,10 @@ func (h *chartHouse) spoil(turn int, x ehr.Stored) (deliver.FindingKind, []strin
 	edit := func(k deliver.FindingKind, what string, change func(r map[string]any)) {
 		kind, differs = k, []string{what}
 		if turn%16 < 8 {
-			must(h.ehr.Rot(x.Reference(), change))
+			must(h.chart.Rot(x.Reference(), change))
 			return
 		}
-		must(h.ehr.Edit(x.Reference(), change))
+		must(h.chart.Edit(x.Reference(), change))
 	}
 	subject := func(r map[string]any) string { return r["subject"].(map[string]any)["reference"].(string) }
 	another := func(r map[string]any) {
@@ -198,7 +208,7 @@ func (h *chartHouse) spoil(turn int, x ehr.Stored) (deliver.FindingKind, []strin
 	switch turn % 8 {
 	case 0:
 		kind = deliver.FoundMissing
-		must(h.ehr.Remove(x.Reference()))
+		must(h.chart.Remove(x.Reference()))
 	case 1:
 		edit(deliver.FoundEdited, "words", func(r map[string]any) {
 			r["payload"].([]any)[0].(map[string]any)["contentString"] = "Other words."
@@ -209,13 +219,13 @@ func (h *chartHouse) spoil(turn int, x ehr.Stored) (deliver.FindingKind, []strin
 		edit(deliver.FoundWrongSubject, "subject", another)
 	case 4:
 		kind = deliver.FoundDuplicate
-		_, err := h.ehr.Double(x.Reference())
+		_, err := h.chart.Double(x.Reference())
 		must(err)
 	case 5:
 		kind = deliver.FoundDuplicate
-		second, err := h.ehr.Double(x.Reference())
+		second, err := h.chart.Double(x.Reference())
 		must(err)
-		must(h.ehr.Edit(second, another))
+		must(h.chart.Edit(second, another))
 	case 6:
 		edit(deliver.FoundEdited, "identifier", func(r map[string]any) { delete(r, "identifier") })
 	case 7:
@@ -227,11 +237,24 @@ func (h *chartHouse) spoil(turn int, x ehr.Stored) (deliver.FindingKind, []strin
 	return kind, differs
 }
 
+func identifiersOf(t *testing.T, x ehr.Stored) (out []string) {
+	t.Helper()
+	var r struct {
+		Identifier []struct{ System, Value string }
+	}
+	if err := json.Unmarshal(x.Raw, &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range r.Identifier {
+		out = append(out, id.System+"|"+id.Value)
+	}
+	return out
+}
+
 // TestReconcileFinds spoils entries of the sandbox EHR in every way and wants each found within one sweep, and nothing
 // else: over the socket while serve runs, and alone. -rots sets how many.
 func TestReconcileFinds(t *testing.T) {
 	const perThread = 10
-	began := clock.System.Now().Add(-time.Hour)
 	threads := (*rots+*rots/3)/perThread + 2
 	h := newChartHouse(t, max(2, threads/2), ehr.Full())
 	h.start(threads * perThread)
@@ -241,7 +264,7 @@ func TestReconcileFinds(t *testing.T) {
 		}
 	}
 	h.wait()
-	if findings, reports := h.reconcile(began); len(findings) != 0 || reports[0].Entries != threads*(perThread+1) || reports[0].Moving != 0 {
+	if findings, reports := h.reconcile(h.began); len(findings) != 0 || reports[0].Entries != threads*(perThread+1) || reports[0].Moving != 0 {
 		t.Fatalf("a chart that is as it was filed gave %v, %+v", findings, reports)
 	}
 	type fault struct {
@@ -249,7 +272,7 @@ func TestReconcileFinds(t *testing.T) {
 		differs []string
 	}
 	want := map[string]fault{}
-	for n, x := range h.ehr.All("Communication") {
+	for n, x := range h.chart.All("Communication") {
 		var r struct{ PartOf []any }
 		if err := json.Unmarshal(x.Raw, &r); err != nil {
 			t.Fatal(err)
@@ -264,7 +287,7 @@ func TestReconcileFinds(t *testing.T) {
 		t.Fatalf("%d entries were spoiled, not %d", len(want), *rots)
 	}
 	check := func(how string) {
-		findings, _ := h.reconcile(began)
+		findings, _ := h.reconcile(h.began)
 		got, wrong := 0, 0
 		for _, f := range findings {
 			w, ok := want[f.Reference]
@@ -302,7 +325,7 @@ func TestReconcileFindsWhatTheStoreDoesNotKnow(t *testing.T) {
 	for n, patient := range h.patients {
 		raw := fmt.Sprintf(`{"resourceType":"Communication","status":"completed","subject":{"reference":%q},"identifier":[{"system":%q,"value":"lost/m-%d"}],`+
 			`"payload":[{"contentString":"Filed on the lost day."}]}`, patient, base+"/texting/message", n)
-		if _, err := h.ehr.Put([]byte(raw)); err != nil {
+		if _, err := h.chart.Put([]byte(raw)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -45,6 +45,7 @@ type cli struct {
 	Pause     pauseCmd     `cmd:"" help:"Stop filing toward an EHR; events are still taken and wait."`
 	Resume    resumeCmd    `cmd:"" help:"Let filing toward an EHR go on."`
 	Reconcile reconcileCmd `cmd:"" help:"Read the chart back and say what is missing, edited, doubled or on a wrong chart. Reads only; audited."`
+	Restored  restoredCmd  `cmd:"" help:"Say that the database is a restored backup: nothing is filed again without looking for it first."`
 	Audit     auditCmd     `cmd:"" help:"Verify the audit log."`
 	Keys      keysCmd      `cmd:"" help:"Make, list or rotate the sealing keys."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`

@@ -33,6 +33,9 @@ func (d *drainer) send(ctx context.Context, i *connector.Item) error {
 		return nil
 	}
 	open := i.State == connector.Filing || i.State == connector.Unknown
+	if !open && !d.line.SendIdempotent && d.mayHaveGone(i) {
+		i.State, open = connector.Filing, true // as if the process that sent it had died
+	}
 	switch {
 	case open && !d.line.SendIdempotent:
 		return d.unsure(i, m)

@@ -65,6 +65,9 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 	if done, ok, err := d.takenByOther(ctx, i, w); err != nil || done || !ok {
 		return done, err
 	}
+	if done, ok, err := d.lookFirst(ctx, i, rows, n); err != nil || done || !ok {
+		return done, err
+	}
 	if err := d.c.pace.Wait(ctx); err != nil {
 		return false, err
 	}
