@@ -66,8 +66,12 @@ var rooms = map[string][]string{
 	"cmd/chartwire": {"config", "connector/...", "adapters/...", "fhir/...", "cmd/...", "testdata/threads"},
 
 	"cmd/prove":        {"cmd/prove/..."},
+	"cmd/prove/crash":  {"connector/clock", "connector/crash", "adapters/sandbox/...", "cmd/prove/figure", "cmd/prove/rig"},
+	"cmd/prove/faults": {"connector/clock", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/..."},
 	"cmd/prove/figure": {"connector/clock"},
+	"cmd/prove/bench":  {"connector", "connector/clock", "connector/seal", "connector/store/...", "adapters/sandbox/...", "fhir/smart", "cmd/prove/..."},
 	"cmd/prove/rig":    {"connector", "connector/clock", "connector/seal", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/figure"},
+	"cmd/prove/sim":    {"connector/...", "adapters/...", "fhir/...", "cmd/prove/figure"},
 }
 
 // modules says which packages may import a third-party module. A module that is not here may be imported by none.
@@ -79,15 +83,14 @@ var modules = map[string][]string{
 	"github.com/google/uuid":                                   {"fhir/r4", "fhir/client", "fhir/smart"},
 	"golang.org/x/oauth2":                                      {"fhir/smart"},
 	"github.com/go-jose/go-jose/v4":                            {"fhir/smart", "adapters/sandbox/auth"},
-	"github.com/jackc/pgx/v5":                                  {"connector/store", "connector/store/pgtest"},
-	"modernc.org/sqlite":                                       {"connector/store"},
+	"github.com/jackc/pgx/v5":                                  {"connector/store", "connector/store/pgtest", "cmd/prove/bench"},
+	"modernc.org/sqlite":                                       {"connector/store", "cmd/prove/bench"},
 	"github.com/pressly/goose/v3":                              {"connector/store"},
 	"golang.org/x/mod":                                         {"connector/audit", "connector/store"},
 	"github.com/tink-crypto/tink-go/v2":                        {"connector/seal"},
 	"github.com/oklog/ulid/v2":                                 {"connector", "connector/audit", "connector/ingest"},
 	"golang.org/x/text":                                        {"connector/deliver", "adapters/sandbox/ehr"},
-	"golang.org/x/time":                                        {"connector/deliver"},
-	"github.com/standard-webhooks/standard-webhooks/libraries": {"adapters/channel/webhook", "adapters/sandbox/platform", "connector/alert"},
+	"github.com/standard-webhooks/standard-webhooks/libraries": {"adapters/channel/webhook", "adapters/sandbox/platform", "connector/alert", "cmd/prove/bench"},
 	"github.com/santhosh-tekuri/jsonschema/v6":                 {"adapters/sandbox/contracts"},
 	"github.com/goccy/go-yaml":                                 {"config"},
 	"github.com/invopop/jsonschema":                            {"config"},

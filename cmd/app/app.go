@@ -190,7 +190,8 @@ func (a *App) Run(ctx context.Context) error {
 		"public":  func() error { return web.Serve(ctx, a.public, a.web.Public()) },
 		"console": func() error { return web.Serve(ctx, a.console, a.web.Console()) },
 		"control": func() error {
-			return web.Serve(ctx, a.control, a.operators(ctx, web.Control(a.store, a.o.Clock, a.o.Log, values(a.ids), a.audit.verify)))
+			return web.Serve(ctx, a.control, a.operators(ctx, web.Control(web.Operator{Store: a.store, Clock: a.o.Clock, Log: a.o.Log,
+				Engine: a.engine, EHRs: values(a.ids), Audit: a.audit.verify})))
 		},
 		"clock":   func() error { return a.watchClock(ctx) },
 		"audit":   func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },

@@ -138,7 +138,7 @@ func (h *chartHouse) wait() {
 	h.t.Helper()
 	select {
 	case <-h.filed.done:
-	case <-time.After(5 * time.Minute):
+	case <-time.After(2 * time.Minute):
 		h.t.Fatalf("only %d of %d exchanges were filed", len(h.filed.seen), h.filed.want)
 	}
 }
@@ -155,7 +155,7 @@ func (h *chartHouse) reconcile(since time.Time) ([]deliver.Finding, []deliver.Re
 		h.t.Fatal(err)
 	}
 	defer o.Close()
-	resp, err := o.Do(h.t.Context(), http.MethodPost, "/reconcile?since="+url.QueryEscape(since.Format(time.RFC3339Nano)))
+	resp, err := o.Do(h.t.Context(), http.MethodPost, "/reconcile?since="+url.QueryEscape(since.Format(time.RFC3339Nano)), nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func TestOperatorSaysRestored(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer o.Close()
-		resp, err := o.Do(t.Context(), "POST", "/restored")
+		resp, err := o.Do(t.Context(), "POST", "/restored", nil)
 		if err != nil || resp.StatusCode != 200 {
 			t.Fatal(resp, err)
 		}

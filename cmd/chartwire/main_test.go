@@ -208,19 +208,29 @@ func TestParkedWhileServing(t *testing.T) {
 		case connector.ItemNotice:
 			notice = i
 		}
-		if i.Owner == "" || i.Next == "" || i.Sentence == "" {
+		if i.Owner == "" || i.Next == "" || i.Sentence == "" || i.Age == "" || len(i.Actions) == 0 {
 			t.Errorf("a parked item without owner, reason or next step: %+v", i)
 		}
 	}
-	if code, _, errs := chartwire(t, "parked", "replay", "--config", config, notice.ID); code != exitProblem || !strings.Contains(errs, "no work behind it") {
-		t.Errorf("replay of a notice: exit %d: %s", code, errs)
+	dry := func(code int, says string, args ...string) {
+		t.Helper()
+		got, out, errs := chartwire(t, append([]string{"parked", args[0], "--config", config}, args[1:]...)...)
+		if got != code || !strings.Contains(out+errs, says) {
+			t.Errorf("parked %v: exit %d, want %d and %q:\n%s%s", args, got, code, says, out, errs)
+		}
 	}
-	if code, _, errs := chartwire(t, "parked", "release", "--config", config, notice.ID); code != 0 {
-		t.Errorf("release: exit %d: %s", code, errs)
+	dry(exitProblem, "no work behind it", "replay", notice.ID, "--yes")
+	dry(exitProblem, "name items", "replay")
+	dry(0, "Nothing was changed", "release", notice.ID)
+	if len(list(2)) != 2 {
+		t.Fatal("a dry run changed something")
 	}
-	if code, _, errs := chartwire(t, "parked", "replay", "--config", config, retraction.ID); code != 0 {
-		t.Errorf("replay: exit %d: %s", code, errs)
-	}
+	dry(0, "left out, as dealt with by hand", "release", notice.ID, "--yes", "--why", "called the patient")
+	dry(exitProblem, "not parked", "release", notice.ID, "--yes")
+	dry(0, "1 written anew", "replay", "--reason", "not-expressible")
+	dry(exitProblem, "nothing of it is on the chart", "retract", retraction.ID)
+	dry(exitProblem, "already-there does not help", "already-there", retraction.ID, "DocumentReference/1")
+	dry(0, "Done.", "replay", retraction.ID, "--yes")
 	if left := list(1); left[0].ID != retraction.ID {
 		t.Errorf("parked after replay: %+v", left)
 	}
@@ -235,7 +245,11 @@ func TestParkedWhileServing(t *testing.T) {
 	if code, _, _ := chartwire(t, "resume", "--config", config, "nobody"); code != exitProblem {
 		t.Errorf("resume of an unknown EHR: exit %d", code)
 	}
-	if code, _, errs := chartwire(t, "parked", "release", "--config", config, "01NOBODY"); code != exitProblem || !strings.Contains(errs, "no item") {
-		t.Errorf("release of nothing: exit %d: %s", code, errs)
+	dry(exitProblem, "no item", "release", "01NOBODY")
+	if code, out, errs := chartwire(t, "trace", "--config", config, notice.ID); code != 0 || !strings.Contains(out, "released by cli") || strings.Contains(out, "called the patient") {
+		t.Errorf("trace of a released item: exit %d: %s%s", code, out, errs)
+	}
+	if code, out, _ := chartwire(t, "trace", "--config", config, "--show", notice.ID); code != 0 || !strings.Contains(out, "called the patient") {
+		t.Errorf("trace --show does not show why: exit %d: %s", code, out)
 	}
 }

@@ -92,7 +92,7 @@ func (c reconcileCmd) Run(ctx context.Context, s streams) error {
 	if c.Until.set {
 		query.Set("until", c.Until.from(now).Format(time.RFC3339Nano))
 	}
-	resp, err := o.Do(ctx, http.MethodPost, "/reconcile?"+query.Encode())
+	resp, err := o.Do(ctx, http.MethodPost, "/reconcile?"+query.Encode(), nil)
 	if err != nil {
 		return err
 	}

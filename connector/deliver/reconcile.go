@@ -157,8 +157,8 @@ func (r *reconciler) run(ctx context.Context) error {
 
 // open makes sure of what the connection can do; its searches depend on it.
 func (r *reconciler) open(ctx context.Context) error {
-	return r.patiently(ctx, func() error {
-		_, err := r.c.can(ctx)
+	return r.again(ctx, func() error {
+		_, err := r.c.can(ctx, asker{lane: "reconcile"})
 		return err
 	})
 }
@@ -247,7 +247,7 @@ func (r *reconciler) load(ctx context.Context, threads []connector.FiledThread) 
 				k.channels = append(k.channels, thread.Channel)
 			}
 			for _, row := range rows {
-				if !isEntry(row) {
+				if !filedAsEntry(row) {
 					continue
 				}
 				f := &filedEntry{row: row, status: expectedStatus(row, rows)}
@@ -269,8 +269,8 @@ func (r *reconciler) load(ctx context.Context, threads []connector.FiledThread) 
 	return k, nil
 }
 
-// isEntry says whether a write made an entry that can be found again.
-func isEntry(w connector.WriteRow) bool {
+// filedAsEntry says whether a write made an entry that can be found again.
+func filedAsEntry(w connector.WriteRow) bool {
 	return w.State == connector.WriteFiled && !w.Write.Identity.IsZero() && w.Write.Update == nil && w.Receipt.Reference != ""
 }
 

@@ -13,18 +13,14 @@ import (
 // reachFor is how often a page of a chart is asked for before a sweep gives up: with growing waits, a quarter of an hour.
 const reachFor = 20
 
-// patiently asks the EHR at the connection's pace, again where it did not answer.
-func (r *reconciler) patiently(ctx context.Context, ask func() error) error {
+// patiently asks the EHR at the connection's pace, behind its lanes, and again where it did not answer.
+func (r *reconciler) patiently(ctx context.Context, request func(ctx context.Context) error) error {
+	return r.again(ctx, func() error { return r.c.ask(ctx, asker{lane: "reconcile"}, request) })
+}
+
+func (r *reconciler) again(ctx context.Context, try func() error) error {
 	for n := 1; ; n++ {
-		if wait := r.c.closedFor(r.e.clock.Now()); wait > 0 {
-			if err := r.sleep(ctx, wait); err != nil {
-				return err
-			}
-		}
-		if err := r.c.pace.Wait(ctx); err != nil {
-			return err
-		}
-		err := ask()
+		err := try()
 		var retry *connector.Retry
 		if !errors.As(err, &retry) || n == reachFor {
 			return err
@@ -47,9 +43,7 @@ func (r *reconciler) sleep(ctx context.Context, d time.Duration) error {
 }
 
 func (r *reconciler) read(ctx context.Context, q connector.ChartQuery) (page connector.ChartPage, err error) {
-	err = r.patiently(ctx, func() error {
-		ctx, cancel := context.WithTimeout(ctx, r.c.Deadline)
-		defer cancel()
+	err = r.patiently(ctx, func(ctx context.Context) error {
 		page, err = r.reader.ReadChart(ctx, q)
 		return err
 	})
@@ -77,12 +71,18 @@ func (r *reconciler) pages(ctx context.Context, q connector.ChartQuery, each fun
 
 // show compares an entry with what was filed. What the entry keeps beside it is read at the connection's pace too.
 func (r *reconciler) show(ctx context.Context, f *filedEntry, x connector.ChartEntry) (sighting, error) {
-	for range x.Beside {
-		if err := r.c.pace.Wait(ctx); err != nil {
-			return sighting{}, err
-		}
+	var receipt connector.Receipt
+	look := func(ctx context.Context) error {
+		receipt = r.reader.ShowEntry(ctx, f.row.Write, x)
+		return ctx.Err()
 	}
-	receipt := r.reader.ShowEntry(ctx, f.row.Write, x)
+	ask := look
+	if x.Beside > 0 {
+		ask = func(ctx context.Context) error { return r.patiently(ctx, look) }
+	}
+	if err := ask(ctx); err != nil {
+		return sighting{}, err
+	}
 	s := sighting{reference: x.Reference, shown: receipt.Echo.Shown}
 	if !s.shown {
 		return s, ctx.Err()
@@ -185,7 +185,7 @@ func (r *reconciler) strange(ctx context.Context, x connector.ChartEntry) error 
 		case errors.Is(err, connector.ErrNotFound):
 			err = r.tell(ctx, Finding{Kind: FoundUnknown, Reference: x.Reference,
 				Sentence: "the entry carries an identifier of ours that the database does not know: the database may be a restored backup"})
-		case err == nil && isEntry(row):
+		case err == nil && filedAsEntry(row):
 			err = r.confirm(ctx, &filedEntry{row: row}, x.Reference)
 		case err == nil:
 			r.report.Moving++
@@ -272,7 +272,7 @@ func (r *reconciler) reload(ctx context.Context, f *filedEntry) (attempts []Trac
 		}
 		moving = true
 		for _, row := range rows {
-			if row.ID == f.row.ID && isEntry(row) {
+			if row.ID == f.row.ID && filedAsEntry(row) {
 				f.row, f.status, moving = row, expectedStatus(row, rows), false
 			}
 		}
@@ -281,7 +281,7 @@ func (r *reconciler) reload(ctx context.Context, f *filedEntry) (attempts []Trac
 				moving = true
 			}
 		}
-		attempts, err = traceAttempts(tx, r.c.ID, f.row.ID, false)
+		attempts, err = traceAttempts(tx, r.c.ID, f.row.ID, nil, false)
 		return err
 	})
 	return attempts, moving, err
@@ -366,7 +366,7 @@ func (r *reconciler) passing(ctx context.Context, x connector.ChartEntry) error 
 		known := false
 		err := r.e.store.View(ctx, func(tx connector.Tx) error {
 			row, err := tx.WriteByKey(r.c.ID, id.Token())
-			known = err == nil && (!isEntry(row) || row.Receipt.Reference == x.Reference)
+			known = err == nil && (!filedAsEntry(row) || row.Receipt.Reference == x.Reference)
 			if errors.Is(err, connector.ErrNotFound) {
 				err = nil
 			}

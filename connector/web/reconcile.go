@@ -32,7 +32,7 @@ func Reconcile(store connector.Store, c clock.Clock, log *slog.Logger, run Recon
 	s := &Server{o: Options{Store: store, Clock: c, Log: log}}
 	e := s.newEcho()
 	e.POST("/reconcile", func(c echo.Context) error {
-		q := deliver.ReconcileQuery{EHR: c.QueryParam("ehr"), Agent: cliAgent}
+		q := deliver.ReconcileQuery{EHR: c.QueryParam("ehr"), Agent: agent(c)}
 		for name, at := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
 			text := c.QueryParam(name)
 			if text == "" && name == "until" {

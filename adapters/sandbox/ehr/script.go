@@ -310,6 +310,16 @@ func (s *Script) stage(r *http.Request, basePath string, body []byte, since time
 	return &strike{name: found.name, args: found.args}
 }
 
+// stop ends the script: nothing strikes any more.
+func (s *Script) stop() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rules, s.chances = nil, nil
+}
+
 // Hits returns each time the script struck, in order.
 func (s *Script) Hits() []Hit {
 	s.mu.Lock()
