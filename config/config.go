@@ -60,6 +60,7 @@ type Store struct {
 	MigrateURL      string        `yaml:"migrate_url" doc:"The same Postgres database as another role: the one that owns the schema and migrates it. The role of url then may not change or delete audit rows." format:"store"`
 	MigratePassword Secret        `yaml:"migrate_password" doc:"Password of that role, where it has one."`
 	Lease           time.Duration `yaml:"lease" doc:"How long a worker owns a lane before another may take it over." default:"30s" min:"2s" max:"10m"`
+	Witness         string        `yaml:"witness" doc:"File that remembers how far this database has got, so that a restored backup is noticed; each process has its own, and no backup may hold it. Beside the SQLite file, or beside this file, when not given." format:"text"`
 }
 
 // Seal names the Tink keyset of connector/seal.

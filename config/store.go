@@ -24,6 +24,19 @@ func (s *Store) Engine() Engine {
 	return Postgres
 }
 
+// Witness is the file by which a restored backup is noticed, "" for a store in memory.
+func (c *Config) Witness() string {
+	switch {
+	case c.Store.Witness != "":
+		return c.Path(c.Store.Witness)
+	case c.Store.URL == sqliteScheme+":memory:":
+		return ""
+	case c.Store.Engine() == SQLite:
+		return c.DSN() + ".witness"
+	}
+	return c.Path("chartwire.witness")
+}
+
 // DSN is what the engine's driver opens: the database file's path, relative to the configuration's folder, or the
 // Postgres URL with the password in it. It is a secret; never print it.
 func (c *Config) DSN() string {

@@ -47,6 +47,8 @@ type App struct {
 	web     *web.Server
 	metrics *metrics
 	ladder  *alert.Escalator
+	witness *witness
+	alarm   func(r connector.Reason)
 	public  net.Listener
 	console net.Listener
 	control net.Listener
@@ -92,6 +94,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	if err := a.wire(keys, guard, ids); err != nil {
+		return nil, err
+	}
+	a.witness = &witness{file: o.Config.Witness(), store: a.store, ehrs: values(ids), clock: o.Clock, log: o.Log, engine: a.engine, alarm: a.alarm}
+	if err := a.witness.open(ctx); err != nil {
 		return nil, err
 	}
 	return a, a.listen()
@@ -149,6 +155,11 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 		return err
 	}
 	watchers := observers{a.metrics, alarms{a.o.Log}, a.parking, a.o.Observe}
+	a.alarm = func(r connector.Reason) {
+		for name := range ids {
+			watchers.Alarm(name, r, "")
+		}
+	}
 	a.engine, err = deliver.New(deliver.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Connections: conns, Lines: lines,
 		Composer: &born{ingest: events, lines: parts.channels()}, Horizon: a.o.Horizon,
 		Observe: watchers, Alert: a.board})
@@ -198,14 +209,15 @@ func (a *App) Run(ctx context.Context) error {
 		"public":  func() error { return web.Serve(ctx, a.public, a.web.Public()) },
 		"console": func() error { return web.Serve(ctx, a.console, a.web.Console()) },
 		"control": func() error {
-			return web.Serve(ctx, a.control, web.Control(web.Operator{Store: a.store, Clock: a.o.Clock, Log: a.o.Log,
-				Engine: a.engine, EHRs: values(a.ids), Audit: a.audit.verify}))
+			return web.Serve(ctx, a.control, a.operators(ctx, web.Control(web.Operator{Store: a.store, Clock: a.o.Clock, Log: a.o.Log,
+				Engine: a.engine, EHRs: values(a.ids), Audit: a.audit.verify})))
 		},
 		"clock":    func() error { return a.watchClock(ctx) },
 		"alerts":   func() error { return a.board.Run(ctx) },
 		"parking":  func() error { return a.parking.Run(ctx) },
 		"escalate": func() error { return a.ladder.Run(ctx) },
 		"audit":    func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
+		"witness":  func() error { return a.witness.run(ctx) },
 	}
 	failed := make(chan error, len(work))
 	for name, run := range work {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
@@ -88,16 +89,17 @@ type Observer interface {
 
 // Engine runs the lanes of all connections. One per process.
 type Engine struct {
-	store   connector.Store
-	clock   clock.Clock
-	log     *slog.Logger
-	conns   map[string]*conn
-	lines   map[string]*Line
-	compose Composer
-	horizon time.Duration
-	observe Observer
-	alert   alert.Alerter
-	wg      sync.WaitGroup
+	store    connector.Store
+	clock    clock.Clock
+	log      *slog.Logger
+	conns    map[string]*conn
+	lines    map[string]*Line
+	compose  Composer
+	horizon  time.Duration
+	observe  Observer
+	alert    alert.Alerter
+	wg       sync.WaitGroup
+	restored atomic.Pointer[time.Time] // see Restored
 }
 
 // New checks the wiring and gives an engine that has done nothing yet.
