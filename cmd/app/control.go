@@ -100,7 +100,16 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return &Operator{who: who(), store: s, local: web.Control(web.Operator{Store: s, Clock: clock.System, Log: slog.New(slog.DiscardHandler),
-		Engine: engine, EHRs: values(ids), Audit: auditLogs{s, keys, ids}.verify})}, nil
+		Engine: engine, EHRs: values(ids), Lines: linesOf(c, ids), Audit: auditLogs{s, keys, ids}.verify})}, nil
+}
+
+// linesOf gives the EHR of every channel.
+func linesOf(c *config.Config, ids map[string]string) map[string]string {
+	out := map[string]string{}
+	for _, ch := range c.Channels {
+		out[ch.Name] = ids[ch.EHR]
+	}
+	return out
 }
 
 // idleEngine is an engine that is never run: it decides, and asks the EHRs what a decision needs to know.

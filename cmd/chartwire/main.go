@@ -39,7 +39,7 @@ type cli struct {
 	Map     mapCmd     `cmd:"" help:"Print the exact requests an EHR would get for a thread file. No network, no secret."`
 	Trace   traceCmd   `cmd:"" help:"Show where a message is: every item, attempt and receipt. Audited."`
 	Parked  parkedCmd  `cmd:"" help:"List what needs a person, and decide about it: replay, already-there, release, retract."`
-	Pause   pauseCmd   `cmd:"" help:"Stop filing toward an EHR; events are still taken and wait."`
+	Pause   pauseCmd   `cmd:"" help:"Stop filing toward an EHR, or sending to a channel; events are still taken."`
 	Resume  resumeCmd  `cmd:"" help:"Let filing toward an EHR go on."`
 	Audit   auditCmd   `cmd:"" help:"Verify the audit log."`
 	Keys    keysCmd    `cmd:"" help:"Make, list or rotate the sealing keys."`
