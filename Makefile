@@ -61,7 +61,6 @@ fuzz: ## Each fuzz target for SECONDS_FUZZ seconds.
 .PHONY: sim
 sim: ## SEEDS simulated worlds in virtual time, and outages of 72 hours.
 	@set -o pipefail; $(GO) test ./cmd/prove/sim -run TestSeeds -count=1 -timeout 60m -v -args -seeds $(SEEDS) | grep -E '^(figure|FAIL|ok|panic)|: seed '
-	@set -o pipefail; $(GO) test ./connector/deliver -run Outage -count=1 -timeout 30m -v | grep -E '^ *(figure|FAIL|ok|panic|--- FAIL|.*_test.go)'
 	@set -o pipefail; OUTAGE_HOURS=72 OUTAGE_EXCHANGES=3000 $(GO) test ./connector/deliver -run '^TestOutage$$' -count=1 -timeout 30m -v | grep -E '^(figure|FAIL|ok|panic)|short'
 
 .PHONY: bench
