@@ -31,6 +31,7 @@ type Config struct {
 	Channels []Channel `yaml:"channels" doc:"The messaging platforms."`
 	Pools    []Pool    `yaml:"pools" doc:"Groups of staff who share an inbox."`
 	People   []Person  `yaml:"people" doc:"Staff the platforms name by their own id, and who they are in the EHR."`
+	Parked   Parked    `yaml:"parked" doc:"How soon somebody has to have dealt with what needs a person."`
 	API      API       `yaml:"api" doc:"Who may call the JSON API."`
 	Alerts   Alerts    `yaml:"alerts" doc:"Who is told when something stands still or needs a person; metrics and log say it in any case."`
 
@@ -54,9 +55,11 @@ type Identity struct {
 
 // Store says where state is kept.
 type Store struct {
-	URL      string        `yaml:"url" doc:"sqlite:PATH, relative to this file's folder, or postgres://user@host:5432/database (password apart)." default:"sqlite:chartwire.db" format:"store"`
-	Password Secret        `yaml:"password" doc:"Password of the Postgres user, where it has one."`
-	Lease    time.Duration `yaml:"lease" doc:"How long a worker owns a lane before another may take it over." default:"30s" min:"2s" max:"10m"`
+	URL             string        `yaml:"url" doc:"sqlite:PATH, relative to this file's folder, or postgres://user@host:5432/database (password apart)." default:"sqlite:chartwire.db" format:"store"`
+	Password        Secret        `yaml:"password" doc:"Password of the Postgres user, where it has one."`
+	MigrateURL      string        `yaml:"migrate_url" doc:"The same Postgres database as another role: the one that owns the schema and migrates it. The role of url then may not change or delete audit rows." format:"store"`
+	MigratePassword Secret        `yaml:"migrate_password" doc:"Password of that role, where it has one."`
+	Lease           time.Duration `yaml:"lease" doc:"How long a worker owns a lane before another may take it over." default:"30s" min:"2s" max:"10m"`
 }
 
 // Seal names the Tink keyset of connector/seal.

@@ -46,6 +46,7 @@ type App struct {
 	engine  *deliver.Engine
 	web     *web.Server
 	metrics *metrics
+	ladder  *alert.Escalator
 	public  net.Listener
 	console net.Listener
 	control net.Listener
@@ -75,7 +76,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.store, err = store.Open(ctx, storeURL(o.Config), store.Options{Sealer: keys, Lease: o.Config.Store.Lease, Clock: o.Clock}); err != nil {
+	if a.store, err = store.Open(ctx, storeURL(o.Config), store.Options{Sealer: keys, MigrateURL: o.Config.MigrateDSN(), Lease: o.Config.Store.Lease, Clock: o.Clock}); err != nil {
 		return nil, err
 	}
 	if err := checkClock(ctx, a.store, o.Clock, o.AcceptClock, o.Log); err != nil {
@@ -115,7 +116,7 @@ func storeURL(c *config.Config) string {
 func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string) error {
 	c := a.o.Config
 	events := ingest.New(a.store, a.o.Clock.Now)
-	parts := &builder{config: c, guard: guard, ids: ids, now: a.o.Clock.Now, keys: keys}
+	parts := &builder{config: c, guard: guard, ids: ids, log: a.o.Log, now: a.o.Clock.Now, keys: keys}
 	conns, err := parts.connections()
 	if err != nil {
 		return err
@@ -138,6 +139,10 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 	}
 	a.parking = alert.Parking{Board: a.board, Store: a.store, Clock: a.o.Clock, Names: names}
 	if a.metrics, err = newMetrics(a.store, ids, a.clockOff); err != nil {
+		return err
+	}
+	a.ladder = a.escalator(c)
+	if err := a.metrics.registry.Register(overdue{a.ladder}); err != nil {
 		return err
 	}
 	if err := a.metrics.registry.Register(&standstill{store: a.store, clock: a.o.Clock, names: names, board: a.board}); err != nil {
@@ -196,10 +201,11 @@ func (a *App) Run(ctx context.Context) error {
 			return web.Serve(ctx, a.control, web.Control(web.Operator{Store: a.store, Clock: a.o.Clock, Log: a.o.Log,
 				Engine: a.engine, EHRs: values(a.ids), Lines: linesOf(a.o.Config, a.ids), Audit: a.audit.verify}))
 		},
-		"clock":   func() error { return a.watchClock(ctx) },
-		"alerts":  func() error { return a.board.Run(ctx) },
-		"parking": func() error { return a.parking.Run(ctx) },
-		"audit":   func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
+		"clock":    func() error { return a.watchClock(ctx) },
+		"alerts":   func() error { return a.board.Run(ctx) },
+		"parking":  func() error { return a.parking.Run(ctx) },
+		"escalate": func() error { return a.ladder.Run(ctx) },
+		"audit":    func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
 	}
 	failed := make(chan error, len(work))
 	for name, run := range work {

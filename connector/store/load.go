@@ -67,6 +67,10 @@ func (c *copier) execN(q *query, args ...any) (int64, error) { return 1, c.exec(
 
 func (c *copier) copy(ctx context.Context, p *postgres) error {
 	return pgx.BeginFunc(ctx, p.pool, func(t pgx.Tx) error {
+		// A load takes its time and waits for others' new pages; the rest of the connections' limits stays.
+		if _, err := t.Exec(ctx, "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"); err != nil {
+			return err
+		}
 		for _, q := range c.order {
 			shape, err := shapeOf(q)
 			if err != nil {
