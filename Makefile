@@ -75,7 +75,7 @@ powercut: ## CUTS power cuts under each store, and under stores that must lose b
 .PHONY: sim
 sim: ## SEEDS simulated worlds in virtual time, and outages of 72 hours.
 	@set -o pipefail; $(GO) test ./cmd/prove/sim -run TestSeeds -count=1 -timeout 60m -v -args -seeds $(SEEDS) | grep -E '^(figure|FAIL|ok|panic)|: seed '
-	@set -o pipefail; $(GO) test ./connector/deliver -run Outage -count=1 -timeout 30m -v | grep -E '^ *(figure|FAIL|ok|panic|--- FAIL|.*_test.go)'
+	@set -o pipefail; OUTAGE_HOURS=72 OUTAGE_EXCHANGES=3000 $(GO) test ./connector/deliver -run '^TestOutage$$' -count=1 -timeout 30m -v | grep -E '^(figure|FAIL|ok|panic)|short'
 
 .PHONY: bench
 bench: ## What Chartwire costs, in ratios to the least that has to be done. SECONDS=1 is a quick look.

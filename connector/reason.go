@@ -23,6 +23,7 @@ const (
 	ThreadOpen       Reason = "thread-open"
 	MessageMissing   Reason = "message" // an event about a message that has not come
 	EHRPaused        Reason = "ehr-paused"
+	ChannelPaused    Reason = "channel-paused"
 	EHRUnavailable   Reason = "ehr-unavailable"
 	RateLimited      Reason = "rate-limited"
 	Settling         Reason = "settling" // an ambiguous outcome waits until it can be searched for
@@ -94,6 +95,7 @@ var reasons = map[Reason]advice{
 	ThreadOpen:       {"the thread is filed when it closes", "chartwire", "none; it goes on when the thread closes or is idle", byItself},
 	MessageMissing:   {"the message this event is about has not come", "platform", "ask the platform to send message.created again", byItself},
 	EHRPaused:        {"the EHR connection is paused", "interface", "read why with: chartwire doctor; then: chartwire resume NAME", byItself},
+	ChannelPaused:    {"the channel is paused, so the message was not sent yet", "interface", "when messages may go out again: chartwire resume NAME", byItself},
 	EHRUnavailable:   {"the EHR did not take the request", "ehr", "none; it is tried again with growing waits for 72 hours", byItself},
 	RateLimited:      {"the EHR asked for fewer requests", "ehr", "none; it is tried again when the EHR said so", byItself},
 	Settling:         {"the EHR may or may not have taken the last attempt; it is searched for once that can be known", "chartwire", "none; it settles by itself", byItself},

@@ -210,7 +210,7 @@ func (a *App) Run(ctx context.Context) error {
 		"console": func() error { return web.Serve(ctx, a.console, a.web.Console()) },
 		"control": func() error {
 			return web.Serve(ctx, a.control, a.operators(ctx, web.Control(web.Operator{Store: a.store, Clock: a.o.Clock, Log: a.o.Log,
-				Engine: a.engine, EHRs: values(a.ids), Audit: a.audit.verify})))
+				Engine: a.engine, EHRs: values(a.ids), Lines: linesOf(a.o.Config, a.ids), Audit: a.audit.verify})))
 		},
 		"clock":    func() error { return a.watchClock(ctx) },
 		"alerts":   func() error { return a.board.Run(ctx) },

@@ -100,12 +100,21 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	control := web.Control(web.Operator{Store: s, Clock: clock.System, Log: quiet, Engine: engine, EHRs: values(ids),
+	control := web.Control(web.Operator{Store: s, Clock: clock.System, Log: quiet, Engine: engine, EHRs: values(ids), Lines: linesOf(c, ids),
 		Audit: auditLogs{s, keys, ids}.verify})
 	restored := func(ctx context.Context, agent string) (connector.Epoch, error) {
 		return beginEpoch(ctx, s, values(ids), agent, clock.System)
 	}
 	return &Operator{who: who(), store: s, local: operators(control, s, clock.System, quiet, engine.Reconcile, restored)}, nil
+}
+
+// linesOf gives the EHR of every channel.
+func linesOf(c *config.Config, ids map[string]string) map[string]string {
+	out := map[string]string{}
+	for _, ch := range c.Channels {
+		out[ch.Name] = ids[ch.EHR]
+	}
+	return out
 }
 
 // idleEngine is an engine that is never run: it decides, and asks the EHRs what a decision needs to know.

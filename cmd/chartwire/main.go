@@ -42,8 +42,8 @@ type cli struct {
 	Map       mapCmd       `cmd:"" help:"Print the exact requests an EHR would get for a thread file. No network, no secret."`
 	Trace     traceCmd     `cmd:"" help:"Show where a message is: every item, attempt and receipt. Audited."`
 	Parked    parkedCmd    `cmd:"" help:"List what needs a person, and decide about it: replay, already-there, release, retract."`
-	Pause     pauseCmd     `cmd:"" help:"Stop filing toward an EHR; events are still taken and wait."`
-	Resume    resumeCmd    `cmd:"" help:"Let filing toward an EHR go on."`
+	Pause     pauseCmd     `cmd:"" help:"Stop filing toward an EHR, or sending to a channel; events are still taken."`
+	Resume    resumeCmd    `cmd:"" help:"Let filing or sending go on."`
 	Reconcile reconcileCmd `cmd:"" help:"Read the chart back and say what is missing, edited, doubled or on a wrong chart. Reads only; audited."`
 	Restored  restoredCmd  `cmd:"" help:"Say that the database is a restored backup: nothing is filed again without looking for it first."`
 	Audit     auditCmd     `cmd:"" help:"Verify the audit log."`

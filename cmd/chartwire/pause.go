@@ -9,20 +9,20 @@ import (
 
 type pauseCmd struct {
 	configFlag
-	Name string `arg:"" help:"EHR connection of the configuration."`
+	Name string `arg:"" help:"EHR connection or channel of the configuration."`
 }
 
-// Run stops filing toward the EHR. Events are still taken; their exchanges wait.
+// Run stops filing toward the EHR, or sending to the channel. Events are still taken; their exchanges, or replies, wait.
 func (c pauseCmd) Run(ctx context.Context, s streams) error {
 	return c.steer(ctx, s, c.Name, "pause")
 }
 
 type resumeCmd struct {
 	configFlag
-	Name string `arg:"" help:"EHR connection of the configuration."`
+	Name string `arg:"" help:"EHR connection or channel of the configuration."`
 }
 
-// Run lets filing toward the EHR go on.
+// Run lets it go on.
 func (c resumeCmd) Run(ctx context.Context, s streams) error {
 	return c.steer(ctx, s, c.Name, "resume")
 }

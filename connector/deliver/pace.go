@@ -18,9 +18,11 @@ const (
 	openMost    = 30 * time.Second // the jitter between probes grows to this
 	openAt      = 3                // lanes that failed with no good answer between open the circuit
 	askedRamp   = 10 * time.Second // who asked for this much patience is come back to slowly
-	hungAfter   = 2 * time.Second  // a request this long under way may leave its slot to another one
-	frontTurns  = 3                // requests of lanes in front for one of the others
-	suspectsMax = 10_000           // lanes remembered as failing
+	hungAfter   = 2 * time.Second  // a request this long under way may leave its slot to another one, or one that is …
+	hungTimes   = 8                // … so many times as long under way as others, …
+	hungLeast   = 250 * time.Millisecond
+	frontTurns  = 3      // requests of lanes in front for one of the others
+	suspectsMax = 10_000 // lanes remembered as failing
 )
 
 // errClosed says that nothing may leave toward the EHR now, errCrowded that this lane may not: lanes whose last request
@@ -58,8 +60,9 @@ type pace struct {
 	trying   int            // tickets of suspects under way
 	front    []*waiter
 	back     []*waiter
-	turn     int       // requests of front lanes since the last of the others
-	failing  time.Time // since when nothing has been answered well; from the start, or what was open before would stay so
+	turn     int           // requests of front lanes since the last of the others
+	usual    time.Duration // that a request takes, of late
+	failing  time.Time     // since when nothing has been answered well; from the start, or what was open before would stay so
 }
 
 // asker is on whose behalf a request is made.
@@ -265,10 +268,10 @@ func (p *pace) free(now time.Time) bool {
 	if len(p.flying) < may {
 		return true
 	}
-	hung, alone := 0, 0
+	hung, alone, long := 0, 0, p.long()
 	for t := range p.flying {
 		switch {
-		case now.Sub(t.began) < hungAfter:
+		case now.Sub(t.began) < long:
 		case p.breaker.good.After(t.began):
 			hung++
 		default:
@@ -278,14 +281,22 @@ func (p *pace) free(now time.Time) bool {
 	return len(p.flying)-min(hung+alone, p.slots) < may
 }
 
+// long is how long a request is under way before it counts as hung.
+func (p *pace) long() time.Duration {
+	if p.usual == 0 {
+		return hungAfter
+	}
+	return min(max(hungTimes*p.usual, hungLeast), hungAfter)
+}
+
 // next is how long the first in line waits for a token, or for a request under way to count as hung.
 func (p *pace) next(now time.Time) time.Duration {
 	if p.rate > 0 && p.tokens < 1 {
 		return time.Duration((1-p.tokens)/(p.rate*p.load.share)*float64(time.Second)) + time.Microsecond
 	}
-	wait := hungAfter
+	wait, long := hungAfter, p.long()
 	for t := range p.flying {
-		if left := t.began.Add(hungAfter).Sub(now); left > 0 {
+		if left := t.began.Add(long).Sub(now); left > 0 {
 			wait = min(wait, left)
 		}
 	}
@@ -369,6 +380,11 @@ func (t *ticket) done(err error) {
 // answered notes a good answer.
 func (p *pace) answered(t *ticket, now time.Time, denied bool) {
 	p.load.answered(now, t.began)
+	if took := now.Sub(t.began); p.usual == 0 {
+		p.usual = took
+	} else {
+		p.usual += (took - p.usual) / 8
+	}
 	delete(p.suspects, t.by.lane)
 	if p.breaker.answered(now) {
 		clear(p.suspects) // the outage was why they failed

@@ -15,7 +15,7 @@ const unsureFor = 10 * time.Minute
 
 // send hands one message of ours to the platform.
 func (d *drainer) send(ctx context.Context, i *connector.Item) error {
-	m, patient, err := d.outgoing(ctx, i)
+	m, patient, paused, err := d.outgoing(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -41,6 +41,9 @@ func (d *drainer) send(ctx context.Context, i *connector.Item) error {
 		return d.unsure(i, m)
 	case open && d.exhausted(i):
 		d.park(i, connector.SendUnknown, "")
+		return nil
+	case paused:
+		d.heldBack(i, open)
 		return nil
 	}
 	if ok, err := d.maySend(ctx, i, &m, patient); !ok || err != nil {
@@ -68,8 +71,11 @@ func (d *drainer) send(ctx context.Context, i *connector.Item) error {
 }
 
 // outgoing reads the message and its files.
-func (d *drainer) outgoing(ctx context.Context, i *connector.Item) (m connector.MessageRow, k connector.PatientKey, err error) {
+func (d *drainer) outgoing(ctx context.Context, i *connector.Item) (m connector.MessageRow, k connector.PatientKey, paused bool, err error) {
 	err = d.e.store.View(ctx, func(tx connector.Tx) error {
+		if paused, err = channelPaused(tx, d.line.Name); err != nil {
+			return err
+		}
 		if m, err = tx.Message(d.thread.EHR, i.Message); err != nil {
 			return err
 		}
@@ -79,7 +85,7 @@ func (d *drainer) outgoing(ctx context.Context, i *connector.Item) (m connector.
 		}
 		return err
 	})
-	return m, d.thread.Patient, err
+	return m, d.thread.Patient, paused, err
 }
 
 // message4 is the send contract's message.

@@ -27,6 +27,7 @@ type Operator struct {
 	Log    *slog.Logger
 	Engine *deliver.Engine
 	EHRs   []string                               // ids of the connections
+	Lines  map[string]string                      // channel → id of its EHR
 	Audit  func(ctx context.Context) (any, error) // verifies the audit logs and gives its reports
 }
 
@@ -59,7 +60,7 @@ func Control(o Operator) http.Handler {
 		}
 		return c.JSON(http.StatusOK, reports)
 	})
-	e.POST("/ehrs/:name/pause", k.pause(connector.EHRPaused))
+	e.POST("/ehrs/:name/pause", k.pause(connector.EHRPaused)) // or a channel
 	e.POST("/ehrs/:name/resume", k.pause(""))
 	return e
 }
@@ -80,14 +81,20 @@ func (k *control) trace(c echo.Context) error {
 	return c.JSON(http.StatusOK, found)
 }
 
-// pause stops filing toward an EHR, or lets it go on; what is accepted meanwhile waits.
+// pause stops filing toward an EHR, or sending to a channel where no EHR has the name, or lets it go on; what is accepted
+// meanwhile waits.
 func (k *control) pause(reason connector.Reason) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		err := k.Store.Update(c.Request().Context(), "control", func(tx connector.Tx) error {
-			return deliver.Pause(tx, c.Param("name"), reason, agent(c), k.Clock.Now())
+			name := c.Param("name")
+			err := deliver.Pause(tx, name, reason, agent(c), k.Clock.Now())
+			if ehr, channel := k.Lines[name]; channel && errors.Is(err, connector.ErrNotFound) {
+				err = deliver.PauseChannel(tx, ehr, name, reason != "", agent(c), k.Clock.Now())
+			}
+			return err
 		})
 		if errors.Is(err, connector.ErrNotFound) {
-			return problem(http.StatusNotFound, "ehr", "No EHR connection has this name.")
+			return problem(http.StatusNotFound, "ehr", "No EHR connection and no channel has this name.")
 		}
 		if err != nil {
 			return err

@@ -28,7 +28,7 @@ func (w *world) operate(method, path string, body ...string) answer {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	web.Control(web.Operator{Store: w.store, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Engine: engine, EHRs: []string{mercy, county},
+	web.Control(web.Operator{Store: w.store, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Engine: engine, EHRs: []string{mercy, county}, Lines: map[string]string{"texting": mercy},
 		Audit: func(context.Context) (any, error) { return []any{}, nil }}).ServeHTTP(rec, req)
 	a := answer{status: rec.Code, header: rec.Header(), body: rec.Body.Bytes()}
 	if a.status >= 400 {
@@ -132,6 +132,11 @@ func TestOperatorPauses(t *testing.T) {
 	if paused() != "" {
 		t.Errorf("still paused for %q", paused())
 	}
+	w.operate(http.MethodPost, "/ehrs/texting/pause").want(t, 204, "") // a channel
+	if paused() != "" {
+		t.Error("pausing the channel paused its EHR")
+	}
+	w.operate(http.MethodPost, "/ehrs/texting/resume").want(t, 204, "")
 	w.operate(http.MethodPost, "/ehrs/nobody/pause").want(t, 404, "ehr")
 	if row := w.store.last(t); row.Kind != "admin" || row.Agent != "cli:ana" {
 		t.Errorf("audited as %s by %s", row.Kind, row.Agent)

@@ -217,5 +217,8 @@ func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	if err != nil {
 		return 0, false
 	}
+	if theirs, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = theirs // their clock, not ours, says when that is
+	}
 	return min(max(at.Sub(now), 0), maxRetryAfter), true
 }

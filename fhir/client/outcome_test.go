@@ -181,3 +181,12 @@ func TestClassNames(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A date is meant by the clock of whoever wrote it.
+func TestRetryAfterDateIsHeldAgainstTheServersDate(t *testing.T) {
+	theirs := fixedNow.Add(-48 * time.Hour)
+	h := http.Header{"Date": {theirs.UTC().Format(http.TimeFormat)}, "Retry-After": {theirs.Add(90 * time.Second).UTC().Format(http.TimeFormat)}}
+	if got, ok := retryAfter(h, fixedNow); !ok || got != 90*time.Second {
+		t.Errorf("%v, %v; want 90s", got, ok)
+	}
+}
