@@ -136,15 +136,15 @@ func (e *Engine) Run(ctx context.Context) error {
 		if c.Mode == "off" {
 			continue
 		}
-		e.goDispatch(ctx, c, filingKinds, c.Concurrent)
+		e.goDispatch(ctx, c, filingKinds, e.filers(c))
 		if w, ok := c.EHR.(connector.Watcher); ok && c.Poll > 0 && e.compose != nil && c.Mode != "shadow" {
 			e.wg.Add(1)
 			go func() { defer e.wg.Done(); e.watch(ctx, c, w) }()
 		}
 	}
 	for _, c := range e.conns {
-		e.goDispatch(ctx, c, sendKinds, sendWorkers)
-		e.goDispatch(ctx, c, mediaKinds, mediaWorkers)
+		e.goDispatch(ctx, c, sendKinds, newCrew(sendWorkers))
+		e.goDispatch(ctx, c, mediaKinds, newCrew(mediaWorkers))
 	}
 	e.wg.Wait()
 	return nil

@@ -29,7 +29,7 @@ const (
 const settings = `SELECT set_config('lock_timeout', '100ms', false), set_config('statement_timeout', '8s', false),
 	set_config('idle_in_transaction_session_timeout', '5s', false), set_config('tcp_user_timeout', '15s', false),
 	set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false),
-	set_config('enable_seqscan', 'off', false),
+	set_config('enable_seqscan', 'off', false), set_config('plan_cache_mode', 'force_generic_plan', false),
 	set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
 	CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END`
 

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -60,11 +61,13 @@ func TestClaimPlanOnPostgres(t *testing.T) {
 		setup []string
 		kinds []any
 		limit int
+		since int64
 	}{
-		{"as planned for these values", []string{"ANALYZE lane", "SET LOCAL plan_cache_mode = force_custom_plan"}, []any{"chart"}, 16},
-		{"as planned for any values", []string{"ANALYZE lane", "SET LOCAL plan_cache_mode = force_generic_plan"}, []any{"chart"}, 16},
-		{"many at once", []string{"ANALYZE lane"}, []any{"chart"}, 200},
-		{"two kinds", []string{"ANALYZE lane"}, []any{"chart", "send"}, 16},
+		{"as planned for these values", []string{"ANALYZE lane", "SET LOCAL plan_cache_mode = force_custom_plan"}, []any{"chart"}, 16, math.MinInt64 + 1},
+		{"as planned for any values", []string{"ANALYZE lane", "SET LOCAL plan_cache_mode = force_generic_plan"}, []any{"chart"}, 16, math.MinInt64 + 1},
+		{"many at once", []string{"ANALYZE lane"}, []any{"chart"}, 200, math.MinInt64 + 1},
+		{"in front", []string{"ANALYZE lane", "SET LOCAL plan_cache_mode = force_generic_plan"}, []any{"chart"}, 16, 10_000},
+		{"two kinds", []string{"ANALYZE lane"}, []any{"chart", "send"}, 16, math.MinInt64 + 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			raw(t, db, "ANALYZE lane")
@@ -78,7 +81,7 @@ func TestClaimPlanOnPostgres(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			read, claimed := explainClaim(t, e, c.kinds, c.limit)
+			read, claimed := explainClaim(t, e, c.kinds, c.limit, c.since)
 			if claimed != float64(c.limit) || read > 2*claimed || read < claimed {
 				t.Errorf("read %.0f rows of the index to claim %.0f, want %d and at most twice that", read, claimed, c.limit)
 			}
@@ -88,17 +91,17 @@ func TestClaimPlanOnPostgres(t *testing.T) {
 
 // explainClaim claims in a transaction, planned as the driver's statements are, and says how many rows of the index were
 // read and how many lanes claimed.
-func explainClaim(t *testing.T, e pgx.Tx, kinds []any, limit int) (read, claimed float64) {
+func explainClaim(t *testing.T, e pgx.Tx, kinds []any, limit int, since int64) (read, claimed float64) {
 	t.Helper()
 	q := pgClaim(len(kinds), limit).pg
 	var names []string
-	for _, a := range append([]any{"E", time.Now().UnixMicro(), int64(1)}, kinds...) {
+	for _, a := range append([]any{"E", time.Now().UnixMicro(), int64(1), since}, kinds...) {
 		if s, ok := a.(string); ok {
 			a = "'" + s + "'"
 		}
 		names = append(names, fmt.Sprint(a))
 	}
-	types := []string{"text", "bigint", "bigint"}
+	types := []string{"text", "bigint", "bigint", "bigint"}
 	for range kinds {
 		types = append(types, "text")
 	}
@@ -178,7 +181,7 @@ func TestClaimsBesideAHeldSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = e.Rollback(t.Context()) }()
-	read, claimed := explainClaim(t, e, []any{"chart"}, limit)
+	read, claimed := explainClaim(t, e, []any{"chart"}, limit, math.MinInt64)
 	if claimed != limit || read > 2*claimed || read < claimed {
 		t.Errorf("after %d claims read %.0f rows of the index to claim %.0f, want %d and at most twice that", 4*rounds, read, claimed, limit)
 	}
@@ -187,13 +190,14 @@ func TestClaimsBesideAHeldSnapshot(t *testing.T) {
 func TestClaimPlanOnSQLite(t *testing.T) {
 	db := mustOpen(t, "sqlite::memory:", Options{})
 	fillLanes(t, db, liteNumbers)
-	steps := litePlan(t, db, liteClaim(1, 16), "E", int64(1), nil, "chart")
+	steps := litePlan(t, db, liteClaim(1, 16), "E", int64(1), nil, int64(0), "chart")
 	uses := 0
 	for _, s := range steps {
 		if strings.Contains(s, "SCAN lane") || strings.Contains(s, "TEMP B-TREE") {
 			t.Errorf("the plan has %q", s)
 		}
-		if strings.Contains(s, "INDEX lane_due (ehr_id=? AND kind=? AND urgency=? AND next_at<?)") {
+		if strings.Contains(s, "INDEX lane_due (ehr_id=? AND kind=? AND urgency=? AND next_at<?)") ||
+			strings.Contains(s, "INDEX lane_due (ehr_id=? AND kind=? AND urgency=? AND next_at>? AND next_at<?)") {
 			uses++
 		}
 	}

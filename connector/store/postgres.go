@@ -32,6 +32,7 @@ type postgres struct {
 	claims perKinds
 	waker  *waker
 	begun  atomic.Int64 // when leases were last held to pgAnew
+	stats  statistics
 }
 
 // openPostgres opens a database as the role of address. Where owner is not "", the schema is that role's: it migrates, and
@@ -66,8 +67,9 @@ func openPostgres(ctx context.Context, db *DB, address, owner string, committers
 	if err != nil {
 		return nil, fmt.Errorf("store: Postgres %s: %w", where, err)
 	}
-	e := &postgres{db: db, pool: pool}
+	e := &postgres{db: db, pool: pool, stats: statistics{wake: make(chan struct{}, 1)}}
 	e.waker = startWaker(e, cfg.ConnConfig)
+	e.waker.done.Go(func() { e.analyzeLoop(e.waker.ctx) })
 	return e, nil
 }
 
@@ -156,7 +158,10 @@ func goingDown(err *pgconn.PgError) bool {
 
 // notify wakes the other replicas, after the commit: a NOTIFY within it would make all commits of the database queue up
 // behind one lock. One that is lost with a crash costs a wait until the next poll.
-func (e *postgres) notify(ehrs []string) { e.waker.add(ehrs) }
+func (e *postgres) notify(ehrs []string) {
+	e.stats.committed()
+	e.waker.add(ehrs)
+}
 
 var (
 	// pgExpire leaves alone a lane whose holder is renewing its lease right now.
@@ -181,9 +186,9 @@ func pgClaim(kinds, limit int) *query {
 		RETURNING lane.thread_id, lane.kind, lane.fence, lane.touched, lane.urgency, lane.next_at`)
 }
 
-func (e *postgres) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now time.Time) ([]connector.Lane, error) {
+func (e *postgres) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error) {
 	q := e.claims.get(len(kinds), limit, pgClaim)
-	args := []any{ehr, micros(now), e.db.lease.Microseconds()}
+	args := []any{ehr, micros(now), e.db.lease.Microseconds(), sinceMicros(since)}
 	for _, k := range kinds {
 		args = append(args, string(k))
 	}

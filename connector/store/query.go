@@ -71,7 +71,7 @@ type engine interface {
 	silent(err error) bool
 	answers(ctx context.Context) error
 	// claim is Store.Claim for kinds that may be claimed.
-	claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now time.Time) ([]connector.Lane, error)
+	claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error)
 	// notify tells other processes, after a commit, that lanes of these EHRs were touched.
 	notify(ehrs []string)
 	close() error

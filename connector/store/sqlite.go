@@ -15,6 +15,7 @@ import (
 	_ "modernc.org/sqlite" // the driver named sqlite
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 // litePragmas hold for every connection. FULL syncs the WAL at every commit: without it an acknowledged commit can be lost
@@ -123,6 +124,12 @@ func (e *lite) connect(ctx context.Context, begin string) (*liteConn, error) {
 			return nil, fmt.Errorf("PRAGMA %s: %w", p, err)
 		}
 	}
+	if mode := crash.Synchronous(); mode != "" { // never in a build for use
+		if _, err := c.ExecContext(ctx, "PRAGMA synchronous = "+mode); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
 	return &liteConn{c: c, stmts: map[*query]*sql.Stmt{}, opens: sq(begin)}, nil
 }
 
@@ -156,7 +163,7 @@ func (e *lite) answers(context.Context) error {
 func (e *lite) notify([]string) {} // there is one process
 
 // claim runs among the updates, so it shares their commits.
-func (e *lite) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now time.Time) ([]connector.Lane, error) {
+func (e *lite) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error) {
 	var out []connector.Lane
 	err := e.db.Update(ctx, "claim/"+ehr, func(ct connector.Tx) error {
 		out = nil
@@ -168,7 +175,7 @@ func (e *lite) claim(ctx context.Context, ehr string, kinds []connector.LaneKind
 		if err := t.exec(laneExpire, micros(now), ehr); err != nil {
 			return err
 		}
-		args := []any{ehr, micros(now), nil}
+		args := []any{ehr, micros(now), nil, sinceMicros(since)}
 		for _, k := range kinds {
 			args = append(args, string(k))
 		}
