@@ -15,6 +15,9 @@ type Store interface {
 	View(ctx context.Context, fn func(tx Tx) error) error
 	// Claim leases up to limit lanes of an EHR that are due, most urgent first, oldest first. Nothing due gives none.
 	Claim(ctx context.Context, ehr string, kinds []LaneKind, limit int, now time.Time) ([]Lane, error)
+	// ClaimFront is Claim for the lanes that are to pass a backlog: those with something urgent, and those that became due
+	// after since. It reads no more of a backlog than it claims.
+	ClaimFront(ctx context.Context, ehr string, kinds []LaneKind, limit int, now, since time.Time) ([]Lane, error)
 	// NextDue says when the next unleased lane of these kinds is due; false when no lane waits.
 	NextDue(ctx context.Context, ehr string, kinds []LaneKind) (time.Time, bool, error)
 	// Listen gives a channel that receives (coalesced) after a commit touched a lane of this EHR, here or in another

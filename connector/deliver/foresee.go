@@ -154,7 +154,7 @@ func (e *Engine) seek(ctx context.Context, ask Ask, i connector.Item, open, rows
 func (e *Engine) seekOne(ctx context.Context, c *conn, i connector.Item, w *connector.WriteRow) (Fate, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*c.Deadline)
 	defer cancel()
-	if _, err := c.can(ctx); err != nil {
+	if _, err := c.can(ctx, caller); err != nil {
 		return Fate{Will: WillSearch, Says: "the EHR does not answer now; it is searched for before anything is written"}, nil
 	}
 	d := e.drainerOf(c, i)
@@ -179,7 +179,7 @@ func (e *Engine) seekOne(ctx context.Context, c *conn, i connector.Item, w *conn
 
 // drainerOf works one item outside its lane. What it leaves pending is the caller's to commit, or to drop.
 func (e *Engine) drainerOf(c *conn, i connector.Item) *drainer {
-	return &drainer{e: e, c: c, lane: connector.Lane{EHR: i.EHR, Thread: i.Thread, Kind: i.Lane}, line: e.line(i.Channel, i.EHR),
+	return &drainer{e: e, c: c, front: true, lane: connector.Lane{EHR: i.EHR, Thread: i.Thread, Kind: i.Lane}, line: e.line(i.Channel, i.EHR),
 		known: map[string]string{}, done: map[string]bool{}, requests: map[string]bool{}}
 }
 

@@ -106,7 +106,7 @@ func (d *drainer) retractItem(ctx context.Context, i *connector.Item) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.c.can(ctx); err != nil {
+	if _, err := d.c.can(ctx, d.asker()); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -86,10 +86,14 @@ func (e *Engine) readThere(ctx context.Context, ask Ask, i connector.Item, rows 
 func (e *Engine) readEntry(ctx context.Context, c *conn, reader connector.EntryReader, w connector.WriteRow, ref string) (connector.Receipt, Fate) {
 	ctx, cancel := context.WithTimeout(ctx, 2*c.Deadline)
 	defer cancel()
-	if _, err := c.can(ctx); err != nil {
+	if _, err := c.can(ctx, caller); err != nil {
 		return connector.Receipt{}, refusal(fmt.Errorf("%w: the EHR does not answer now; ask again later", ErrNotThisWay))
 	}
-	r, err := reader.ReadEntry(ctx, w.Write, ref)
+	var r connector.Receipt
+	err := c.ask(ctx, caller, func(ctx context.Context) (err error) {
+		r, err = reader.ReadEntry(ctx, w.Write, ref)
+		return err
+	})
 	switch {
 	case errors.Is(err, connector.ErrAbsent):
 		return r, Fate{Will: Differs, Says: "the EHR has no " + ref, At: ref}

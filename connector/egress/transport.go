@@ -25,6 +25,16 @@ func WithFence(ctx context.Context, check func() error) context.Context {
 	return context.WithValue(ctx, fenceKey{}, check)
 }
 
+// CheckFence is the check of WithFence, for a transport that is not a guarded
+// client's, such as one of a simulation: it asks when it would write the first
+// byte. nil where there is no check.
+func CheckFence(ctx context.Context) error {
+	if check, ok := ctx.Value(fenceKey{}).(func() error); ok {
+		return check()
+	}
+	return nil
+}
+
 // transport is the http.RoundTripper of a guarded client.
 type transport struct {
 	purpose string

@@ -1,0 +1,101 @@
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chartwire/chartwire/cmd/prove/figure"
+)
+
+var (
+	seeds = flag.Int("seeds", 12, "how many seeds to run, from 1")
+	only  = flag.Uint64("seed", 0, "run this seed alone")
+	keep  = flag.String("keep", "", "write the full event log of each seed into this directory")
+)
+
+// tally adds up what became of all seeds.
+type tally struct {
+	sync.Mutex
+	ran, failed int
+	virtual     time.Duration
+	walls       []time.Duration
+	stats       map[string]int
+}
+
+func (a *tally) add(got Result, wall time.Duration) {
+	a.Lock()
+	defer a.Unlock()
+	a.ran++
+	a.failed += min(len(got.Failures), 1)
+	a.virtual += got.Virtual
+	a.walls = append(a.walls, wall)
+	for k, n := range got.Stats {
+		a.stats[k] += n
+	}
+}
+
+// Every seed keeps DESIGN §3.
+func TestSeeds(t *testing.T) {
+	if _, err := Sealer(); err != nil {
+		t.Fatal(err)
+	}
+	first, last := uint64(1), uint64(*seeds)
+	if *only > 0 {
+		first, last = *only, *only
+	}
+	all := &tally{stats: map[string]int{}}
+	t.Run("seed", func(t *testing.T) {
+		for seed := first; seed <= last; seed++ {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				began := time.Now()
+				var got Result
+				synctest.Test(t, func(t *testing.T) { got = Run(t, seed) })
+				all.add(got, time.Since(began))
+				report(t, got)
+			})
+		}
+	})
+	if *only == 0 {
+		figures(t, all)
+	}
+}
+
+func figures(t *testing.T, all *tally) {
+	slices.Sort(all.walls)
+	book := &figure.Book{Out: os.Stdout, Command: fmt.Sprintf("make sim SEEDS=%d", *seeds), File: os.Getenv("FIGURES")}
+	note := fmt.Sprintf("%d virtual hours, %d requests, %d entries, %d parked, median %s a seed", int(all.virtual.Hours()), all.stats["request"],
+		all.stats["entry"], all.stats["parked"], all.walls[len(all.walls)/2].Round(time.Millisecond))
+	book.Add(figure.Figure{ID: "P22-seeds", Value: float64(all.ran), Limit: fmt.Sprintf(">=%d", *seeds), Unit: "seeds", Note: note})
+	book.Add(figure.Figure{ID: "P22-violations", Value: float64(all.failed), Limit: "=0", Unit: "seeds"})
+	if err := book.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+func report(t *testing.T, got Result) {
+	t.Helper()
+	if *only > 0 {
+		t.Logf("seed %d: %s virtual, %v", got.Seed, got.Virtual.Round(time.Minute), got.Stats)
+	}
+	if *keep != "" {
+		if err := os.WriteFile(filepath.Join(*keep, fmt.Sprintf("seed-%d.log", got.Seed)), []byte(strings.Join(got.Trace, "\n")+"\n"), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	for n, f := range got.Failures {
+		if n == 10 {
+			t.Errorf("and %d more", len(got.Failures)-n)
+			break
+		}
+		t.Errorf("seed %d %s; again with: go test ./cmd/prove/sim -run TestSeeds -seed %d -keep DIR", got.Seed, f, got.Seed)
+	}
+}
