@@ -79,6 +79,24 @@ func TestDocsReasons(t *testing.T) {
 	section(t, "docs/ehrs.md", "reasons that pass", "\n"+head+alone.String()+"\n")
 }
 
+// TestDocsParked holds docs/parked.md to what each reason says, and to what can be done about it.
+func TestDocsParked(t *testing.T) {
+	all := connector.Reasons()
+	slices.Sort(all)
+	rows := "| Reason | What happened | Owner | Next | Can |\n|---|---|---|---|---|\n"
+	for _, r := range all {
+		if r.Can(connector.ActWait) {
+			continue
+		}
+		can := ""
+		for _, a := range r.Actions() {
+			can += " `" + string(a) + "`"
+		}
+		rows += fmt.Sprintf("| `%s` | %s | %s | %s |%s |\n", r, r.Sentence(), r.Owner(), r.Next(), can)
+	}
+	section(t, "docs/parked.md", "parked reasons", "\n"+rows+"\n")
+}
+
 // TestDocsScopes holds docs/ehrs.md to the scopes the adapter asks for.
 func TestDocsScopes(t *testing.T) {
 	o := ehrfhir.Options{Encounters: true, Policy: filing.Policy{CreateProxies: true}}

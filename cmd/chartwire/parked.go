@@ -177,7 +177,7 @@ var willWords = []struct {
 }
 
 func printAnswer(s streams, a deliver.Answer) {
-	fmt.Fprintf(s.out, "%s: %d items\n", a.Act, len(a.Items))
+	fmt.Fprintf(s.out, "%s, items: %d\n", a.Act, len(a.Items))
 	for _, w := range willWords {
 		if n := a.Count[w.will]; n > 0 {
 			fmt.Fprintf(s.out, "  %d %s\n", n, w.words)

@@ -130,7 +130,7 @@ type Record struct {
 // detailKeys are the keys Detail may have. A list, because what may be said about
 // an act is decided once and not wherever a record is made.
 var detailKeys = []string{
-	"attempt", "channel", "client_message_id", "codes", "command", "count", "entries", "event", "first", "from", "how",
+	"act", "attempt", "channel", "client_message_id", "codes", "command", "count", "entries", "event", "first", "from", "how",
 	"key", "kind", "last", "message", "method", "outcome", "patient", "pool", "purpose", "reason", "receipt",
 	"reference", "request", "scope", "sha256", "source", "state", "status", "strategy", "to", "token", "type",
 	"until", "version", "why", "write",

@@ -84,6 +84,9 @@ func (e *Engine) foreseeReplay(ctx context.Context, ask Ask, i connector.Item, r
 	case len(rows) > 0:
 		return Fate{Will: WillWrite, Says: "the chart is known not to have it; the same request is made again"}, nil
 	}
+	if i.Reason == connector.NotExpressible {
+		return Fate{Will: WillWrite, Says: "it is planned anew; what this EHR still cannot express is parked again"}, nil
+	}
 	return Fate{Will: WillWrite, Says: "no request of it has ever left; it is planned and written"}, nil
 }
 

@@ -57,7 +57,7 @@ func whereNotDue(i connector.Item) string {
 	d := i.Detail.Decision
 	switch {
 	case d == nil:
-		return "left out: " + i.Reason.Sentence()
+		return "not filed: " + i.Reason.Sentence()
 	case d.Act == connector.ActRetract:
 		return fmt.Sprintf("taken back by %s on %s: its entries are marked as entered in error", d.By, d.At.UTC().Format(time.RFC3339))
 	}

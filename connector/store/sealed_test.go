@@ -287,7 +287,7 @@ func TestMovedValuesDoNotOpen(t *testing.T) {
 	columns := map[string][]string{
 		"event": {"head", "body"}, "thread": {"ext", "info", "patient", "bound", "last_msg"},
 		"message": {"message", "delivery", "retracted", "corrected"}, "item": {"detail"}, "chart_write": {"request", "receipt"},
-		"attempt": {"answer"}, "born": {"request"}, "consent": {"consent"}, "blob": {"name", "data"},
+		"attempt": {"answer", "request"}, "born": {"request"}, "consent": {"consent"}, "blob": {"name", "data"},
 	}
 	eachEngine(t, func(t *testing.T, url string) {
 		db, all := openFull(t, url)
