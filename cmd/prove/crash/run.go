@@ -101,6 +101,6 @@ func (r *Run) Begin() { r.random = rand.New(rand.NewPCG(r.Seed, 0xC4A5)) }
 func searchOnly() ehr.Traits { return ehr.SearchOnly() }
 
 // p10 adds the figure of the pauses' own row.
-func (r *Run) p10(name string, doubled int, note string) {
-	r.Book.Add(figure.Figure{ID: "P10-" + name, Value: float64(doubled), Limit: "=0", Note: "doubled; " + note})
+func (r *Run) p10(name string, value int, note string) {
+	r.Book.Add(figure.Figure{ID: "P10-" + name, Value: float64(value), Limit: "=0", Note: note})
 }
