@@ -31,6 +31,7 @@ type Config struct {
 	Channels []Channel `yaml:"channels" doc:"The messaging platforms."`
 	Pools    []Pool    `yaml:"pools" doc:"Groups of staff who share an inbox."`
 	People   []Person  `yaml:"people" doc:"Staff the platforms name by their own id, and who they are in the EHR."`
+	Parked   Parked    `yaml:"parked" doc:"How soon somebody has to have dealt with what needs a person."`
 	API      API       `yaml:"api" doc:"Who may call the JSON API."`
 
 	// File is the name the configuration was read from, Dir the folder relative paths in it are relative to.

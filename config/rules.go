@@ -13,6 +13,7 @@ import (
 func (l *loader) rules(c *Config) {
 	l.serverRules(&c.Server)
 	l.storeRules(&c.Store)
+	l.parkedRules(&c.Parked)
 	if c.EHRs != nil && len(c.EHRs) == 0 {
 		l.mistake("$.ehrs", "is empty; add at least one EHR connection")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/alert"
 	"github.com/chartwire/chartwire/connector/clock"
 	"github.com/chartwire/chartwire/connector/deliver"
 	"github.com/chartwire/chartwire/connector/egress"
@@ -45,6 +46,8 @@ type App struct {
 	engine  *deliver.Engine
 	web     *web.Server
 	metrics *metrics
+	board   *alert.Board
+	ladder  *alert.Escalator
 	public  net.Listener
 	console net.Listener
 	control net.Listener
@@ -112,7 +115,7 @@ func storeURL(c *config.Config) string {
 func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string) error {
 	c := a.o.Config
 	events := ingest.New(a.store, a.o.Clock.Now)
-	parts := &builder{config: c, guard: guard, ids: ids, now: a.o.Clock.Now, keys: keys}
+	parts := &builder{config: c, guard: guard, ids: ids, log: a.o.Log, now: a.o.Clock.Now, keys: keys}
 	conns, err := parts.connections()
 	if err != nil {
 		return err
@@ -127,6 +130,11 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 		}
 	}
 	if a.metrics, err = newMetrics(a.store, ids, a.clockOff); err != nil {
+		return err
+	}
+	a.board = alert.New(alert.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log})
+	a.ladder = a.escalator(c)
+	if err := a.metrics.registry.Register(overdue{a.ladder}); err != nil {
 		return err
 	}
 	watchers := observers{a.metrics, alarms{a.o.Log}, a.o.Observe}
@@ -182,8 +190,10 @@ func (a *App) Run(ctx context.Context) error {
 			return web.Serve(ctx, a.control, web.Control(web.Operator{Store: a.store, Clock: a.o.Clock, Log: a.o.Log,
 				Engine: a.engine, EHRs: values(a.ids), Audit: a.audit.verify}))
 		},
-		"clock": func() error { return a.watchClock(ctx) },
-		"audit": func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
+		"clock":    func() error { return a.watchClock(ctx) },
+		"alerts":   func() error { return a.board.Run(ctx) },
+		"escalate": func() error { return a.ladder.Run(ctx) },
+		"audit":    func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
 	}
 	failed := make(chan error, len(work))
 	for name, run := range work {
