@@ -35,7 +35,7 @@ type stops struct {
 func (r *Run) Pauses(ctx context.Context, n int) error {
 	settle := rig.Options{Lease: lease}.Settle()
 	s := stops{name: "pauses-conditional", traits: ehr.Full(), n: n, from: lease + 200*time.Millisecond, to: settle - 500*time.Millisecond,
-		at: []string{crash.EgressAfterFence + ":31", crash.DeliverAfterAttempt + ":23"}}
+		at: []string{crash.EgressAfterFence + ":13", crash.DeliverAfterAttempt + ":11"}}
 	within := func(_ context.Context, _ *rig.World, v rig.Verdict, note string) error {
 		r.p10(s.name, v.Duplicates, "doubled; "+note)
 		return nil
@@ -48,7 +48,7 @@ func (r *Run) Pauses(ctx context.Context, n int) error {
 		return err
 	}
 	s.name, s.n, s.from, s.to = "pauses-long", max(n/10, 2), settle+500*time.Millisecond, settle+3*time.Second
-	s.at = []string{crash.EgressAfterFence + ":11", crash.EgressAfterFence + ":13", crash.EgressAfterFence + ":17"}
+	s.at = []string{crash.EgressAfterFence + ":5", crash.EgressAfterFence + ":6", crash.EgressAfterFence + ":7"}
 	return r.pauses(ctx, s, r.reconciled)
 }
 
@@ -74,10 +74,7 @@ func (r *Run) pauses(ctx context.Context, s stops, row func(ctx context.Context,
 	if err == nil {
 		note := fmt.Sprintf("%d stops of %v to %v, %d of them between commit and write, %d replicas, lease %v, %d acked, %d parked, %v in all", s.n,
 			s.from, s.to, inside, replicas, lease, v.Acked, states["parked"], clock.System.Now().Sub(began).Round(time.Second))
-		doubled := v.Duplicates
-		v.Duplicates = 0
-		r.figures(s.name, fmt.Sprintf("%d stops", s.n), v, samples)
-		v.Duplicates = doubled
+		r.figures(s.name, fmt.Sprintf("%d stops", s.n), v, samples, true)
 		err = row(ctx, w, v, note)
 	}
 	if err == nil {
