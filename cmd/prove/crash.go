@@ -17,6 +17,7 @@ type crashCmd struct {
 	Store  string `help:"sqlite, postgres or both." enum:"sqlite,postgres,both" default:"both"`
 	Seed   uint64 `help:"Of the random times." default:"1"`
 	Keep   bool   `help:"Keep the logs of a failed run and say where."`
+	Binary string `help:"A chartwire built with -tags crashpoints, in place of building one." type:"existingfile" placeholder:"FILE"`
 }
 
 // Run kills and stops real processes and prints what was lost or doubled.
@@ -26,9 +27,11 @@ func (c crashCmd) Run(ctx context.Context, book *figure.Book) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	binary, err := rig.Build(ctx, dir, true)
-	if err != nil {
-		return err
+	binary := c.Binary
+	if binary == "" {
+		if binary, err = rig.Build(ctx, dir, true); err != nil {
+			return err
+		}
 	}
 	r := &crash.Run{Binary: binary, Seed: c.Seed, Keep: c.Keep, Book: book, Out: os.Stderr}
 	r.Begin()

@@ -50,7 +50,7 @@ func (r *Run) Kill(ctx context.Context, store string, n int) error {
 	note := fmt.Sprintf("%d kills, ready again in %v (median) and %v (longest), %d parked, %v in all", n,
 		back[len(back)/2].Round(time.Millisecond), back[len(back)-1].Round(time.Millisecond), states["parked"],
 		clock.System.Now().Sub(began).Round(time.Second))
-	r.figures("kill-"+store, note, v, s)
+	r.figures("kill-"+store, note, v, s, false)
 	return w.Close(kept(r, v, s))
 }
 

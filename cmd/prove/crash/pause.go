@@ -20,66 +20,101 @@ const (
 	lease    = 2 * time.Second
 )
 
+// stops is one run of SIGSTOPs.
+type stops struct {
+	name     string
+	traits   ehr.Traits
+	n        int
+	from, to time.Duration // how long one lasts
+	at       []string      // where replicas stop themselves, name:n; one beyond these is stopped at any time
+}
+
 // Pauses stops three replicas on one Postgres, each past its lease, n times in all: two of them exactly between an
 // attempt's commit and its request, one at any time. Nothing may be doubled, neither where the EHR honours If-None-Exist
 // nor where it only can be searched and the stop is within settle.
 func (r *Run) Pauses(ctx context.Context, n int) error {
-	for _, c := range []struct {
-		name   string
-		traits ehr.Traits
-	}{{"pauses-conditional", ehr.Full()}, {"pauses-search", searchOnly()}} {
-		if err := r.pauses(ctx, c.name, c.traits, n); err != nil {
-			return err
-		}
+	settle := rig.Options{Lease: lease}.Settle()
+	s := stops{name: "pauses-conditional", traits: ehr.Full(), n: n, from: lease + 200*time.Millisecond, to: settle - 500*time.Millisecond,
+		at: []string{crash.EgressAfterFence + ":13", crash.DeliverAfterAttempt + ":11"}}
+	within := func(_ context.Context, _ *rig.World, v rig.Verdict, note string) error {
+		r.p10(s.name, v.Duplicates, "doubled; "+note)
+		return nil
 	}
-	return nil
+	if err := r.pauses(ctx, s, within); err != nil {
+		return err
+	}
+	s.name, s.traits = "pauses-search", searchOnly()
+	if err := r.pauses(ctx, s, within); err != nil {
+		return err
+	}
+	s.name, s.n, s.from, s.to = "pauses-long", max(n/10, 2), settle+500*time.Millisecond, settle+3*time.Second
+	s.at = []string{crash.EgressAfterFence + ":5", crash.EgressAfterFence + ":6", crash.EgressAfterFence + ":7"}
+	return r.pauses(ctx, s, r.reconciled)
 }
 
-func (r *Run) pauses(ctx context.Context, name string, traits ehr.Traits, n int) error {
-	o := rig.Options{Binary: r.Binary, Store: rig.Postgres, Replicas: replicas, Lease: lease, Traits: traits, Keep: r.Keep}
-	w, err := rig.New(ctx, o)
+// pauses runs one kind of stops; row adds the figure they are for. What is doubled counts there.
+func (r *Run) pauses(ctx context.Context, s stops, row func(ctx context.Context, w *rig.World, v rig.Verdict, note string) error) error {
+	w, err := rig.New(ctx, rig.Options{Binary: r.Binary, Store: rig.Postgres, Replicas: replicas, Lease: lease, Traits: s.traits, Keep: r.Keep})
 	if err != nil {
 		return err
 	}
-	w.Replicas[0].Env = []string{"PAUSEPOINT=" + crash.EgressAfterFence + ":31"}
-	w.Replicas[1].Env = []string{"PAUSEPOINT=" + crash.DeliverAfterAttempt + ":23"}
+	for k, at := range s.at {
+		w.Replicas[k].Env = []string{"PAUSEPOINT=" + at}
+	}
 	if err := w.Up(ctx); err != nil {
 		return w.Close(err)
 	}
 	began := clock.System.Now()
-	var left, inside, all atomic.Int64
-	left.Store(int64(n))
+	var inside int
 	load := rig.Load{Senders: 8, Pause: 15 * time.Millisecond, Seed: r.Seed}
-	v, s, states, err := r.under(ctx, w, load, func(ctx context.Context) error {
-		var wg sync.WaitGroup
-		for k, replica := range w.Replicas {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				p := pauser{replica: replica, self: k < 2, random: rand.New(rand.NewPCG(r.Seed, uint64(k))),
-					from: lease + 200*time.Millisecond, to: o.Settle() - 500*time.Millisecond}
-				for ctx.Err() == nil && left.Add(-1) >= 0 {
-					if p.once(ctx) {
-						inside.Add(1)
-					}
-					if done := all.Add(1); done%50 == 0 {
-						r.say("%s: %d of %d stops, %d acked", name, done, n, w.Acks.Acked())
-					}
-				}
-			}()
-		}
-		wg.Wait()
-		return w.Continue() // who stopped itself meanwhile
+	v, samples, states, err := r.under(ctx, w, load, func(ctx context.Context) error {
+		inside = r.stopAll(ctx, w, s)
+		return r.letGo(ctx, w)
 	})
-	if err != nil {
-		return w.Close(err)
+	if err == nil {
+		note := fmt.Sprintf("%d stops of %v to %v, %d of them between commit and write, %d replicas, lease %v, %d acked, %d parked, %v in all", s.n,
+			s.from, s.to, inside, replicas, lease, v.Acked, states["parked"], clock.System.Now().Sub(began).Round(time.Second))
+		r.figures(s.name, fmt.Sprintf("%d stops", s.n), v, samples, true)
+		err = row(ctx, w, v, note)
 	}
-	note := fmt.Sprintf("%d stops of %v to %v, %d of them between commit and write, %d replicas, lease %v, %d parked, %v in all", n,
-		lease+200*time.Millisecond, o.Settle()-500*time.Millisecond, inside.Load(), replicas, lease, states["parked"],
-		clock.System.Now().Sub(began).Round(time.Second))
-	r.figures(name, note, v, s)
-	r.p10(name, v.Duplicates, note)
-	return w.Close(kept(r, v, s))
+	if err == nil {
+		v.Duplicates = 0 // the row has judged these
+		err = kept(r, v, samples)
+	}
+	return w.Close(err)
+}
+
+// stopAll stops the replicas s.n times in all, each by a pauser of its own, and counts the stops between commit and write.
+func (r *Run) stopAll(ctx context.Context, w *rig.World, s stops) int {
+	var left, inside, all atomic.Int64
+	left.Store(int64(s.n))
+	var wg sync.WaitGroup
+	for k, replica := range w.Replicas {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			p := pauser{replica: replica, self: k < len(s.at), random: rand.New(rand.NewPCG(r.Seed, uint64(k))), from: s.from, to: s.to}
+			for ctx.Err() == nil && left.Add(-1) >= 0 {
+				if p.once(ctx) {
+					inside.Add(1)
+				}
+				if done := all.Add(1); done%50 == 0 {
+					r.say("%s: %d of %d stops, %d acked", s.name, done, s.n, w.Acks.Acked())
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	return int(inside.Load())
+}
+
+// letGo starts the replicas anew without their points: they would go on stopping themselves while the rest is filed.
+func (r *Run) letGo(ctx context.Context, w *rig.World) error {
+	w.Kill()
+	for _, replica := range w.Replicas {
+		replica.Env = nil
+	}
+	return w.Up(ctx)
 }
 
 // pauser stops one replica again and again.

@@ -42,7 +42,7 @@ func (r *Run) Points(ctx context.Context, store string, rounds int) error {
 	}
 	note := fmt.Sprintf("%d points × %d, each met, %d parked, %v in all", len(crash.Points), rounds, states["parked"],
 		clock.System.Now().Sub(began).Round(time.Second))
-	r.figures("points-"+store, note, v, s)
+	r.figures("points-"+store, note, v, s, false)
 	return w.Close(kept(r, v, s))
 }
 

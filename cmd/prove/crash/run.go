@@ -76,13 +76,15 @@ func (r *Run) under(ctx context.Context, w *rig.World, l rig.Load, faults func(c
 	return v, samples, states, nil
 }
 
-// figures adds what a verdict says under a name such as kill-sqlite.
-func (r *Run) figures(name, note string, v rig.Verdict, s *rig.Samples) {
+// figures adds what a verdict says under a name such as kill-sqlite. apart leaves what is doubled to a figure of its own.
+func (r *Run) figures(name, note string, v rig.Verdict, s *rig.Samples, apart bool) {
 	add := func(row string, value int, more string) {
 		r.Book.Add(figure.Figure{ID: row + "-" + name, Value: float64(value), Limit: "=0", Note: more})
 	}
 	add("P1", v.Lost, fmt.Sprintf("acked and not on the chart, of %d acked, %s", v.Acked, note))
-	add("P3", v.Duplicates, "doubled")
+	if !apart {
+		add("P3", v.Duplicates, "doubled")
+	}
 	add("P4", v.Inversions, fmt.Sprintf("inverted and not marked late; %d marked", v.Late))
 	add("P25", v.WrongPatient+v.WrongWords+v.Strangers, "under a wrong patient, with other words, or of nobody")
 	add("P5", len(s.Broken), fmt.Sprintf("broken of %d samples of conservation", s.Taken))
@@ -101,6 +103,6 @@ func (r *Run) Begin() { r.random = rand.New(rand.NewPCG(r.Seed, 0xC4A5)) }
 func searchOnly() ehr.Traits { return ehr.SearchOnly() }
 
 // p10 adds the figure of the pauses' own row.
-func (r *Run) p10(name string, doubled int, note string) {
-	r.Book.Add(figure.Figure{ID: "P10-" + name, Value: float64(doubled), Limit: "=0", Note: "doubled; " + note})
+func (r *Run) p10(name string, value int, note string) {
+	r.Book.Add(figure.Figure{ID: "P10-" + name, Value: float64(value), Limit: "=0", Note: note})
 }

@@ -21,7 +21,8 @@ type Verdict struct {
 	Late         int // marked late
 	WrongPatient int
 	WrongWords   int
-	Strangers    int // entries nobody sent
+	Strangers    int        // entries nobody sent
+	Doubles      [][]string // the entries, Type/id, of each that is there more than once
 	Details      []string
 }
 
@@ -198,6 +199,7 @@ func (j *judge) doubled(what string, found []entry) {
 	for _, e := range found {
 		refs = append(refs, e.ref)
 	}
+	j.v.Doubles = append(j.v.Doubles, refs)
 	j.say("doubled: %s is %s", what, strings.Join(refs, " and "))
 }
 

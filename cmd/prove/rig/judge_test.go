@@ -101,7 +101,7 @@ func TestJudge(t *testing.T) {
 			c.wrong(p)
 			got := Judge(p.chart, p.attempted, p.acked, patientRef)
 			want := c.want
-			want.Acked, want.OnChart, want.Details = got.Acked, got.OnChart, got.Details
+			want.Acked, want.OnChart, want.Details, want.Doubles = got.Acked, got.OnChart, got.Details, got.Doubles
 			if fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("judged\n%v\nwant\n%v", got, want)
 			}

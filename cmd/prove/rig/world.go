@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/sandbox"
@@ -180,16 +179,6 @@ func (w *World) Up(ctx context.Context) error {
 	}
 	for _, r := range w.Replicas {
 		if err := r.Ready(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Continue lets every replica that was stopped go on.
-func (w *World) Continue() error {
-	for _, r := range w.Replicas {
-		if err := r.Signal(syscall.SIGCONT); err != nil {
 			return err
 		}
 	}
