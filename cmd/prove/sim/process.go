@@ -35,6 +35,7 @@ type process struct {
 
 	mu    sync.Mutex
 	thaw  chan struct{} // nil: not frozen
+	heard time.Time     // when it asked for that
 	asked time.Time     // the EHR asked for no request before
 }
 
