@@ -31,7 +31,9 @@ type Config struct {
 	Channels []Channel `yaml:"channels" doc:"The messaging platforms."`
 	Pools    []Pool    `yaml:"pools" doc:"Groups of staff who share an inbox."`
 	People   []Person  `yaml:"people" doc:"Staff the platforms name by their own id, and who they are in the EHR."`
+	Parked   Parked    `yaml:"parked" doc:"How soon somebody has to have dealt with what needs a person."`
 	API      API       `yaml:"api" doc:"Who may call the JSON API."`
+	Alerts   Alerts    `yaml:"alerts" doc:"Who is told when something stands still or needs a person; metrics and log say it in any case."`
 
 	// File is the name the configuration was read from, Dir the folder relative paths in it are relative to.
 	File string `yaml:"-"`
@@ -78,6 +80,12 @@ type Person struct {
 	ID        string `yaml:"id" doc:"The person's id on the messaging platforms." required:"true" format:"id"`
 	EHR       string `yaml:"ehr" doc:"Name of the EHR connection the reference belongs to." required:"true"`
 	Reference string `yaml:"reference" doc:"Who that is in the EHR, as Type/id: a Practitioner or PractitionerRole." required:"true" format:"ref:Practitioner|PractitionerRole"`
+}
+
+// Alerts is the webhook that people are told by.
+type Alerts struct {
+	URL    string `yaml:"url" doc:"Where alerts are posted, signed as Standard Webhooks has it: one when something first stands still, one when it moves again. https, except on a loopback host." format:"endpoint"`
+	Secret Secret `yaml:"secret" doc:"What alerts are signed with: one whsec_…. It is needed with url."`
 }
 
 // API lists the bearer tokens of the JSON API.

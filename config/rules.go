@@ -13,6 +13,8 @@ import (
 func (l *loader) rules(c *Config) {
 	l.serverRules(&c.Server)
 	l.storeRules(&c.Store)
+	l.parkedRules(&c.Parked)
+	l.alertRules(&c.Alerts)
 	if c.EHRs != nil && len(c.EHRs) == 0 {
 		l.mistake("$.ehrs", "is empty; add at least one EHR connection")
 	}
@@ -66,6 +68,19 @@ func (l *loader) storeRules(s *Store) {
 			path = fileKey(path)
 		}
 		l.mistake(path, "is for Postgres; remove it, SQLite has no password")
+	}
+}
+
+// alertRules wants a secret with the address, and a good one.
+func (l *loader) alertRules(a *Alerts) {
+	switch {
+	case a.URL == "" && a.Secret.IsSet():
+		l.mistake("$.alerts", "has a secret and no url; write url, or remove the secret")
+	case a.URL != "" && !a.Secret.IsSet():
+		l.mistake("$.alerts", "has a url and no secret; write secret_file with one whsec_ of 24 to 64 random bytes")
+	}
+	if a.Secret.IsSet() && !a.Secret.Missing() {
+		l.webhookSecrets(a.Secret, "$.alerts")
 	}
 }
 

@@ -2,6 +2,8 @@ package connector
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
 	"sync"
 	"time"
 
@@ -25,4 +27,12 @@ func NewID(now time.Time) string {
 		id = ulid.MustNew(ms, idEntropy)
 	}
 	return id.String()
+}
+
+// ControlID is what an HL7 v2 message carries in MSH-10 and TXA-12 for an identity: 20 characters (DESIGN §5), the first
+// 100 bits of the value's SHA-256 in base32. The same value always gives the same id, so a message that is sent again is
+// known as the same.
+func ControlID(value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return base32.StdEncoding.EncodeToString(sum[:])[:20]
 }

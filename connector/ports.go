@@ -29,6 +29,18 @@ type Lister interface {
 	List(ctx context.Context, w Write) (Receipt, error)
 }
 
+// EntryReader reads the entry a person says is the write, by its reference, and tells what it shows. ErrAbsent: there is no
+// such entry. Errors otherwise as Find.
+type EntryReader interface {
+	ReadEntry(ctx context.Context, w Write, reference string) (Receipt, error)
+}
+
+// Retractor plans how an entry that is on the chart and should not be is marked as entered in error. It is pure. *Refused
+// with NotExpressible where this EHR does not let us change it.
+type Retractor interface {
+	Retract(w Write, reference string) (Write, error)
+}
+
 // Preparer completes an Update: it reads the resource, patches the EHR's own bytes and gives the final Write. done says
 // the chart already shows it.
 type Preparer interface {

@@ -1,5 +1,7 @@
 package connector
 
+import "slices"
+
 // Reason says why an item is held, unknown or parked. The one enum is the metric label, the filter of the parked list
 // and, through Sentence, the words a person reads.
 type Reason string
@@ -52,59 +54,73 @@ const (
 	SendRefused       Reason = "send-refused"
 	SendUnknown       Reason = "send-unknown"
 	NotDelivered      Reason = "not-delivered"
+	ByHand            Reason = "by-hand" // it changes a message that a person has dealt with by hand
 	PolicyLeftOut     Reason = "policy"
 	Internals         Reason = "internal"
 )
 
-// advice is what a person is told about a reason: what happened, who usually acts, and what to do next.
-type advice struct{ sentence, owner, next string }
+// advice is what a person is told about a reason: what happened, who usually acts, what to do next, and which commands
+// make sense then.
+type advice struct {
+	sentence, owner, next string
+	acts                  []Action
+}
+
+// The sets of actions that reasons share.
+var (
+	byItself   = []Action{ActWait}
+	onlyKnow   = []Action{ActRelease}
+	tryAgain   = []Action{ActReplay, ActRelease}
+	mayBeThere = []Action{ActReplay, ActAlreadyThere, ActRelease}
+)
 
 var reasons = map[Reason]advice{
-	NoPatient:        {"no single patient in the EHR has the identifier the channel gave", "registration", "register or correct the identifier in the EHR; filing goes on by itself"},
-	PatientAmbiguous: {"several patients in the EHR have the identifier the channel gave", "registration", "merge or correct the duplicates in the EHR; filing goes on by itself"},
-	PatientDisagrees: {"the patient found has another family name or birth date, or too little agrees", "registration", "compare the platform's and the EHR's demographics and correct the wrong one"},
-	PatientChanged:   {"a later event of this thread names another patient", "registration", "ask the platform which patient the thread is about; nothing is filed until it is settled"},
-	PatientInactive:  {"the patient's record in the EHR is inactive or was merged into another", "registration", "finish the merge in the EHR and re-link the thread"},
-	NeedsEncounter:   {"the EHR needs an encounter and none fits the policy", "scheduling", "open an encounter in the EHR or change filing.encounter.policy"},
-	NeedsAttachment:  {"an attachment has not been fetched from the platform yet", "platform", "none; it is retried until media.within has passed"},
-	EarlierItem:      {"an earlier item of the thread, or one it refers to, is not done yet", "chartwire", "none; it goes on when the earlier one is done"},
-	Gap:              {"an earlier message of the thread has not come yet", "platform", "none; it goes on when the message comes or gap_wait has passed"},
-	OrderWindow:      {"the channel has no sequence numbers, so earlier messages are waited for", "chartwire", "none; it goes on after order_window"},
-	NeedsHandover:    {"the message has not been handed to the platform yet", "chartwire", "none; it goes on when the platform has taken it"},
-	NotYetDue:        {"the request's occurrence lies in the future", "chartwire", "none; it is sent when due"},
-	ThreadOpen:       {"the thread is filed when it closes", "chartwire", "none; it goes on when the thread closes or is idle"},
-	MessageMissing:   {"the message this event is about has not come", "platform", "ask the platform to send message.created again"},
-	EHRPaused:        {"the EHR connection is paused", "interface", "read why with: chartwire doctor; then: chartwire resume NAME"},
-	EHRUnavailable:   {"the EHR did not take the request", "ehr", "none; it is tried again with growing waits for 72 hours"},
-	RateLimited:      {"the EHR asked for fewer requests", "ehr", "none; it is tried again when the EHR said so"},
-	Settling:         {"the EHR may or may not have taken the last attempt; it is searched for once that can be known", "chartwire", "none; it settles by itself"},
+	NoPatient:        {"no single patient in the EHR has the identifier the channel gave", "registration", "register or correct the identifier in the EHR; filing goes on by itself", byItself},
+	PatientAmbiguous: {"several patients in the EHR have the identifier the channel gave", "registration", "merge or correct the duplicates in the EHR; filing goes on by itself", byItself},
+	PatientDisagrees: {"the patient found has another family name or birth date, or too little agrees", "registration", "compare the platform's and the EHR's demographics and correct the wrong one", byItself},
+	PatientChanged:   {"a later event of this thread names another patient", "registration", "ask the platform which patient the thread is about; nothing is filed until it is settled", byItself},
+	PatientInactive:  {"the patient's record in the EHR is inactive or was merged into another", "registration", "finish the merge in the EHR and re-link the thread", byItself},
+	NeedsEncounter:   {"the EHR needs an encounter and none fits the policy", "scheduling", "open an encounter in the EHR or change filing.encounter.policy", byItself},
+	NeedsAttachment:  {"an attachment has not been fetched from the platform yet", "platform", "none; it is retried until media.within has passed", byItself},
+	EarlierItem:      {"an earlier item of the thread, or one it refers to, is not done yet", "chartwire", "none; it goes on when the earlier one is done", byItself},
+	Gap:              {"an earlier message of the thread has not come yet", "platform", "none; it goes on when the message comes or gap_wait has passed", byItself},
+	OrderWindow:      {"the channel has no sequence numbers, so earlier messages are waited for", "chartwire", "none; it goes on after order_window", byItself},
+	NeedsHandover:    {"the message has not been handed to the platform yet", "chartwire", "none; it goes on when the platform has taken it", byItself},
+	NotYetDue:        {"the request's occurrence lies in the future", "chartwire", "none; it is sent when due", byItself},
+	ThreadOpen:       {"the thread is filed when it closes", "chartwire", "none; it goes on when the thread closes or is idle", byItself},
+	MessageMissing:   {"the message this event is about has not come", "platform", "ask the platform to send message.created again", byItself},
+	EHRPaused:        {"the EHR connection is paused", "interface", "read why with: chartwire doctor; then: chartwire resume NAME", byItself},
+	EHRUnavailable:   {"the EHR did not take the request", "ehr", "none; it is tried again with growing waits for 72 hours", byItself},
+	RateLimited:      {"the EHR asked for fewer requests", "ehr", "none; it is tried again when the EHR said so", byItself},
+	Settling:         {"the EHR may or may not have taken the last attempt; it is searched for once that can be known", "chartwire", "none; it settles by itself", byItself},
 
-	Conflict:          {"the platform sent a message id a second time with other content", "platform", "compare both in chartwire trace; if the words changed, the platform must send message.corrected"},
-	Undecodable:       {"a correctly signed event could not be read", "platform", "read the pointer in chartwire trace and have the platform send it again, corrected, under a new webhook-id"},
-	GateRefused:       {"the resource would not be valid FHIR and was not sent", "interface", "read the gate's sentence in chartwire trace; correct the source or the mapping, then replay"},
-	EHRRefused:        {"the EHR refused the request", "interface", "read the EHR's answer in chartwire trace; correct the cause, then replay"},
-	Unauthorized:      {"the EHR did not accept our credentials", "ehr", "check client, key and scopes with: chartwire doctor"},
-	ScopeMissing:      {"the EHR did not grant the scope this write needs", "ehr", "have the EHR administrator grant the scope named by chartwire doctor, then replay"},
-	IdentityCollision: {"the EHR already has an entry with this identifier but other patient or content", "interface", "compare both entries; one of them is wrong"},
-	ContentAltered:    {"the EHR's copy does not have the exact words that were sent", "interface", "compare in chartwire trace; retract the entry if its meaning changed"},
-	WrongSubject:      {"the EHR answered with another patient than the one written to; the connection was stopped", "interface", "check base_url and the EHR before chartwire resume"},
-	NotSearchable:     {"the outcome is unknown and this EHR cannot be searched for it", "interface", "look in the chart; then say already there or replay"},
-	RetriesExhausted:  {"the EHR could not be reached for 72 hours", "ehr", "restore the connection, then replay"},
-	NotExpressible:    {"this EHR cannot express it, so the chart does not show it", "staff", "make the change in the EHR by hand, then say already there"},
-	AttachmentLost:    {"an attachment could not be fetched, or is not what its hash or size says", "platform", "have the platform send it again, then replay"},
-	TooLarge:          {"the exchange is larger than the EHR takes", "interface", "raise the EHR's limit or file the attachment by hand"},
-	ConsentRevoked:    {"the recipient has revoked consent on this channel", "pool", "reach the patient another way"},
-	ConsentMissing:    {"the channel needs consent and the recipient has given none", "pool", "ask for consent, or reach the patient another way"},
-	NoAddress:         {"the recipient has no address on the channel", "pool", "add one in the EHR or on the platform"},
-	RecipientRefused:  {"a recipient of the request is neither the patient nor their RelatedPerson", "pool", "correct the request's recipients in the EHR"},
-	RequestNotActive:  {"the request is no longer active in the EHR", "pool", "none, or make a new request"},
-	RequestTooOld:     {"the request is older than watch.not_before, so it was not sent", "pool", "decide whether it should still go, and make a new request"},
-	RequestChanged:    {"the request's words, files or recipients were changed in the EHR before it was sent, so it was not sent", "pool", "make a new request with what should be sent"},
-	SendRefused:       {"the platform refused the message", "pool", "read the platform's reason and reach the patient another way"},
-	SendUnknown:       {"the platform may or may not have taken the message", "pool", "look on the platform before sending again"},
-	NotDelivered:      {"the message did not reach the recipient", "pool", "reach the patient another way"},
-	PolicyLeftOut:     {"left out by the filing policy", "chartwire", "none"},
-	Internals:         {"Chartwire itself failed on this item", "interface", "read chartwire trace and report the fault; then replay"},
+	Conflict:          {"the platform sent a message id a second time with other content", "platform", "compare both in chartwire trace; if the words changed, the platform must send message.corrected", onlyKnow},
+	Undecodable:       {"a correctly signed event could not be read", "platform", "read the pointer in chartwire trace and have the platform send it again, corrected, under a new webhook-id", onlyKnow},
+	GateRefused:       {"the resource would not be valid FHIR and was not sent", "interface", "read the gate's sentence in chartwire trace; correct the source or the mapping, then replay", tryAgain},
+	EHRRefused:        {"the EHR refused the request", "interface", "read the EHR's answer in chartwire trace; correct the cause, then replay", mayBeThere},
+	Unauthorized:      {"the EHR did not accept our credentials", "ehr", "check client, key and scopes with: chartwire doctor", mayBeThere},
+	ScopeMissing:      {"the EHR did not grant the scope this write needs", "ehr", "have the EHR administrator grant the scope named by chartwire doctor, then replay", mayBeThere},
+	IdentityCollision: {"the EHR already has an entry with this identifier but other patient or content", "interface", "compare both entries; one of them is wrong. Once the wrong one is gone, replay; or say already there", mayBeThere},
+	ContentAltered:    {"the EHR's copy does not have the exact words that were sent", "interface", "compare in chartwire trace; retract the entry if its meaning changed, else have the EHR mend it and say already there", []Action{ActAlreadyThere, ActRetract, ActRelease}},
+	WrongSubject:      {"the EHR answered with another patient than the one written to; the connection was stopped", "interface", "check base_url and the EHR before chartwire resume; then retract what is in the other chart", []Action{ActReplay, ActAlreadyThere, ActRetract, ActRelease}},
+	NotSearchable:     {"the outcome is unknown and this EHR cannot be searched for it", "interface", "look in the chart: if it is there, say already there; if not, enter it by hand and release it; a replay only searches again", mayBeThere},
+	RetriesExhausted:  {"the EHR could not be reached for 72 hours", "ehr", "restore the connection, then replay", mayBeThere},
+	NotExpressible:    {"this EHR cannot express it, so the chart does not show it", "staff", "make the change in the EHR by hand, then release it", tryAgain},
+	AttachmentLost:    {"an attachment could not be fetched, or is not what its hash or size says", "platform", "have the platform send it again, then replay", tryAgain},
+	TooLarge:          {"the exchange is larger than the EHR takes", "interface", "raise the EHR's limit or file the attachment by hand", mayBeThere},
+	ConsentRevoked:    {"the recipient has revoked consent on this channel", "pool", "reach the patient another way", onlyKnow},
+	ConsentMissing:    {"the channel needs consent and the recipient has given none", "pool", "ask for consent, or reach the patient another way", onlyKnow},
+	NoAddress:         {"the recipient has no address on the channel", "pool", "add one in the EHR or on the platform", onlyKnow},
+	RecipientRefused:  {"a recipient of the request is neither the patient nor their RelatedPerson", "pool", "correct the request's recipients in the EHR", onlyKnow},
+	RequestNotActive:  {"the request is no longer active in the EHR", "pool", "none, or make a new request", onlyKnow},
+	RequestTooOld:     {"the request is older than watch.not_before, so it was not sent", "pool", "decide whether it should still go, and make a new request; then release it", onlyKnow},
+	RequestChanged:    {"the request's words, files or recipients were changed in the EHR before it was sent, so it was not sent", "pool", "make a new request with what should be sent", onlyKnow},
+	SendRefused:       {"the platform refused the message", "pool", "read the platform's reason and reach the patient another way", onlyKnow},
+	SendUnknown:       {"the platform may or may not have taken the message", "pool", "look on the platform; if it went out, release it. A replay sends again only where the channel is send_idempotent", tryAgain},
+	NotDelivered:      {"the message did not reach the recipient", "pool", "reach the patient another way", onlyKnow},
+	ByHand:            {"the message it changes was released or retracted by a person, so the chart has to be changed by hand too", "staff", "make the change in the EHR by hand, then release it", onlyKnow},
+	PolicyLeftOut:     {"left out by the filing policy", "chartwire", "none", byItself},
+	Internals:         {"Chartwire itself failed on this item", "interface", "read chartwire trace and report the fault; then replay", mayBeThere},
 }
 
 // Sentence says in plain words why; "" only for an unknown reason. It holds no PHI.
@@ -116,6 +132,13 @@ func (r Reason) Owner() string { return reasons[r].owner }
 
 // Next says what that person does.
 func (r Reason) Next() string { return reasons[r].next }
+
+// Actions says what a person can do about a parked item of this reason, the usual one first; wait where nothing has to be
+// done. What an item itself allows is for deliver to say.
+func (r Reason) Actions() []Action { return slices.Clone(reasons[r].acts) }
+
+// Can says whether the action makes sense for this reason.
+func (r Reason) Can(a Action) bool { return slices.Contains(reasons[r].acts, a) }
 
 // Reasons lists every reason, in no order. Tests use it to hold documents and the UI to the enum.
 func Reasons() []Reason {

@@ -108,7 +108,8 @@ type ItemDetail struct {
 	Event      string      `json:"event,omitempty"`  // event row behind a conflict or undecodable
 	Digest     string      `json:"digest,omitempty"` // conflict: of the other content, so that it is reported once
 	Retraction *Retraction `json:"retraction,omitempty"`
-	Request    string      `json:"request,omitempty"` // request items: our CommunicationRequest's ULID, or the born one's reference
+	Request    string      `json:"request,omitempty"`  // request items: our CommunicationRequest's ULID, or the born one's reference
+	Decision   *Decision   `json:"decision,omitempty"` // the last word of a person about it
 }
 
 // Lane is a claimed queue of one thread. Fence grows with every claim; every change of the lane's items checks it.
@@ -162,6 +163,7 @@ type Attempt struct {
 	Outcome   string    // filed, refused, retry, ambiguous, conflict, found, absent
 	Reason    Reason
 	Status    int
+	Sent      *Write // sealed: the request of an update, which each attempt patches anew; nil where it is the write's own
 	Answer    []byte // sealed: the response body, bounded
 }
 

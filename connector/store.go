@@ -15,6 +15,9 @@ type Store interface {
 	View(ctx context.Context, fn func(tx Tx) error) error
 	// Claim leases up to limit lanes of an EHR that are due, most urgent first, oldest first. Nothing due gives none.
 	Claim(ctx context.Context, ehr string, kinds []LaneKind, limit int, now time.Time) ([]Lane, error)
+	// ClaimFront is Claim for the lanes that are to pass a backlog: those with something urgent, and those that became due
+	// after since. It reads no more of a backlog than it claims.
+	ClaimFront(ctx context.Context, ehr string, kinds []LaneKind, limit int, now, since time.Time) ([]Lane, error)
 	// NextDue says when the next unleased lane of these kinds is due; false when no lane waits.
 	NextDue(ctx context.Context, ehr string, kinds []LaneKind) (time.Time, bool, error)
 	// Listen gives a channel that receives (coalesced) after a commit touched a lane of this EHR, here or in another
@@ -86,6 +89,8 @@ type Tx interface {
 	WriteByKey(ehr, key string) (WriteRow, error)
 	WriteByProvides(ehr, provides string) (WriteRow, error)
 	WritesOf(ehr, item string) ([]WriteRow, error)
+	// WritesByRef gives the writes whose receipt names an EHR reference (Type/id).
+	WritesByRef(ehr, ref string) ([]WriteRow, error)
 	// AnyFiled gives the latest filed write with an identity of an EHR, for the proof that Find works.
 	AnyFiled(ehr string) (WriteRow, error)
 	PutAttempt(a *Attempt) error
@@ -102,7 +107,9 @@ type Tx interface {
 	CountRefusal(ehr, channel, source, why string, at time.Time) error
 
 	Tallies() ([]Tally, error)
-	// Trace gives the threads an id may mean: ours (thread, message, item, write), the platform's thread or message id, or
-	// an EHR reference (Type/id).
+	// Trace gives the threads an id may mean: ours (thread, message, item, write, attempt), the platform's thread or message
+	// id, an EHR reference (Type/id), or the MSH-10 of a message (ControlID).
 	Trace(id string) ([]Thread, error)
+	// AuditOf gives what the audit log says about a thread, oldest first.
+	AuditOf(ehr, thread string) ([]AuditEntry, error)
 }

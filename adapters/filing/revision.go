@@ -72,3 +72,15 @@ func (p *planner) retractionSentence() string {
 	}
 	return s + "."
 }
+
+// MarkInError is the update that marks one entry as entered in error, in whosever chart it is: it is there and should not
+// be. *connector.Refused with NotExpressible where the EHR takes no updates of it.
+func MarkInError(updates bool, of connector.Write, reference string) (connector.Write, error) {
+	if !updates {
+		return connector.Write{}, refuse(connector.NotExpressible,
+			"This EHR does not let Chartwire change an entry. Mark "+reference+" as entered in error in the chart by hand.")
+	}
+	w := change(of.Type, reference, of.Identity, "entered-in-error", "entered-in-error", map[string]any{"status": "entered-in-error"})
+	w.Expect.Subject = ""
+	return w, nil
+}

@@ -33,7 +33,7 @@ type world struct {
 	n    int
 }
 
-func startEHR(t *testing.T, clients map[string]string) *world {
+func startEHR(t *testing.T, clients map[string]string, script ...string) *world {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
@@ -45,6 +45,9 @@ func startEHR(t *testing.T, clients map[string]string) *world {
 		t.Fatal(err)
 	}
 	opts := sandbox.EHROptions{EHR: ehr.Options{Now: time.Now, Traits: traits}}
+	if len(script) > 0 {
+		opts.EHR.Script = ehr.MustScript(strings.Join(script, "\n"))
+	}
 	for id, scopes := range clients {
 		opts.Clients = append(opts.Clients, auth.Client{ID: id, JWKS: jwks, Scopes: scopes, Backend: true})
 	}
@@ -127,6 +130,8 @@ func (w *world) do(method, url, token, body string) (int, map[string]any) {
 	}
 	return resp.StatusCode, out
 }
+
+func decode(resp *http.Response, into any) { _ = json.NewDecoder(resp.Body).Decode(into) }
 
 func diagnostics(body map[string]any) string {
 	issues, _ := body["issue"].([]any)

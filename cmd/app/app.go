@@ -14,6 +14,7 @@ import (
 
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/alert"
 	"github.com/chartwire/chartwire/connector/clock"
 	"github.com/chartwire/chartwire/connector/deliver"
 	"github.com/chartwire/chartwire/connector/egress"
@@ -45,11 +46,14 @@ type App struct {
 	engine  *deliver.Engine
 	web     *web.Server
 	metrics *metrics
+	ladder  *alert.Escalator
 	public  net.Listener
 	console net.Listener
 	control net.Listener
 	ids     map[string]string
 	audit   auditLogs
+	board   *alert.Board
+	parking alert.Parking
 	close   sync.Once
 }
 
@@ -112,7 +116,7 @@ func storeURL(c *config.Config) string {
 func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string) error {
 	c := a.o.Config
 	events := ingest.New(a.store, a.o.Clock.Now)
-	parts := &builder{config: c, guard: guard, ids: ids, now: a.o.Clock.Now, keys: keys}
+	parts := &builder{config: c, guard: guard, ids: ids, log: a.o.Log, now: a.o.Clock.Now, keys: keys}
 	conns, err := parts.connections()
 	if err != nil {
 		return err
@@ -126,13 +130,28 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 			lines[n].GapWait = w
 		}
 	}
+	if a.board, err = parts.board(a.store, a.o.Clock, a.o.Log); err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for name, id := range ids {
+		names[id] = name
+	}
+	a.parking = alert.Parking{Board: a.board, Store: a.store, Clock: a.o.Clock, Names: names}
 	if a.metrics, err = newMetrics(a.store, ids, a.clockOff); err != nil {
 		return err
 	}
-	watchers := observers{a.metrics, alarms{a.o.Log}, a.o.Observe}
+	a.ladder = a.escalator(c)
+	if err := a.metrics.registry.Register(overdue{a.ladder}); err != nil {
+		return err
+	}
+	if err := a.metrics.registry.Register(&standstill{store: a.store, clock: a.o.Clock, names: names, board: a.board}); err != nil {
+		return err
+	}
+	watchers := observers{a.metrics, alarms{a.o.Log}, a.parking, a.o.Observe}
 	a.engine, err = deliver.New(deliver.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Connections: conns, Lines: lines,
 		Composer: &born{ingest: events, lines: parts.channels()}, Horizon: a.o.Horizon,
-		Observe: watchers})
+		Observe: watchers, Alert: a.board})
 	if err != nil {
 		return err
 	}
@@ -179,10 +198,14 @@ func (a *App) Run(ctx context.Context) error {
 		"public":  func() error { return web.Serve(ctx, a.public, a.web.Public()) },
 		"console": func() error { return web.Serve(ctx, a.console, a.web.Console()) },
 		"control": func() error {
-			return web.Serve(ctx, a.control, web.Control(a.store, a.o.Clock, a.o.Log, values(a.ids), a.audit.verify))
+			return web.Serve(ctx, a.control, web.Control(web.Operator{Store: a.store, Clock: a.o.Clock, Log: a.o.Log,
+				Engine: a.engine, EHRs: values(a.ids), Audit: a.audit.verify}))
 		},
-		"clock": func() error { return a.watchClock(ctx) },
-		"audit": func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
+		"clock":    func() error { return a.watchClock(ctx) },
+		"alerts":   func() error { return a.board.Run(ctx) },
+		"parking":  func() error { return a.parking.Run(ctx) },
+		"escalate": func() error { return a.ladder.Run(ctx) },
+		"audit":    func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
 	}
 	failed := make(chan error, len(work))
 	for name, run := range work {

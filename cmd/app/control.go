@@ -1,19 +1,25 @@
 package app
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/user"
 	"path/filepath"
 
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/clock"
+	"github.com/chartwire/chartwire/connector/deliver"
+	"github.com/chartwire/chartwire/connector/egress"
 	"github.com/chartwire/chartwire/connector/store"
 	"github.com/chartwire/chartwire/connector/web"
 )
@@ -49,6 +55,18 @@ type Operator struct {
 	client *http.Client
 	store  connector.Store
 	local  http.Handler
+	who    string
+}
+
+// who is the person at the command line, for the audit log: whoever became this user by sudo, else the user.
+func who() string {
+	if name := os.Getenv("SUDO_USER"); name != "" {
+		return name
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return ""
 }
 
 // OpenOperator finds the running serve of a configuration, else opens its store. Close it when done.
@@ -59,7 +77,7 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", name)
 		}
-		return &Operator{client: &http.Client{Transport: &http.Transport{DialContext: dial}}}, nil
+		return &Operator{who: who(), client: &http.Client{Transport: &http.Transport{DialContext: dial}}}, nil
 	}
 	keys, err := openKeys(c)
 	if err != nil {
@@ -73,7 +91,29 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &Operator{store: s, local: web.Control(s, clock.System, slog.New(slog.DiscardHandler), values(ids), auditLogs{s, keys, ids}.verify)}, nil
+	guard, err := egress.New(egress.Options{})
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	engine, err := idleEngine(s, &builder{config: c, guard: guard, ids: ids, log: slog.New(slog.DiscardHandler), now: clock.System.Now, keys: keys})
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return &Operator{who: who(), store: s, local: web.Control(web.Operator{Store: s, Clock: clock.System, Log: slog.New(slog.DiscardHandler),
+		Engine: engine, EHRs: values(ids), Audit: auditLogs{s, keys, ids}.verify})}, nil
+}
+
+// idleEngine is an engine that is never run: it decides, and asks the EHRs what a decision needs to know.
+func idleEngine(s connector.Store, parts *builder) (*deliver.Engine, error) {
+	conns, err := parts.connections()
+	if err != nil {
+		return nil, err
+	}
+	lines, err := parts.lines()
+	if err != nil {
+		return nil, err
+	}
+	return deliver.New(deliver.Options{Store: s, Clock: clock.System, Connections: conns, Lines: lines})
 }
 
 func values(m map[string]string) []string {
@@ -84,12 +124,22 @@ func values(m map[string]string) []string {
 	return out
 }
 
-// Do makes one request of the control API. path begins with a slash. The caller closes the answer's body.
-func (o *Operator) Do(ctx context.Context, method, path string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://chartwire"+path, nil)
+// Do makes one request of the control API, with body as JSON where it is not nil. path begins with a slash. The caller
+// closes the answer's body.
+func (o *Operator) Do(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	var sent io.Reader
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		sent = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://chartwire"+path, sent)
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set("Chartwire-Operator", o.who)
 	if o.client != nil {
 		return o.client.Do(req)
 	}

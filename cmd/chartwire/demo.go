@@ -16,6 +16,8 @@ type demoCmd struct {
 	Seed     uint64   `help:"Seed of generated events." default:"1"`
 	EHR      string   `help:"Profile of the sandbox EHR: fhir or note." default:"fhir" placeholder:"TYPE"`
 	EHRURL   string   `name:"ehr-url" help:"Use this open FHIR R4 server instead of the sandbox EHR." placeholder:"URL"`
+	Faults   string   `help:"What goes wrong at the sandbox EHR: the file of a script, or seed:N[:RATE[:PALETTE]] (docs/sandbox-faults.md)." placeholder:"SCRIPT"`
+	Traits   string   `help:"What the sandbox EHR can do, such as conditional=ignored,lag=5s (docs/sandbox-faults.md)." placeholder:"WORDS"`
 	Expect   string   `help:"Write what the chart must show to this file, for an independent reader." placeholder:"FILE"`
 	Dir      string   `help:"Keep configuration, keys and store in this folder." placeholder:"DIR"`
 	Store    string   `help:"Store URL instead of SQLite in the folder." placeholder:"URL"`
@@ -27,8 +29,11 @@ func (c demoCmd) Run(ctx context.Context, s streams) error {
 	if c.Generate != "" && len(c.Events) > 0 {
 		return errors.New("give --events or --generate, not both")
 	}
+	if c.EHRURL != "" && (c.Faults != "" || c.Traits != "") {
+		return errors.New("--faults and --traits are for the sandbox EHR, not for --ehr-url")
+	}
 	err := demo.Run(ctx, demo.Options{Once: c.Once, JSON: c.JSON, Events: c.Events, Generate: c.Generate, Seed: c.Seed, EHRType: c.EHR,
-		EHRURL: c.EHRURL, Expect: c.Expect, Dir: c.Dir, Store: c.Store, Listen: c.Listen, Console: c.Console, Out: s.out, Err: s.err, Version: version})
+		EHRURL: c.EHRURL, Faults: c.Faults, Traits: c.Traits, Expect: c.Expect, Dir: c.Dir, Store: c.Store, Listen: c.Listen, Console: c.Console, Out: s.out, Err: s.err, Version: version})
 	if errors.Is(err, demo.ErrNotClean) {
 		fmt.Fprintln(s.err, "chartwire demo:", err)
 		return errFound

@@ -38,7 +38,7 @@ type cli struct {
 	Config  configCmd  `cmd:"" help:"Check, print or describe the configuration."`
 	Map     mapCmd     `cmd:"" help:"Print the exact requests an EHR would get for a thread file. No network, no secret."`
 	Trace   traceCmd   `cmd:"" help:"Show where a message is: every item, attempt and receipt. Audited."`
-	Parked  parkedCmd  `cmd:"" help:"List, replay or release what needs a person."`
+	Parked  parkedCmd  `cmd:"" help:"List what needs a person, and decide about it: replay, already-there, release, retract."`
 	Pause   pauseCmd   `cmd:"" help:"Stop filing toward an EHR; events are still taken and wait."`
 	Resume  resumeCmd  `cmd:"" help:"Let filing toward an EHR go on."`
 	Audit   auditCmd   `cmd:"" help:"Verify the audit log."`

@@ -157,9 +157,38 @@ func TestTrace(t *testing.T) {
 			}
 		}
 	}
-	for _, id := range []string{"m-2", entry, found[0].Thread} {
-		if code, _, errs := chartwire(t, "trace", "--config", config, id); code != 0 {
-			t.Errorf("trace %s: exit %d: %s", id, code, errs)
+	var exchange deliver.TracedItem
+	for _, i := range found[0].Items {
+		if i.Kind == "exchange" {
+			exchange = i
+		}
+	}
+	w := exchange.Writes[0]
+	for _, id := range []string{"m-2", entry, "https://ehr.example/fhir/" + entry + "/_history/1", found[0].Thread, exchange.ID, w.ID, w.Attempts[0].ID, w.Control} {
+		code, out, errs := chartwire(t, "trace", "--config", config, id)
+		if code != 0 || !strings.Contains(out, "on the chart as ") || !strings.Contains(out, "who did what") {
+			t.Errorf("trace %s: exit %d: %s%s", id, code, out, errs)
+		}
+		for _, phi := range []string{"Patient/", "subject", "Expires", `"text"`} { // neither who, nor what was said
+			if strings.Contains(out, phi) {
+				t.Errorf("trace %s shows %q without --show:\n%s", id, phi, out)
+			}
+		}
+		if len(id) == 26 && id != found[0].Thread && !strings.Contains(out, "→ "+exchange.ID) {
+			t.Errorf("trace %s does not mark what was asked for:\n%s", id, out)
+		}
+	}
+	code, out, errs = chartwire(t, "trace", "--config", config, "--show", "--json", w.ID)
+	if code != 0 || json.Unmarshal([]byte(out), &found) != nil || found[0].Patient == "" {
+		t.Fatalf("trace --show: exit %d: %s%s", code, out, errs)
+	}
+	for _, i := range found[0].Items {
+		for _, w := range i.Writes {
+			for _, a := range w.Attempts {
+				if a.Request == nil || !json.Valid(a.Request.Body) || a.Request.Header["Content-Type"] == "" || a.Answer == "" {
+					t.Errorf("%s: attempt %d has not its request and answer: %+v", i.Kind, a.No, a)
+				}
+			}
 		}
 	}
 	if code, out, errs := chartwire(t, "audit", "verify", "--config", config); code != 0 || !strings.Contains(out, "sandbox") {
@@ -208,19 +237,29 @@ func TestParkedWhileServing(t *testing.T) {
 		case connector.ItemNotice:
 			notice = i
 		}
-		if i.Owner == "" || i.Next == "" || i.Sentence == "" {
+		if i.Owner == "" || i.Next == "" || i.Sentence == "" || i.Age == "" || len(i.Actions) == 0 {
 			t.Errorf("a parked item without owner, reason or next step: %+v", i)
 		}
 	}
-	if code, _, errs := chartwire(t, "parked", "replay", "--config", config, notice.ID); code != exitProblem || !strings.Contains(errs, "no work behind it") {
-		t.Errorf("replay of a notice: exit %d: %s", code, errs)
+	dry := func(code int, says string, args ...string) {
+		t.Helper()
+		got, out, errs := chartwire(t, append([]string{"parked", args[0], "--config", config}, args[1:]...)...)
+		if got != code || !strings.Contains(out+errs, says) {
+			t.Errorf("parked %v: exit %d, want %d and %q:\n%s%s", args, got, code, says, out, errs)
+		}
 	}
-	if code, _, errs := chartwire(t, "parked", "release", "--config", config, notice.ID); code != 0 {
-		t.Errorf("release: exit %d: %s", code, errs)
+	dry(exitProblem, "no work behind it", "replay", notice.ID, "--yes")
+	dry(exitProblem, "name items", "replay")
+	dry(0, "Nothing was changed", "release", notice.ID)
+	if len(list(2)) != 2 {
+		t.Fatal("a dry run changed something")
 	}
-	if code, _, errs := chartwire(t, "parked", "replay", "--config", config, retraction.ID); code != 0 {
-		t.Errorf("replay: exit %d: %s", code, errs)
-	}
+	dry(0, "left out, as dealt with by hand", "release", notice.ID, "--yes", "--why", "called the patient")
+	dry(exitProblem, "not parked", "release", notice.ID, "--yes")
+	dry(0, "1 written anew", "replay", "--reason", "not-expressible")
+	dry(exitProblem, "nothing of it is on the chart", "retract", retraction.ID)
+	dry(exitProblem, "already-there does not help", "already-there", retraction.ID, "DocumentReference/1")
+	dry(0, "Done.", "replay", retraction.ID, "--yes")
 	if left := list(1); left[0].ID != retraction.ID {
 		t.Errorf("parked after replay: %+v", left)
 	}
@@ -235,7 +274,11 @@ func TestParkedWhileServing(t *testing.T) {
 	if code, _, _ := chartwire(t, "resume", "--config", config, "nobody"); code != exitProblem {
 		t.Errorf("resume of an unknown EHR: exit %d", code)
 	}
-	if code, _, errs := chartwire(t, "parked", "release", "--config", config, "01NOBODY"); code != exitProblem || !strings.Contains(errs, "no item") {
-		t.Errorf("release of nothing: exit %d: %s", code, errs)
+	dry(exitProblem, "no item", "release", "01NOBODY")
+	if code, out, errs := chartwire(t, "trace", "--config", config, notice.ID); code != 0 || !strings.Contains(out, "released by cli") || strings.Contains(out, "called the patient") {
+		t.Errorf("trace of a released item: exit %d: %s%s", code, out, errs)
+	}
+	if code, out, _ := chartwire(t, "trace", "--config", config, "--show", notice.ID); code != 0 || !strings.Contains(out, "called the patient") {
+		t.Errorf("trace --show does not show why: exit %d: %s", code, out)
 	}
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/sandbox"
@@ -17,7 +15,8 @@ import (
 
 type sandboxCmd struct {
 	EHR      string        `help:"Profile: fhir, note, search-only or blind." default:"fhir" placeholder:"TYPE" enum:"fhir,note,search-only,blind"`
-	Faults   string        `help:"Script of faults the EHR stages." placeholder:"SCRIPT"`
+	Faults   string        `help:"What goes wrong at the EHR: the file of a script, or seed:N[:RATE[:PALETTE]] (docs/sandbox-faults.md)." placeholder:"SCRIPT"`
+	Traits   string        `help:"What the EHR can do, such as conditional=ignored,search=none (docs/sandbox-faults.md)." placeholder:"WORDS"`
 	Listen   string        `help:"host:port of the EHR." default:"127.0.0.1:8090" placeholder:"ADDR"`
 	Platform string        `help:"host:port of the messaging platform." default:"127.0.0.1:8091" placeholder:"ADDR"`
 	Lag      time.Duration `help:"How long the EHR's search misses new writes." default:"0s"`
@@ -27,14 +26,16 @@ type sandboxCmd struct {
 func (c sandboxCmd) Run(ctx context.Context, s streams) error {
 	traits := map[string]ehr.Traits{"fhir": ehr.Full(), "note": ehr.NoteOnly(), "search-only": ehr.SearchOnly(), "blind": ehr.Blind()}[c.EHR]
 	traits.SearchLag = c.Lag
+	var err error
+	if c.Traits != "" {
+		if traits, err = ehr.ParseTraits(traits, c.Traits); err != nil {
+			return fmt.Errorf("--traits: %w", err)
+		}
+	}
 	o := sandbox.EHROptions{Addr: c.Listen, EHR: ehr.Options{Traits: traits, Now: clock.System.Now, MaxBody: 64 << 20}}
 	if c.Faults != "" {
-		text, err := os.ReadFile(c.Faults)
-		if err != nil {
-			return err
-		}
-		if o.EHR.Script, err = ehr.ParseScript(bytes.NewReader(text)); err != nil {
-			return err
+		if o.EHR.Script, err = ehr.OpenScript(c.Faults); err != nil {
+			return fmt.Errorf("--faults: %w", err)
 		}
 	}
 	e, err := sandbox.StartEHR(ctx, o)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,11 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 
 // operate sends one request to the running serve, or answers it from the store, and decodes the answer into v.
 func (f configFlag) operate(ctx context.Context, s streams, method, path string, v any) error {
+	return f.tell(ctx, s, method, path, nil, v)
+}
+
+// tell is operate with a body.
+func (f configFlag) tell(ctx context.Context, s streams, method, path string, body, v any) error {
 	cfg, err := f.load(s, false)
 	if err != nil {
 		return err
@@ -28,7 +34,7 @@ func (f configFlag) operate(ctx context.Context, s streams, method, path string,
 		return err
 	}
 	defer o.Close()
-	resp, err := o.Do(ctx, method, path)
+	resp, err := o.Do(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -48,14 +54,14 @@ func (f configFlag) operate(ctx context.Context, s streams, method, path string,
 
 type traceCmd struct {
 	configFlag
-	ID     string `arg:"" help:"Our id, the platform's thread or message id, or an EHR reference (Type/id)."`
-	JSON   bool   `help:"Print JSON."`
-	Bodies bool   `help:"Show the requests' bodies and the answers. They are PHI; reading them is audited like everything here."`
+	ID   string `arg:"" help:"Our id (thread, message, item, write, attempt), the platform's thread or message id, an EHR reference (Type/id or its URL), or an MSH-10."`
+	JSON bool   `help:"Print JSON."`
+	Show bool   `help:"Show requests, answers, the patient and people's words too. They are PHI; that they were read is audited."`
 }
 
 func (c traceCmd) Run(ctx context.Context, s streams) error {
 	var found []deliver.Traced
-	query := url.Values{"id": {c.ID}, "bodies": {fmt.Sprint(c.Bodies)}}
+	query := url.Values{"id": {c.ID}, "show": {fmt.Sprint(c.Show)}}
 	if err := c.operate(ctx, s, http.MethodGet, "/trace?"+query.Encode(), &found); err != nil {
 		return fmt.Errorf("trace %s: %w", c.ID, err)
 	}
@@ -63,10 +69,21 @@ func (c traceCmd) Run(ctx context.Context, s streams) error {
 		return printJSON(s, found)
 	}
 	for _, t := range found {
-		fmt.Fprintf(s.out, "thread %s on channel %s, patient %s\n", t.Thread, t.Channel, t.Patient)
+		fmt.Fprintf(s.out, "thread %s on channel %s, EHR %s", t.Thread, t.Channel, t.EHR)
+		if t.Patient != "" {
+			fmt.Fprintf(s.out, ", %s", t.Patient)
+		}
+		fmt.Fprintf(s.out, "\n\n%s\n\n", t.Where)
 		for _, i := range t.Items {
 			printItem(s, i)
 		}
+		fmt.Fprintln(s.out, "\nwho did what:")
+		for _, a := range t.History {
+			fmt.Fprintf(s.out, "  %s  %-16s %-12s %s  %s\n", a.At.UTC().Format(time.RFC3339), a.Kind, a.Agent, a.Item, a.Says)
+		}
+	}
+	if !c.Show {
+		fmt.Fprintln(s.out, "\nWithout PHI. The exact requests and answers: --show")
 	}
 	return nil
 }
@@ -78,39 +95,53 @@ func printJSON(s streams, v any) error {
 }
 
 func printItem(s streams, i deliver.TracedItem) {
-	fmt.Fprintf(s.out, "  %s  %-10s %-14s %s", i.ID, i.Kind, i.Message, i.State)
-	if i.Sentence != "" {
-		fmt.Fprintf(s.out, ": %s", i.Sentence)
+	mark := " "
+	if i.Asked {
+		mark = "→"
+	}
+	fmt.Fprintf(s.out, "%s %s  %-10s %-8s", mark, i.ID, i.Kind, i.State)
+	if i.Message != "" {
+		fmt.Fprintf(s.out, " message %s", i.Message)
 	}
 	if i.Late {
 		fmt.Fprint(s.out, " (late)")
 	}
-	fmt.Fprintln(s.out)
+	fmt.Fprintf(s.out, "\n      %s\n", i.Where)
 	if i.Text != "" {
 		fmt.Fprintf(s.out, "      said: %s\n", i.Text)
 	}
-	if i.Next != "" {
-		fmt.Fprintf(s.out, "      %s: %s\n", i.Owner, i.Next)
+	if d := i.Decision; d != nil {
+		fmt.Fprintf(s.out, "      decided: %s by %s on %s, parked then for %s. %s\n", d.Act, d.By, d.At.UTC().Format(time.RFC3339), d.Reason, d.Why)
 	}
 	printAttempts(s, i.Attempts)
 	for _, w := range i.Writes {
-		fmt.Fprintf(s.out, "      %s %s → %s %s\n", w.Method, w.URL, w.State, w.Receipt)
+		fmt.Fprintf(s.out, "      %s %s → %s %s\n", w.Method, cmp.Or(w.URL, "(transaction)"), w.State, w.Receipt)
+		printRequest(s, w.Request)
 		printAttempts(s, w.Attempts)
-		if len(w.Body) > 0 {
-			fmt.Fprintf(s.out, "        %s\n", w.Body)
-		}
 	}
 }
 
 func printAttempts(s streams, attempts []deliver.TracedAttempt) {
 	for _, a := range attempts {
-		fmt.Fprintf(s.out, "        attempt %d at %s: %s", a.No, a.At.Format(time.RFC3339), a.Outcome)
+		fmt.Fprintf(s.out, "        attempt %d at %s: %s", a.No, a.At.UTC().Format(time.RFC3339), a.Outcome)
 		if a.Status != 0 {
 			fmt.Fprintf(s.out, " %d", a.Status)
 		}
 		fmt.Fprintf(s.out, " %s\n", a.Took)
+		printRequest(s, a.Request)
 		if a.Answer != "" {
-			fmt.Fprintf(s.out, "        answer: %s\n", a.Answer)
+			fmt.Fprintf(s.out, "          answer: %s\n", a.Answer)
 		}
 	}
+}
+
+func printRequest(s streams, r *deliver.TracedRequest) {
+	if r == nil {
+		return
+	}
+	fmt.Fprintf(s.out, "          request: %s %s\n", r.Method, r.URL)
+	for _, name := range sortedKeys(r.Header) {
+		fmt.Fprintf(s.out, "            %s: %s\n", name, r.Header[name])
+	}
+	fmt.Fprintf(s.out, "            %s\n", r.Body)
 }

@@ -38,6 +38,8 @@ type Options struct {
 	Seed     uint64
 	EHRType  string // sandbox profile: fhir, note
 	EHRURL   string // an open FHIR server instead of the sandbox
+	Faults   string // what goes wrong at the sandbox EHR (ehr.OpenScript)
+	Traits   string // what the sandbox EHR can do, beside its type (ehr.ParseTraits)
 	Expect   string // where to write what the chart must show, for an independent reader
 	Dir      string // work directory; a temporary one when empty
 	Store    string // store URL instead of SQLite in Dir
@@ -140,6 +142,17 @@ func (r *run) startEHR(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.o.Traits != "" {
+		if traits, err = ehr.ParseTraits(traits, r.o.Traits); err != nil {
+			return fmt.Errorf("--traits: %w", err)
+		}
+	}
+	var script *ehr.Script
+	if r.o.Faults != "" {
+		if script, err = ehr.OpenScript(r.o.Faults); err != nil {
+			return fmt.Errorf("--faults: %w", err)
+		}
+	}
 	traits.Auth = true
 	if r.backend, err = smart.GenerateKey(smart.ES384); err != nil {
 		return err
@@ -149,7 +162,7 @@ func (r *run) startEHR(ctx context.Context) error {
 		return err
 	}
 	r.sandbox, err = sandbox.StartEHR(ctx, sandbox.EHROptions{
-		EHR:     ehr.Options{Traits: traits, Now: r.clock.Now, MaxBody: 64 << 20},
+		EHR:     ehr.Options{Traits: traits, Now: r.clock.Now, MaxBody: 64 << 20, Script: script},
 		Clients: []auth.Client{{ID: backendID, JWKS: jwks, Scopes: backendScopes, Backend: true}},
 	})
 	if err != nil {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chartwire/chartwire/connector/store/pgtest"
@@ -124,5 +126,24 @@ func TestReadBackSeesFaults(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 		})
+	}
+}
+
+// Faults at the EHR cost time and nothing else: what was sent is on the chart once, in order.
+func TestFaultsCostNothingButTime(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "faults.txt") // those whose outcome is known at once: the others are settled only after a while
+	rules := "POST Communication #3 429 retry-after=1\nPOST Communication #5 expire-tokens\n"
+	if err := os.WriteFile(script, []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantClean(t, play(t, Options{Generate: "threads=4,messages=3,shuffle", Faults: script}))
+}
+
+func TestFaultsAreRead(t *testing.T) {
+	for _, o := range []Options{{Faults: "seed:x"}, {Faults: "nowhere.txt"}, {Traits: "search=maybe"}} {
+		o.Once, o.Dir, o.Out, o.Err = true, t.TempDir(), io.Discard, io.Discard
+		if err := Run(t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), "--") {
+			t.Errorf("%+v: %v", o, err)
+		}
 	}
 }

@@ -11,12 +11,12 @@ import (
 
 type benchCmd struct {
 	Only     []string      `help:"Figures to measure, such as R2,R3; all where none is named." placeholder:"ID"`
-	Seconds  int           `help:"About how long each measurement of a pair takes." default:"5"`
-	Pairs    int           `help:"Pairs of measurement and reference." default:"5"`
-	Pending  int           `help:"Exchanges of the large backlog." default:"1000000"`
-	Threads  int           `help:"Open threads of R6." default:"100000"`
-	Binary   string        `help:"The chartwire that is measured." default:"bin/chartwire" type:"existingfile"`
-	Postgres string        `help:"URL of a Postgres server on this machine." `
+	Seconds  int           `help:"About how long each measurement of a pair takes; fewer than 5 are a quick look with small sizes." default:"5"`
+	Pairs    int           `help:"Pairs of measurement and reference: 5, of a quick look 2."`
+	Pending  int           `help:"Exchanges of the large backlog: 1,000,000, of a quick look 20,000."`
+	Threads  int           `help:"Open threads of R6: 100,000, of a quick look 20,000."`
+	Binary   string        `help:"The chartwire that is measured; built where none is named." type:"existingfile"`
+	Postgres string        `help:"URL of the database postgres of a server on this machine; a private one where none is named."`
 	Slow     time.Duration `help:"Make the EHR this much slower: R1 and R7 must then be short." hidden:""`
 }
 

@@ -19,6 +19,9 @@ func (d *drainer) chart(ctx context.Context, p pick) error {
 		return err
 	}
 	i.Late = i.Late || p.late
+	if retracting(i) {
+		return d.retractItem(ctx, i)
+	}
 	traits, rows, ok, err := d.begin(ctx, i)
 	if !ok || err != nil {
 		return err
@@ -51,7 +54,7 @@ func (d *drainer) begin(ctx context.Context, i *connector.Item) (t connector.Tra
 			return t, nil, false, err
 		}
 	}
-	if t, err = d.c.can(ctx); err != nil {
+	if t, err = d.c.can(ctx, d.asker()); err != nil {
 		if ctx.Err() != nil {
 			return t, nil, false, ctx.Err()
 		}
@@ -116,38 +119,68 @@ func (d *drainer) exhausted(i *connector.Item) bool {
 
 // unavailable makes an item wait for the connection, until the horizon has passed.
 func (d *drainer) unavailable(i *connector.Item, err error) {
+	if reason, untried := notTried(err); untried {
+		d.wait(i, reason, d.notNow(i, err))
+		return
+	}
 	if d.exhausted(i) {
 		d.park(i, connector.RetriesExhausted, err.Error())
 		return
 	}
-	reason, again := d.again(err)
 	i.Tries++
+	reason, again := d.again(i, err)
 	d.wait(i, reason, again)
+}
+
+// notTried says whether the pace let no request leave, and why.
+func notTried(err error) (connector.Reason, bool) {
+	var retry *connector.Retry
+	if errors.As(err, &retry) && (errors.Is(err, errClosed) || errors.Is(err, errCrowded)) {
+		return retry.Reason, true
+	}
+	return "", false
+}
+
+// notNow is when an item that was not tried may be: at once where the whole connection waits, since no lane is claimed
+// before that is over; else after a while of its own.
+func (d *drainer) notNow(i *connector.Item, err error) time.Time {
+	if errors.Is(err, errClosed) {
+		return time.Time{}
+	}
+	return d.e.clock.Now().Add(backoff(i.Tries) + time.Second)
 }
 
 // unsettled leaves an attempt open until the connection answers again, or the horizon has passed.
 func (d *drainer) unsettled(i *connector.Item, err error) {
-	if d.exhausted(i) {
+	again := time.Time{}
+	switch _, untried := notTried(err); {
+	case untried:
+		again = d.notNow(i, err)
+	case d.exhausted(i):
 		d.park(i, connector.RetriesExhausted, err.Error())
 		return
+	default:
+		i.Tries++
+		_, again = d.again(i, err)
 	}
-	_, again := d.again(err)
 	i.State, i.Reason, i.NextAt = connector.Unknown, connector.Settling, again
-	i.Tries++
 	d.put(i)
 }
 
-// again is when the connection may be asked once more after an error, and what to call the wait.
-func (d *drainer) again(err error) (connector.Reason, time.Time) {
-	reason, after := connector.EHRUnavailable, time.Duration(0)
+// again is when an item may be tried once more after an error, and what to call the wait: with growing full jitter, or
+// when the EHR said, which a restart must not forget.
+func (d *drainer) again(i *connector.Item, err error) (connector.Reason, time.Time) {
+	reason, at := connector.EHRUnavailable, d.e.clock.Now().Add(backoff(i.Tries))
 	var retry *connector.Retry
 	if errors.As(err, &retry) {
-		after = retry.After
+		if retry.After > 0 {
+			at = d.e.clock.Now().Add(min(retry.After, askedMost) + jitter(time.Second))
+		}
 		if retry.Reason != "" {
 			reason = retry.Reason
 		}
 	}
-	return reason, d.c.unanswered(d.e.clock.Now(), after).Add(jitter(time.Second))
+	return reason, at
 }
 
 // bind makes sure the thread's patient is known, fresh and still the right one (DESIGN §3.5).
@@ -164,7 +197,7 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 		d.hold(i, connector.NoPatient, connector.Never, "")
 		return false, nil
 	}
-	p, err := d.c.patient(ctx, key)
+	p, err := d.c.patient(ctx, d.asker(), key)
 	now := d.e.clock.Now()
 	again := now.Add(recheckPatient(i.Tries))
 	var refused *connector.Refused

@@ -8,15 +8,13 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/chartwire/chartwire/connector"
 )
 
 const (
 	patientFresh = 5 * time.Minute // a Patient read older than this is repeated before a write (DESIGN §3.5)
 	traitsFresh  = time.Hour
-	openRetry    = 15 * time.Second // after a failed Open, lanes wait this long before it is tried again
+	openRetry    = 15 * time.Second // after a refused Open, lanes wait this long before it is tried again
 	alteredLimit = 3                // altered contents …
 	alteredSpan  = 10 * time.Minute // … within this long pause the connection
 )
@@ -25,7 +23,7 @@ const (
 type conn struct {
 	Connection
 	e          *Engine
-	pace       *rate.Limiter
+	pace       *pace
 	nudge      chan struct{}
 	subscribed bool // only the watcher reads and sets it
 
@@ -35,9 +33,6 @@ type conn struct {
 	openErr  error
 	openBy   time.Time // not tried again before
 	opening  chan struct{}
-	shut     time.Time // requests wait until then: the EHR is down
-	asked    time.Time // requests wait until then: the EHR said so, and no answer to another request takes that back
-	failures int
 	patients map[string]connector.Patient // by EHR reference
 	people   map[string]person            // resolved participants
 	altered  []time.Time
@@ -54,43 +49,30 @@ func newConn(c Connection, e *Engine) *conn {
 	if c.Deadline == 0 {
 		c.Deadline = 30 * time.Second
 	}
-	limit := rate.Inf
-	if c.PerSecond > 0 {
-		limit = rate.Limit(c.PerSecond)
-	}
-	return &conn{Connection: c, e: e, pace: rate.NewLimiter(limit, max(1, int(c.PerSecond))), nudge: make(chan struct{}, 1),
+	out := &conn{Connection: c, e: e, pace: newPace(e.clock, c.PerSecond, c.Concurrent), nudge: make(chan struct{}, 1),
 		patients: map[string]connector.Patient{}, people: map[string]person{}}
+	out.tellStalls()
+	return out
 }
 
 // settle is how long after an attempt's commit nothing may be concluded from not finding it (DESIGN §3.3).
 func (c *conn) settle() time.Duration { return c.e.store.Lease() + c.Deadline + c.SearchLag }
 
-// closedFor is how long the connection takes no requests because the EHR is down or asked for patience.
-func (c *conn) closedFor(now time.Time) time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return max(later(c.shut, c.asked).Sub(now), 0)
-}
-
-// answered notes that the EHR answers: the circuit closes. A wait it asked for stays.
-func (c *conn) answered() {
-	c.mu.Lock()
-	c.failures, c.shut = 0, time.Time{}
-	c.mu.Unlock()
-}
-
-// unanswered notes a request that was not taken: all lanes of the connection wait, with growing full jitter, or as long
-// as the EHR asked. Attempts that were under way together count once.
-func (c *conn) unanswered(now time.Time, after time.Duration) time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if after > 0 {
-		c.asked = later(c.asked, now.Add(after))
-	} else if !c.shut.After(now) {
-		c.failures++
-		c.shut = now.Add(backoff(c.failures))
+// ask makes one request of the EHR on somebody's behalf, when the pace allows it.
+func (c *conn) ask(ctx context.Context, by asker, request func(ctx context.Context) error) error {
+	t, err := c.pace.enter(ctx, by)
+	if err != nil {
+		return err
 	}
-	return later(c.shut, c.asked)
+	within, cancel := context.WithTimeout(ctx, c.Deadline)
+	defer cancel()
+	err = request(within)
+	if ctx.Err() != nil { // we gave up, not the EHR
+		t.cancel()
+		return err
+	}
+	t.done(err)
+	return err
 }
 
 func later(a, b time.Time) time.Time {
@@ -110,7 +92,7 @@ func backoff(n int) time.Duration {
 func jitter(d time.Duration) time.Duration { return rand.N(d) + 1 }
 
 // can gives the connection's traits, opening it where they are unknown or old. One opener works at a time.
-func (c *conn) can(ctx context.Context) (connector.Traits, error) {
+func (c *conn) can(ctx context.Context, by asker) (connector.Traits, error) {
 	for {
 		now := c.e.clock.Now()
 		c.mu.Lock()
@@ -127,7 +109,7 @@ func (c *conn) can(ctx context.Context) (connector.Traits, error) {
 		if c.opening == nil {
 			c.opening = make(chan struct{})
 			c.mu.Unlock()
-			return c.open(ctx)
+			return c.open(ctx, by)
 		}
 		busy := c.opening
 		c.mu.Unlock()
@@ -139,18 +121,25 @@ func (c *conn) can(ctx context.Context) (connector.Traits, error) {
 	}
 }
 
-func (c *conn) open(ctx context.Context) (connector.Traits, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
-	defer cancel()
-	t, err := c.EHR.Open(ctx)
+func (c *conn) open(ctx context.Context, by asker) (t connector.Traits, err error) {
+	err = c.ask(ctx, by, func(ctx context.Context) error {
+		t, err = c.EHR.Open(ctx)
+		return err
+	})
 	now := c.e.clock.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	close(c.opening)
 	c.opening = nil
-	c.openErr = err
+	if _, untried := notTried(err); untried || ctx.Err() != nil {
+		return t, err
+	}
+	c.openErr = nil
 	if err != nil {
-		c.openBy = now.Add(openRetry)
+		var refused *connector.Refused
+		if errors.As(err, &refused) { // it answers, so nothing else holds the next one back
+			c.openErr, c.openBy = err, now.Add(openRetry)
+		}
 		return t, err
 	}
 	if len(t.Missing) > 0 {
@@ -169,7 +158,7 @@ func (c *conn) reopen() {
 }
 
 // patient reads or matches a patient, from the cache where the read is fresh.
-func (c *conn) patient(ctx context.Context, k connector.PatientKey) (connector.Patient, error) {
+func (c *conn) patient(ctx context.Context, by asker, k connector.PatientKey) (connector.Patient, error) {
 	now := c.e.clock.Now()
 	if k.Reference != "" {
 		c.mu.Lock()
@@ -179,12 +168,11 @@ func (c *conn) patient(ctx context.Context, k connector.PatientKey) (connector.P
 			return p, nil
 		}
 	}
-	if err := c.pace.Wait(ctx); err != nil {
-		return connector.Patient{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
-	defer cancel()
-	p, err := c.EHR.Match(ctx, k)
+	var p connector.Patient
+	err := c.ask(ctx, by, func(ctx context.Context) (err error) {
+		p, err = c.EHR.Match(ctx, k)
+		return err
+	})
 	if err != nil {
 		return p, err
 	}
@@ -199,7 +187,7 @@ func (c *conn) patient(ctx context.Context, k connector.PatientKey) (connector.P
 }
 
 // resolve finds a participant's EHR reference, remembering answers for as long as a patient read counts as fresh.
-func (c *conn) resolve(ctx context.Context, channel, patient string, p connector.Participant) (connector.Reference, error) {
+func (c *conn) resolve(ctx context.Context, by asker, channel, patient string, p connector.Participant) (connector.Reference, error) {
 	r, ok := c.EHR.(connector.Resolver)
 	if !ok {
 		return connector.Reference{}, nil
@@ -212,12 +200,11 @@ func (c *conn) resolve(ctx context.Context, channel, patient string, p connector
 	if ok && now.Sub(known.when) < patientFresh {
 		return known.ref, known.err
 	}
-	if err := c.pace.Wait(ctx); err != nil {
-		return connector.Reference{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
-	defer cancel()
-	ref, err := r.Resolve(ctx, channel, patient, p)
+	var ref connector.Reference
+	err := c.ask(ctx, by, func(ctx context.Context) (err error) {
+		ref, err = r.Resolve(ctx, channel, patient, p)
+		return err
+	})
 	if err != nil && !errors.Is(err, connector.ErrAbsent) {
 		return ref, err
 	}
@@ -226,7 +213,7 @@ func (c *conn) resolve(ctx context.Context, channel, patient string, p connector
 }
 
 // visit finds the encounter a platform named, remembered like a participant.
-func (c *conn) visit(ctx context.Context, f connector.EncounterFinder, patient string, id connector.Identifier) (string, error) {
+func (c *conn) visit(ctx context.Context, by asker, f connector.EncounterFinder, patient string, id connector.Identifier) (string, error) {
 	key := "encounter|" + patient + "|" + id.Token()
 	now := c.e.clock.Now()
 	c.mu.Lock()
@@ -235,12 +222,11 @@ func (c *conn) visit(ctx context.Context, f connector.EncounterFinder, patient s
 	if ok && now.Sub(known.when) < patientFresh {
 		return known.ref.Literal, nil
 	}
-	if err := c.pace.Wait(ctx); err != nil {
-		return "", err
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
-	defer cancel()
-	ref, err := f.Encounter(ctx, patient, id)
+	var ref string
+	err := c.ask(ctx, by, func(ctx context.Context) (err error) {
+		ref, err = f.Encounter(ctx, patient, id)
+		return err
+	})
 	if err == nil {
 		c.remember(key, person{ref: connector.Reference{Literal: ref}, when: now})
 	}

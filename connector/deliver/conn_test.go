@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/clock"
 )
 
 func TestBackoffIsFullJitterBetweenItsBounds(t *testing.T) {
@@ -38,34 +39,8 @@ func TestPatientIsLookedForEverMoreRarely(t *testing.T) {
 	}
 }
 
-func TestCircuit(t *testing.T) {
-	c := newConn(Connection{}, nil)
-	if c.closedFor(noon) != 0 {
-		t.Fatal("a fresh connection is closed")
-	}
-	until := c.unanswered(noon, 0)
-	if d := until.Sub(noon); d < 200*time.Millisecond || d > time.Second+1 {
-		t.Fatalf("the first failure closes for %v", d)
-	}
-	if again := c.unanswered(noon, 0); again != until || c.failures != 1 {
-		t.Error("attempts that were under way together count more than once")
-	}
-	c.answered()
-	if c.closedFor(noon) != 0 || c.failures != 0 {
-		t.Error("an answer does not close the circuit")
-	}
-	c.unanswered(noon, time.Minute)
-	c.answered() // of a request that was under way
-	if c.closedFor(noon) != time.Minute {
-		t.Error("the answer to another request took back the wait the EHR asked for")
-	}
-	if c.unanswered(noon, 10*time.Second); c.closedFor(noon) != time.Minute {
-		t.Error("a shorter wait took back a longer one")
-	}
-}
-
 func TestThirdAlteredContentInTenMinutesStops(t *testing.T) {
-	c := newConn(Connection{}, nil)
+	c := newConn(Connection{}, &Engine{clock: clock.NewFake(noon)})
 	for _, s := range []struct {
 		after time.Duration
 		stop  bool

@@ -20,6 +20,7 @@ type drainer struct {
 	thread  connector.Thread
 	line    *Line
 	loaded  bool
+	front   bool              // urgent, or due a moment ago
 	items   []*connector.Item // of the lane, not done, oldest commit first
 	pending []func(tx connector.Tx) error
 	moved   []connector.Item // told to the observer once committed
@@ -56,11 +57,26 @@ func (d *drainer) run(ctx context.Context) (time.Time, error) {
 		if err := d.work(ctx, p); err != nil {
 			return time.Time{}, err
 		}
-		if wait := d.c.closedFor(d.e.clock.Now()); wait > 0 && d.towardEHR() {
-			return d.e.clock.Now().Add(wait + jitter(time.Second)), nil
+		if wait, _ := d.c.pace.closedFor(d.e.clock.Now()); wait > 0 && d.towardEHR() {
+			return d.stopped(), nil
 		}
 	}
 	return time.Time{}, ctx.Err()
+}
+
+// stopped is when a lane is due that the whole connection stopped: where it was in line before, since no lane is claimed
+// until the connection is open again. A lane whose own request failed is due later, and others are the next to try.
+func (d *drainer) stopped() time.Time {
+	p := d.next()
+	if p.item == nil {
+		return p.due
+	}
+	return p.item.CommittedAt
+}
+
+// asker is the lane toward the EHR's pace.
+func (d *drainer) asker() asker {
+	return asker{lane: d.lane.Thread + "/" + string(d.lane.Kind), front: d.front}
 }
 
 func (d *drainer) towardEHR() bool {
@@ -117,6 +133,7 @@ func (d *drainer) load(ctx context.Context) error {
 		if touched && waitsForTouch(&items[n]) {
 			items[n].NextAt = time.Time{}
 		}
+		d.front = d.front || items[n].Priority.Rank() > 0
 	}
 	d.shard = connector.Shard(d.thread.EHR, d.thread.Channel, d.thread.Ext)
 	d.line = d.e.line(d.thread.Channel, d.thread.EHR)
@@ -204,6 +221,7 @@ func (d *drainer) flush(ctx context.Context) error {
 	d.pending = nil
 	for _, i := range d.moved {
 		d.e.observe.Moved(d.c.Name, d.thread.Channel, i)
+		d.tellStall(i)
 		if i.State == connector.Parked || (i.State == connector.Held && i.Reason == connector.PatientChanged) {
 			d.e.observe.Alarm(d.c.Name, i.Reason, i.ID)
 		}

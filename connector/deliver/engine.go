@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/alert"
 	"github.com/chartwire/chartwire/connector/clock"
 )
 
@@ -74,6 +75,7 @@ type Options struct {
 	Composer    Composer
 	Horizon     time.Duration // how long a write is retried before it parks; 72 h when zero
 	Observe     Observer
+	Alert       alert.Alerter // hears what stands still; nil: nobody does
 }
 
 // Observer hears of every decided attempt and every state an item takes. It must not block. Metrics and the demo's
@@ -94,6 +96,7 @@ type Engine struct {
 	compose Composer
 	horizon time.Duration
 	observe Observer
+	alert   alert.Alerter
 	wg      sync.WaitGroup
 }
 
@@ -112,6 +115,9 @@ func New(o Options) (*Engine, error) {
 	}
 	if e.observe == nil {
 		e.observe = nobody{}
+	}
+	if e.alert = o.Alert; e.alert == nil {
+		e.alert = alert.Nobody{}
 	}
 	for i := range o.Connections {
 		c := o.Connections[i]
@@ -136,15 +142,15 @@ func (e *Engine) Run(ctx context.Context) error {
 		if c.Mode == "off" {
 			continue
 		}
-		e.goDispatch(ctx, c, filingKinds, c.Concurrent)
+		e.goDispatch(ctx, c, filingKinds, e.filers(c))
 		if w, ok := c.EHR.(connector.Watcher); ok && c.Poll > 0 && e.compose != nil && c.Mode != "shadow" {
 			e.wg.Add(1)
 			go func() { defer e.wg.Done(); e.watch(ctx, c, w) }()
 		}
 	}
 	for _, c := range e.conns {
-		e.goDispatch(ctx, c, sendKinds, sendWorkers)
-		e.goDispatch(ctx, c, mediaKinds, mediaWorkers)
+		e.goDispatch(ctx, c, sendKinds, newCrew(sendWorkers))
+		e.goDispatch(ctx, c, mediaKinds, newCrew(mediaWorkers))
 	}
 	e.wg.Wait()
 	return nil

@@ -71,7 +71,7 @@ func (d *drainer) encounter(ctx context.Context, i *connector.Item, x *connector
 	if !ok || x.Thread.Encounter == nil {
 		return true, nil
 	}
-	ref, err := d.c.visit(ctx, finder, x.Patient, *x.Thread.Encounter)
+	ref, err := d.c.visit(ctx, d.asker(), finder, x.Patient, *x.Thread.Encounter)
 	switch {
 	case err == nil:
 		x.Encounter = ref
@@ -247,6 +247,10 @@ func (d *drainer) target(i *connector.Item, m told) bool {
 	case connector.Filed:
 		return true
 	case connector.NotDue:
+		if m.exchange.Detail.Decision.ByHand() && i.Kind != connector.ItemStatus {
+			d.park(i, connector.ByHand, "")
+			break
+		}
 		if i.Kind == connector.ItemStatus && i.Detail.Delivery != nil && i.Detail.Delivery.State == connector.Failed {
 			return true
 		}
@@ -325,7 +329,7 @@ func (d *drainer) participants(ctx context.Context, i *connector.Item, x *connec
 				continue
 			}
 		}
-		ref, err := d.c.resolve(ctx, d.thread.Channel, x.Patient, p)
+		ref, err := d.c.resolve(ctx, d.asker(), d.thread.Channel, x.Patient, p)
 		switch {
 		case errors.Is(err, connector.ErrAbsent):
 			x.Missing[key] = true

@@ -10,13 +10,11 @@ import (
 
 // outcome decides what an attempt came to (the table of DESIGN §3.3). It reports true when the write needs nothing more.
 func (d *drainer) outcome(ctx context.Context, i *connector.Item, w *connector.WriteRow, a *connector.Attempt, r connector.Receipt, err error) (bool, error) {
-	now := d.e.clock.Now()
 	var refused *connector.Refused
 	var retry *connector.Retry
 	var conflict *connector.Conflicted
 	switch {
 	case err == nil:
-		d.c.answered()
 		return d.accept(i, w, a, r), nil
 	case errors.Is(err, connector.ErrFenced):
 		return false, connector.ErrFenced // nothing was written; the lane's new holder sees an open attempt and settles it
@@ -27,18 +25,15 @@ func (d *drainer) outcome(ctx context.Context, i *connector.Item, w *connector.W
 		d.unavailable(i, err)
 		return false, nil
 	case errors.As(err, &refused):
-		d.c.answered()
 		return d.refuse(i, w, a, err), nil
 	case errors.As(err, &conflict):
-		d.c.answered()
 		d.ended(a, "conflict", "", conflict.Status, nil)
 		return d.conflict(ctx, i, w)
 	default: // *Ambiguous, and anything an adapter did not classify
-		d.ended(a, "ambiguous", connector.Settling, ambiguousStatus(err), nil)
+		d.ended(a, "ambiguous", connector.Settling, ambiguousStatus(err), ambiguousAnswer(err))
 		i.State, i.Reason, i.NextAt = connector.Unknown, connector.Settling, w.AttemptedAt.Add(d.c.settle())
 		d.audit("file", "C", 4, i, map[string]string{"outcome": "unknown"})
 		d.put(i)
-		d.c.unanswered(now, 0)
 		return false, nil
 	}
 }
@@ -49,6 +44,15 @@ func ambiguousStatus(err error) int {
 		return a.Status
 	}
 	return 0
+}
+
+// ambiguousAnswer is what the far side said, where it said anything.
+func ambiguousAnswer(err error) []byte {
+	var a *connector.Ambiguous
+	if !errors.As(err, &a) || a.Detail.Reveal() == "" {
+		return nil
+	}
+	return []byte(a.Detail.Reveal())
 }
 
 // ended records how an attempt ended.

@@ -3,10 +3,14 @@ package deliver
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
 )
+
+// maxParked bounds what one command lists or decides about.
+const maxParked = 10_000
 
 // ErrNotParked says that an item is not parked (any more), so there is nothing for a person to decide about it.
 var ErrNotParked = errors.New("the item is not parked")
@@ -14,20 +18,103 @@ var ErrNotParked = errors.New("the item is not parked")
 // ErrNoReplay says that replaying an item cannot help: there is no work behind it.
 var ErrNoReplay = errors.New("the item is news for a person and has no work behind it; release it when it is dealt with")
 
-// ParkedList gives what is parked, oldest first, without what others said about it: that may be PHI and is read, audited,
+// ErrNotThisWay says that an action makes no sense for an item. Its text says which do.
+var ErrNotThisWay = errors.New("this cannot be done about the item")
+
+// Selection picks parked items: by our ids, or by what they have in common. Empty fields pick all.
+type Selection struct {
+	IDs    []string         `json:"ids,omitempty"`
+	Reason connector.Reason `json:"reason,omitempty"`
+	EHR    string           `json:"ehr,omitempty"` // the connection's name
+	Owner  string           `json:"owner,omitempty"`
+	Older  time.Duration    `json:"older,omitempty"` // parked for at least this long
+}
+
+// parked reads what the selection picks, oldest first. An id that is nowhere gives ErrNotFound, one that is not parked
+// ErrNotParked, each with the id.
+func (s Selection) parked(tx connector.Tx, ehrs []string, now time.Time) ([]connector.Item, error) {
+	if len(s.IDs) > 0 {
+		return s.byID(tx, ehrs, now)
+	}
+	ehr := ""
+	if s.EHR != "" {
+		row, err := tx.EHRByName(s.EHR)
+		if err != nil {
+			return nil, fmt.Errorf("EHR %s: %w", s.EHR, err)
+		}
+		ehr = row.ID
+	}
+	items, err := tx.OpenItems(ehr, []connector.ItemState{connector.Parked}, maxParked)
+	return slices.DeleteFunc(items, func(i connector.Item) bool { return !s.takes(i, now) }), err
+}
+
+func (s Selection) byID(tx connector.Tx, ehrs []string, now time.Time) ([]connector.Item, error) {
+	var out []connector.Item
+	for _, id := range s.IDs {
+		i, err := parkedItem(tx, ehrs, id)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+		if s.takes(i, now) {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+func (s Selection) takes(i connector.Item, now time.Time) bool {
+	return (s.Reason == "" || s.Reason == i.Reason) && (s.Owner == "" || s.Owner == i.WhoActs()) && now.Sub(i.ChangedAt) >= s.Older
+}
+
+// Actions says what can be done about a parked item, the usual thing first.
+func Actions(i connector.Item) []connector.Action {
+	acts := slices.DeleteFunc(i.Reason.Actions(), func(a connector.Action) bool {
+		switch a {
+		case connector.ActReplay:
+			return !hasWork(i)
+		case connector.ActAlreadyThere:
+			return i.Lane != connector.LaneChart && i.Lane != connector.LaneRequest
+		case connector.ActRetract:
+			return i.Lane != connector.LaneChart
+		}
+		return a == connector.ActWait
+	})
+	if len(acts) == 0 { // a reason that only holds, on an item that is parked all the same
+		acts = []connector.Action{connector.ActRelease}
+	}
+	return acts
+}
+
+// hasWork says whether there is anything to be done on a lane for an item.
+func hasWork(i connector.Item) bool { return i.Lane != "" && i.Kind != connector.ItemConflict }
+
+// Parked gives what is parked, oldest first, without what others said about it: that may be PHI and is read, audited,
 // with Trace.
-func ParkedList(tx connector.Tx, limit int) ([]TracedItem, error) {
-	items, err := tx.OpenItems("", []connector.ItemState{connector.Parked}, limit)
+func Parked(tx connector.Tx, s Selection, ehrs []string, now time.Time) ([]TracedItem, error) {
+	items, err := s.parked(tx, ehrs, now)
 	if err != nil {
 		return nil, err
 	}
 	out := []TracedItem{}
+	names := map[string]string{}
 	for _, i := range items {
-		x := tracedItem(i)
+		x := tracedItem(i, now)
 		x.Text, x.Message = "", ""
+		if x.EHR, err = ehrName(tx, names, i.EHR); err != nil {
+			return nil, err
+		}
 		out = append(out, x)
 	}
 	return out, nil
+}
+
+func ehrName(tx connector.Tx, known map[string]string, id string) (string, error) {
+	if name, ok := known[id]; ok {
+		return name, nil
+	}
+	row, err := tx.EHR(id)
+	known[id] = row.Name
+	return row.Name, err
 }
 
 // parkedItem finds a parked item by our id, in whichever EHR it is.
@@ -43,50 +130,6 @@ func parkedItem(tx connector.Tx, ehrs []string, id string) (connector.Item, erro
 		return i, err
 	}
 	return connector.Item{}, connector.ErrNotFound
-}
-
-// Replay lets a parked item go on from where it stopped. A write it has committed keeps its bytes and identity, and one
-// whose outcome was never known is searched for first: a replay cannot make a second entry. agent says who asked.
-func Replay(tx connector.Tx, ehrs []string, id, agent string, now time.Time) error {
-	i, err := parkedItem(tx, ehrs, id)
-	if err != nil {
-		return err
-	}
-	if i.Lane == "" || i.Kind == connector.ItemConflict {
-		return ErrNoReplay
-	}
-	i.State, i.Reason, i.NextAt, i.FirstTried, i.ChangedAt, i.Detail.Text = connector.Waiting, "", time.Time{}, time.Time{}, now, ""
-	if err := tx.PutItem(&i); err != nil {
-		return err
-	}
-	if err := decided(tx, i, "replay", agent, now); err != nil {
-		return err
-	}
-	return tx.TouchLane(i.EHR, i.Thread, i.Lane, now, i.Priority)
-}
-
-// Release takes a parked item off the list because a person has dealt with it: it is on the chart already, or is not
-// wanted there. agent says who decided.
-func Release(tx connector.Tx, ehrs []string, id, agent string, now time.Time) error {
-	i, err := parkedItem(tx, ehrs, id)
-	if err != nil {
-		return err
-	}
-	i.State, i.ChangedAt = connector.NotDue, now
-	if err := tx.PutItem(&i); err != nil {
-		return err
-	}
-	if i.Lane != "" { // what waited for it looks again
-		if err := tx.TouchLane(i.EHR, i.Thread, i.Lane, now, i.Priority); err != nil {
-			return err
-		}
-	}
-	return decided(tx, i, "release", agent, now)
-}
-
-func decided(tx connector.Tx, i connector.Item, act, agent string, now time.Time) error {
-	return tx.Audit(connector.AuditEntry{ID: connector.NewID(now), EHR: i.EHR, At: now, Kind: "admin", Action: "E", Agent: agent,
-		Thread: i.Thread, Item: i.ID, Detail: map[string]string{"act": act, "reason": string(i.Reason)}})
 }
 
 // Pause stops filing toward an EHR with a reason, or lets it go on where the reason is "". Lanes that waited are due again

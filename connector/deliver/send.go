@@ -32,7 +32,7 @@ func (d *drainer) send(ctx context.Context, i *connector.Item) error {
 		d.hold(i, connector.SendRefused, connector.Never, "the channel is not configured any more")
 		return nil
 	}
-	open := i.State == connector.Filing || i.State == connector.Unknown
+	open := inDoubt(i, &m) // also after a replay: what the platform may have is not sent again without its word
 	switch {
 	case open && !d.line.SendIdempotent:
 		return d.unsure(i, m)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/deliver"
 )
 
 // sendItem gives the newest send item of a thread.
@@ -283,7 +284,14 @@ func TestReplayOfAMessageThatWasToldAsNotDeliveredIsNotSaidToBeSent(t *testing.T
 		w.accept(said("a", 1, "question"))
 		w.compose(thread1, "answer")
 		w.pass(5 * time.Minute)
-		w.replay(w.sendItem(thread1))
+		if f := w.decide(connector.ActReplay, w.sendItem(thread1), ""); f.Will != deliver.Refused {
+			t.Errorf("the replay will %s", f.Will)
+		}
+		i := w.sendItem(thread1)
+		w.update(func(tx connector.Tx) error { // and if it goes on all the same, by an older version, say
+			i.State = connector.Waiting
+			return errors.Join(tx.PutItem(&i), tx.TouchLane(i.EHR, i.Thread, i.Lane, time.Now(), connector.Routine))
+		})
 		w.pass(time.Minute)
 		w.is(w.sendItem(thread1), connector.Parked, connector.SendRefused)
 		if w.platform.count() != 1 {

@@ -125,21 +125,19 @@ func (d *drainer) search(ctx context.Context, w *connector.WriteRow) (connector.
 	if !ok {
 		return r, connector.ErrNotSearchable
 	}
-	if err := d.c.pace.Wait(ctx); err != nil {
-		return r, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, d.c.Deadline)
-	defer cancel()
-	return l.List(ctx, w.Write)
+	err = d.c.ask(ctx, d.asker(), func(ctx context.Context) (err error) {
+		r, err = l.List(ctx, w.Write)
+		return err
+	})
+	return r, err
 }
 
-func (d *drainer) find(ctx context.Context, w connector.Write) (connector.Receipt, error) {
-	if err := d.c.pace.Wait(ctx); err != nil {
-		return connector.Receipt{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, d.c.Deadline)
-	defer cancel()
-	return d.c.EHR.Find(ctx, w)
+func (d *drainer) find(ctx context.Context, w connector.Write) (r connector.Receipt, err error) {
+	err = d.c.ask(ctx, d.asker(), func(ctx context.Context) error {
+		r, err = d.c.EHR.Find(ctx, w)
+		return err
+	})
+	return r, err
 }
 
 // tooNew says that what Find is proven with may not be in the EHR's index for this long.

@@ -9,12 +9,15 @@ import (
 	"github.com/chartwire/chartwire/connector"
 )
 
+// watcher and caller ask for no lane.
+var watcher, caller = asker{lane: "watch"}, asker{lane: "call", front: true}
+
 // watch sees EHR-born CommunicationRequests by polling, sooner when the EHR notifies us. One watcher runs per EHR and
 // process; several replicas may watch at once, because claiming is a row on (EHR, request).
 func (e *Engine) watch(ctx context.Context, c *conn, w connector.Watcher) {
 	var seen = map[string]string{} // reference → version already decided on
 	for ctx.Err() == nil {
-		if traits, err := c.can(ctx); err == nil && traits.Watch {
+		if traits, err := c.can(ctx, watcher); err == nil && traits.Watch {
 			e.subscribe(ctx, c, traits)
 			if err := e.look(ctx, c, w, seen); err != nil && ctx.Err() == nil {
 				e.log.Warn("EHR-born requests could not be read; trying again", "ehr", c.Name, "error", err)
@@ -36,9 +39,11 @@ func (e *Engine) subscribe(ctx context.Context, c *conn, t connector.Traits) {
 	if !ok || !t.Subscribe || c.NotifyURL == "" || c.subscribed {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
-	defer cancel()
-	if err := s.Subscribe(ctx, c.NotifyURL, c.NotifyWith); err != nil {
+	err := c.ask(ctx, watcher, func(ctx context.Context) error { return s.Subscribe(ctx, c.NotifyURL, c.NotifyWith) })
+	if _, untried := notTried(err); untried {
+		return
+	}
+	if err != nil {
 		e.log.Warn("the EHR did not take the subscription; polling goes on", "ehr", c.Name, "error", err)
 	}
 	c.subscribed = true
@@ -59,10 +64,12 @@ func (e *Engine) look(ctx context.Context, c *conn, w connector.Watcher, seen ma
 	if !since.IsZero() {
 		since = since.Add(-max(time.Minute, c.SearchLag))
 	}
-	if err := c.pace.Wait(ctx); err != nil {
+	var requests []connector.EHRRequest
+	var highest time.Time
+	err = c.ask(ctx, watcher, func(ctx context.Context) (err error) {
+		requests, highest, err = w.Changed(ctx, since)
 		return err
-	}
-	requests, highest, err := w.Changed(ctx, since)
+	})
 	if err != nil {
 		return err
 	}
@@ -158,7 +165,7 @@ func (e *Engine) lineOf(c *conn, r connector.EHRRequest) *Line {
 // draft turns a request into a message for the channel, or into the reason why it must not go.
 func (e *Engine) draft(ctx context.Context, c *conn, w connector.Watcher, line *Line, r connector.EHRRequest) (BornDraft, error) {
 	b := BornDraft{EHR: c.ID, Channel: line.Name, Request: r}
-	p, err := c.patient(ctx, connector.PatientKey{Reference: r.Subject})
+	p, err := c.patient(ctx, watcher, connector.PatientKey{Reference: r.Subject})
 	switch {
 	case errors.Is(err, connector.ErrNoMatch), r.Subject == "", gone(err):
 		b.Refusal = connector.NoPatient
@@ -171,7 +178,7 @@ func (e *Engine) draft(ctx context.Context, c *conn, w connector.Watcher, line *
 	now := e.clock.Now()
 	b.Refusal = e.refusal(c, r, p, now)
 	if b.Refusal == "" {
-		b.Recipients, b.Refusal, err = e.recipients(ctx, c, w, line.Name, r, p)
+		b.Recipients, b.Refusal, err = e.recipients(ctx, c, watcher, w, line.Name, r, p)
 	}
 	if r.DueFrom.After(now) {
 		b.Due = r.DueFrom
@@ -203,14 +210,18 @@ func gone(err error) bool {
 }
 
 // recipients must each be the subject or one of their RelatedPersons, with an address on the channel.
-func (e *Engine) recipients(ctx context.Context, c *conn, w connector.Watcher, channel string, r connector.EHRRequest, p connector.Patient) ([]connector.Participant, connector.Reason, error) {
+func (e *Engine) recipients(ctx context.Context, c *conn, by asker, w connector.Watcher, channel string, r connector.EHRRequest, p connector.Patient) ([]connector.Participant, connector.Reason, error) {
 	refs := r.Recipients
 	if len(refs) == 0 {
 		return nil, connector.RecipientRefused, nil
 	}
 	var out []connector.Participant
 	for _, ref := range refs {
-		who, err := w.Recipient(ctx, channel, ref)
+		var who connector.Recipient
+		err := c.ask(ctx, by, func(ctx context.Context) (err error) {
+			who, err = w.Recipient(ctx, channel, ref)
+			return err
+		})
 		switch {
 		case errors.Is(err, connector.ErrNoMatch), gone(err):
 			return nil, connector.RecipientRefused, nil
@@ -292,10 +303,10 @@ func (e *Engine) Patient(ctx context.Context, ehr, reference string) (connector.
 	if c == nil {
 		return connector.PatientKey{}, connector.ErrNoMatch
 	}
-	if _, err := c.can(ctx); err != nil {
+	if _, err := c.can(ctx, caller); err != nil {
 		return connector.PatientKey{}, err
 	}
-	p, err := c.patient(ctx, connector.PatientKey{Reference: reference})
+	p, err := c.patient(ctx, caller, connector.PatientKey{Reference: reference})
 	if err != nil {
 		return connector.PatientKey{}, err
 	}
@@ -323,11 +334,12 @@ func (d *drainer) stillWanted(ctx context.Context, i *connector.Item, m *connect
 	if !ok {
 		return true, nil
 	}
-	if err := d.c.pace.Wait(ctx); err != nil {
-		return false, err
-	}
 	now := d.e.clock.Now()
-	r, err := w.Request(ctx, i.Detail.Request)
+	var r connector.EHRRequest
+	err := d.c.ask(ctx, d.asker(), func(ctx context.Context) (err error) {
+		r, err = w.Request(ctx, i.Detail.Request)
+		return err
+	})
 	switch {
 	case errors.Is(err, connector.ErrNoMatch), gone(err):
 		d.notWanted(i, *m, connector.RequestNotActive)
@@ -343,7 +355,7 @@ func (d *drainer) stillWanted(ctx context.Context, i *connector.Item, m *connect
 		d.hold(i, connector.NotYetDue, r.DueFrom, "")
 		return false, nil
 	}
-	p, err := d.c.patient(ctx, connector.PatientKey{Reference: r.Subject})
+	p, err := d.c.patient(ctx, d.asker(), connector.PatientKey{Reference: r.Subject})
 	if err != nil {
 		i.Tries++
 		d.wait(i, connector.EHRUnavailable, now.Add(backoff(i.Tries)))
@@ -362,7 +374,7 @@ func (d *drainer) stillWanted(ctx context.Context, i *connector.Item, m *connect
 
 // stillTheSame refuses to send the words or to the people of a request that says something else by now.
 func (d *drainer) stillTheSame(ctx context.Context, i *connector.Item, m *connector.MessageRow, w connector.Watcher, r connector.EHRRequest, p connector.Patient) (bool, error) {
-	to, reason, err := d.e.recipients(ctx, d.c, w, d.line.Name, r, p)
+	to, reason, err := d.e.recipients(ctx, d.c, d.asker(), w, d.line.Name, r, p)
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()

@@ -402,10 +402,25 @@ func (w *world) ehr() (r connector.EHRRow) {
 // replay lets a parked item go on, as a person does.
 func (w *world) replay(i connector.Item) {
 	w.t.Helper()
+	if f := w.decide(connector.ActReplay, i, ""); f.Will == deliver.Refused {
+		w.t.Errorf("the replay was refused: %s", f.Says)
+	}
+}
+
+// decide does one action on one item, as a person does, and says what that came to.
+func (w *world) decide(act connector.Action, i connector.Item, reference string) deliver.Fate {
+	w.t.Helper()
+	return w.ask(deliver.Ask{Act: act, Select: deliver.Selection{IDs: []string{i.ID}}, Reference: reference, Why: "because", Agent: "cli:ana", Yes: true}).Items[0]
+}
+
+func (w *world) ask(ask deliver.Ask) deliver.Answer {
+	w.t.Helper()
 	w.barrier()
-	w.update(func(tx connector.Tx) error {
-		return deliver.Replay(tx, []string{ehrID}, i.ID, "cli", clock.System.Now())
-	})
+	a, err := w.engine.Decide(context.Background(), ask)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
 }
 
 // writes gives the write rows of an item.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/crash"
@@ -65,25 +64,37 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 	if done, ok, err := d.takenByOther(ctx, i, w); err != nil || done || !ok {
 		return done, err
 	}
-	if err := d.c.pace.Wait(ctx); err != nil {
-		return false, err
-	}
 	if done, ok, err := d.prepare(ctx, i, w); err != nil || done || !ok {
 		return done, err
 	}
 	if err := d.c.EHR.Gate(w.Write); err != nil {
 		return d.refuse(i, w, nil, err), nil
 	}
-	if wait := d.c.closedFor(d.e.clock.Now()); wait > 0 { // another lane was told so meanwhile
-		d.wait(i, connector.EHRUnavailable, d.e.clock.Now().Add(wait+jitter(time.Second)))
-		return false, nil
+	t, err := d.c.pace.enter(ctx, d.asker())
+	if err != nil {
+		return false, d.notEntered(ctx, i, err)
 	}
+	defer t.cancel() // where it came to no request
 	a, err := d.commitAttempt(ctx, i, rows, n)
 	if err != nil {
 		return false, err
 	}
+	if t.closed() { // another lane was told so meanwhile: nothing has left
+		err := notNow(connector.EHRUnavailable, errClosed)
+		return d.outcome(ctx, i, w, a, connector.Receipt{}, err)
+	}
 	receipt, err := d.attempt(ctx, w.Write)
+	t.done(err)
 	return d.outcome(ctx, i, w, a, receipt, err)
+}
+
+// notEntered makes an item wait for the pace; nothing has been tried.
+func (d *drainer) notEntered(ctx context.Context, i *connector.Item, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	d.unavailable(i, err)
+	return nil
 }
 
 // attempt makes the request. The transport asks for the fence when it gets its connection, so that a worker that slept
@@ -235,6 +246,9 @@ func (d *drainer) prepare(ctx context.Context, i *connector.Item, w *connector.W
 			return true, true, nil
 		case errors.Is(err, connector.ErrAbsent):
 			return false, true, nil
+		case errors.Is(err, errClosed), errors.Is(err, errCrowded):
+			d.unavailable(i, err)
+			return false, false, nil
 		default:
 			w.State = connector.WriteDropped // cannot be known: not at all (DESIGN §5)
 			return true, true, nil
@@ -247,13 +261,18 @@ func (d *drainer) prepare(ctx context.Context, i *connector.Item, w *connector.W
 	if !can {
 		return d.refuse(i, w, nil, &connector.Refused{Reason: connector.NotExpressible}), false, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.c.Deadline)
-	defer cancel()
-	final, receipt, err := p.Prepare(ctx, w.Write)
+	var final connector.Write
+	var receipt *connector.Receipt
+	err = d.c.ask(ctx, d.asker(), func(ctx context.Context) (err error) {
+		final, receipt, err = p.Prepare(ctx, w.Write)
+		return err
+	})
 	var refused *connector.Refused
 	switch {
 	case errors.As(err, &refused):
 		return d.refuse(i, w, nil, err), false, nil
+	case ctx.Err() != nil:
+		return false, false, ctx.Err()
 	case err != nil:
 		d.unavailable(i, err)
 		return false, false, nil
@@ -298,6 +317,10 @@ func (d *drainer) commitAttempt(ctx context.Context, i *connector.Item, rows []c
 	})
 	a := &connector.Attempt{ID: connector.NewID(now), EHR: d.c.ID, Thread: d.thread.ID, Write: w.ID, No: w.Attempts,
 		Fence: d.lane.Fence, StartedAt: now}
+	if w.Write.Update != nil { // each attempt patches the EHR's own bytes anew: these are this one's
+		sent := w.Write
+		a.Sent = &sent
+	}
 	d.storeAttempt(a)
 	crash.At(crash.DeliverBeforeAttempt)
 	if err := d.flush(ctx); err != nil {

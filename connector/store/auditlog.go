@@ -22,8 +22,12 @@ var (
 	auditCount    = sq(`SELECT COUNT(*) FROM audit WHERE ehr_id = ?1 AND seq >= ?2 AND seq < ?3`)
 	hashPut       = sq(`INSERT INTO audit_hash (ehr_id, ix, hash) VALUES (?1, ?2, ?3)`)
 	hashGet       = sq(`SELECT hash FROM audit_hash WHERE ehr_id = ?1 AND ix = ?2`)
-	headGet       = sq(`SELECT checkpoint FROM audit_head WHERE ehr_id = ?1`)
-	headPut       = sq(`INSERT INTO audit_head (ehr_id, size, checkpoint) VALUES (?1, ?2, ?3)
+	pgSealAll     = sq(`UPDATE audit SET seq = n.seq FROM unnest(CAST(?2 AS TEXT[]), CAST(?3 AS BIGINT[])) AS n (id, seq)
+		WHERE audit.ehr_id = ?1 AND audit.id = n.id AND audit.seq IS NULL`)
+	pgHashAll = sq(`INSERT INTO audit_hash (ehr_id, ix, hash)
+		SELECT ?1, n.ix, n.hash FROM unnest(CAST(?2 AS BIGINT[]), CAST(?3 AS BYTEA[])) AS n (ix, hash)`)
+	headGet = sq(`SELECT checkpoint FROM audit_head WHERE ehr_id = ?1`)
+	headPut = sq(`INSERT INTO audit_head (ehr_id, size, checkpoint) VALUES (?1, ?2, ?3)
 		ON CONFLICT (ehr_id) DO UPDATE SET size = excluded.size, checkpoint = excluded.checkpoint WHERE audit_head.size = ?4`)
 )
 
@@ -93,15 +97,8 @@ func (l *AuditLog) Append(ctx context.Context, b audit.Batch) error {
 		if n == 0 {
 			return fmt.Errorf("audit log %s, %d rows: %w", l.ehr, b.From, audit.ErrStale)
 		}
-		for i, id := range b.IDs {
-			if err := t.exec(auditSeal, l.ehr, id, b.From+int64(i)); err != nil {
-				return err
-			}
-		}
-		for i, h := range b.Hashes {
-			if err := t.exec(hashPut, l.ehr, b.FirstHash+int64(i), h[:]); err != nil {
-				return err
-			}
+		if err := t.sealRows(l.ehr, b); err != nil {
+			return err
 		}
 		if err := t.single(auditCount, []any{l.ehr, b.From, size}, &n); err != nil {
 			return err
@@ -111,6 +108,34 @@ func (l *AuditLog) Append(ctx context.Context, b audit.Batch) error {
 		}
 		return nil
 	})
+}
+
+// sealRows gives the rows of a batch their places and keeps its hashes: row by row, or on Postgres in two statements.
+func (t *tx) sealRows(ehr string, b audit.Batch) error {
+	if _, ok := t.c.(*pgConn); ok {
+		seqs, ixs, hashes := make([]int64, len(b.IDs)), make([]int64, len(b.Hashes)), make([][]byte, len(b.Hashes))
+		for i := range b.IDs {
+			seqs[i] = b.From + int64(i)
+		}
+		for i := range b.Hashes {
+			ixs[i], hashes[i] = b.FirstHash+int64(i), b.Hashes[i][:]
+		}
+		if err := t.exec(pgSealAll, ehr, b.IDs, seqs); err != nil {
+			return err
+		}
+		return t.exec(pgHashAll, ehr, ixs, hashes)
+	}
+	for i, id := range b.IDs {
+		if err := t.exec(auditSeal, ehr, id, b.From+int64(i)); err != nil {
+			return err
+		}
+	}
+	for i, h := range b.Hashes {
+		if err := t.exec(hashPut, ehr, b.FirstHash+int64(i), h[:]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Hashes is audit.Log.

@@ -70,6 +70,9 @@ func (db *DB) Update(ctx context.Context, shard string, fn func(tx connector.Tx)
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
+	if err := db.up(); err != nil {
+		return err
+	}
 	o := &op{ctx: ctx, shard: shard, fn: fn, done: make(chan error, 1)}
 	k := db.committers[maphash.String(shardSeed, shard)%uint64(len(db.committers))]
 	select {
@@ -140,7 +143,10 @@ func (k *committer) loop() {
 // commit runs a batch to its end: every op is answered, or kept to run again.
 func (k *committer) commit(batch []*op) {
 	for tries := 0; ; tries++ {
-		unsure, err := k.try(batch)
+		unsure, err := false, k.db.up()
+		if err == nil {
+			unsure, err = k.try(batch)
+		}
 		if err == nil {
 			return
 		}
@@ -149,6 +155,7 @@ func (k *committer) commit(batch []*op) {
 		if tries == 0 && !unsure && k.db.eng.lost(err) {
 			continue
 		}
+		k.db.failed(context.Background(), err)
 		for _, o := range batch {
 			o.done <- fmt.Errorf("%w: %w", connector.ErrStore, err)
 		}

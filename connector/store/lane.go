@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -97,8 +98,29 @@ func (db *DB) Claim(ctx context.Context, ehr string, kinds []connector.LaneKind,
 	if limit <= 0 || len(kinds) == 0 {
 		return nil, nil
 	}
-	limit = min(limit, maxClaim)
-	return db.eng.claim(ctx, ehr, kinds, limit, now)
+	if err := db.up(); err != nil {
+		return nil, err
+	}
+	return db.eng.claim(ctx, ehr, kinds, min(limit, maxClaim), now, time.Time{})
+}
+
+// ClaimFront is connector.Store.
+func (db *DB) ClaimFront(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error) {
+	if limit <= 0 || len(kinds) == 0 {
+		return nil, nil
+	}
+	if err := db.up(); err != nil {
+		return nil, err
+	}
+	return db.eng.claim(ctx, ehr, kinds, min(limit, maxClaim), now, since)
+}
+
+// sinceMicros is a since for the statement; every lane is due after the zero time.
+func sinceMicros(since time.Time) int64 {
+	if since.IsZero() {
+		return math.MinInt64
+	}
+	return since.UnixMicro()
 }
 
 // maxClaim bounds a claim, and with it the number of statements kept.
@@ -142,8 +164,8 @@ func nextSQL(kinds, _ int) *query {
 	return sq(`SELECT COALESCE(MIN(next_at), 9223372036854775807) FROM (` + strings.Join(parts, " UNION ALL ") + `) AS n`)
 }
 
-// claimSQL is the text that picks due lanes of several kinds: ?1 EHR, ?2 now, ?4… the kinds (?3 is the engine's). Each
-// part reads one range of the index lane_due in its order and stops at the limit, so that a large backlog, of which most
+// claimSQL is the text that picks due lanes of several kinds: ?1 EHR, ?2 now, ?4 since, ?5… the kinds (?3 is the engine's).
+// A lane without urgency must have become due after since. Each part reads one range of the index lane_due in its order and stops at the limit, so that a large backlog, of which most
 // is not due or less urgent, is not read. The limit is part of the text, or Postgres would plan for a tenth of the table.
 // and is a further condition, lock the row locking clause of the engine.
 func claimSQL(kinds, limit int, and, lock string) string {
@@ -153,14 +175,18 @@ func claimSQL(kinds, limit int, and, lock string) string {
 		if i > 0 {
 			b.WriteString(" UNION ALL ")
 		}
+		after := ""
+		if u == 0 {
+			after = "AND next_at > ?4"
+		}
 		b.WriteString("SELECT * FROM (SELECT thread_id, kind FROM (")
 		for k := range kinds {
 			if k > 0 {
 				b.WriteString(" UNION ALL ")
 			}
 			fmt.Fprintf(&b, `SELECT * FROM (SELECT thread_id, kind, next_at FROM lane WHERE ehr_id = ?1 AND kind = ?%d AND urgency = %d
-				AND leased = 0 AND next_at < 9223372036854775807 AND next_at <= ?2 %s ORDER BY next_at LIMIT %d %s) AS r%d`,
-				k+4, u, and, limit, lock, k)
+				AND leased = 0 AND next_at < 9223372036854775807 AND next_at <= ?2 %s %s ORDER BY next_at LIMIT %d %s) AS r%d`,
+				k+5, u, after, and, limit, lock, k)
 		}
 		b.WriteString(") AS one")
 		if kinds > 1 {

@@ -67,6 +67,9 @@ func (c *copier) execN(q *query, args ...any) (int64, error) { return 1, c.exec(
 
 func (c *copier) copy(ctx context.Context, p *postgres) error {
 	return pgx.BeginFunc(ctx, p.pool, func(t pgx.Tx) error {
+		if _, err := t.Exec(ctx, "SET LOCAL lock_timeout = 0"); err != nil { // loads wait for each other's new pages
+			return err
+		}
 		for _, q := range c.order {
 			shape, err := shapeOf(q)
 			if err != nil {

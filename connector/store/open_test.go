@@ -46,8 +46,8 @@ func TestOpenRefuses(t *testing.T) {
 func TestOneProcessOnOneFile(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "sub", "x.db")
 	db := mustOpen(t, url, Options{})
-	if _, err := Open(t.Context(), url, Options{Sealer: newSealer(t)}); err == nil || !strings.Contains(err.Error(), "in use by another process") {
-		t.Errorf("a second Open: %v", err)
+	if _, err := Open(t.Context(), url, Options{Sealer: newSealer(t)}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("in use by another process, %d (", os.Getpid())) {
+		t.Errorf("a second Open: %v; want it to name the process", err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)

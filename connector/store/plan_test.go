@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -57,11 +58,13 @@ func TestClaimPlanOnPostgres(t *testing.T) {
 		setup []string
 		kinds []any
 		limit int
+		since int64
 	}{
-		{"as planned for these values", []string{"ANALYZE lane", "SET LOCAL plan_cache_mode = force_custom_plan"}, []any{"chart"}, 16},
-		{"as planned for any values", []string{"ANALYZE lane", "SET LOCAL plan_cache_mode = force_generic_plan"}, []any{"chart"}, 16},
-		{"many at once", []string{"ANALYZE lane"}, []any{"chart"}, 200},
-		{"two kinds", []string{"ANALYZE lane"}, []any{"chart", "send"}, 16},
+		{"as planned for these values", []string{"ANALYZE lane", "SET LOCAL plan_cache_mode = force_custom_plan"}, []any{"chart"}, 16, math.MinInt64 + 1},
+		{"as planned for any values", []string{"ANALYZE lane", "SET LOCAL plan_cache_mode = force_generic_plan"}, []any{"chart"}, 16, math.MinInt64 + 1},
+		{"many at once", []string{"ANALYZE lane"}, []any{"chart"}, 200, math.MinInt64 + 1},
+		{"in front", []string{"ANALYZE lane", "SET LOCAL plan_cache_mode = force_generic_plan"}, []any{"chart"}, 16, 10_000},
+		{"two kinds", []string{"ANALYZE lane"}, []any{"chart", "send"}, 16, math.MinInt64 + 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			raw(t, db, "ANALYZE lane")
@@ -77,7 +80,7 @@ func TestClaimPlanOnPostgres(t *testing.T) {
 			}
 			q := pgClaim(len(c.kinds), c.limit).pg
 			var names []string
-			args := append([]any{"E", time.Now().UnixMicro(), int64(1)}, c.kinds...)
+			args := append([]any{"E", time.Now().UnixMicro(), int64(1), c.since}, c.kinds...)
 			for _, a := range args {
 				if s, ok := a.(string); ok {
 					a = "'" + s + "'"
@@ -85,7 +88,7 @@ func TestClaimPlanOnPostgres(t *testing.T) {
 				names = append(names, fmt.Sprint(a))
 			}
 			// EXECUTE of a prepared statement is planned as the driver's statements are.
-			types := []string{"text", "bigint", "bigint"}
+			types := []string{"text", "bigint", "bigint", "bigint"}
 			for range c.kinds {
 				types = append(types, "text")
 			}
@@ -123,13 +126,14 @@ func TestClaimPlanOnPostgres(t *testing.T) {
 func TestClaimPlanOnSQLite(t *testing.T) {
 	db := mustOpen(t, "sqlite::memory:", Options{})
 	fillLanes(t, db, liteNumbers)
-	steps := litePlan(t, db, liteClaim(1, 16), "E", int64(1), nil, "chart")
+	steps := litePlan(t, db, liteClaim(1, 16), "E", int64(1), nil, int64(0), "chart")
 	uses := 0
 	for _, s := range steps {
 		if strings.Contains(s, "SCAN lane") || strings.Contains(s, "TEMP B-TREE") {
 			t.Errorf("the plan has %q", s)
 		}
-		if strings.Contains(s, "INDEX lane_due (ehr_id=? AND kind=? AND urgency=? AND next_at<?)") {
+		if strings.Contains(s, "INDEX lane_due (ehr_id=? AND kind=? AND urgency=? AND next_at<?)") ||
+			strings.Contains(s, "INDEX lane_due (ehr_id=? AND kind=? AND urgency=? AND next_at>? AND next_at<?)") {
 			uses++
 		}
 	}

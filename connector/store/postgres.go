@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"time"
 
@@ -20,7 +19,8 @@ import (
 
 const (
 	pgReaders = 8                // connections beside the committers': views, claims, the waker
-	pgWithin  = 30 * time.Second // for one transaction; then its connection is given up
+	pgWithin  = 8 * time.Second  // for one transaction; then its connection is given up, and its senders get a 503
+	pgProbe   = 2 * time.Second  // for finding out whether the server answers again
 	pgEnd     = 5 * time.Second  // for undoing one
 	pgMigrate = 0x63686172747769 // advisory lock: one process migrates
 )
@@ -31,23 +31,17 @@ type postgres struct {
 	pool   *pgxpool.Pool
 	claims perKinds
 	waker  *waker
+	stats  statistics
 }
 
 func openPostgres(ctx context.Context, db *DB, address string, committers int) (engine, error) {
-	cfg, err := pgxpool.ParseConfig(address)
+	cfg, where, err := pgConfig(address, "store.url")
 	if err != nil {
-		return nil, errors.New("store: the Postgres URL cannot be read: want postgres://user@host:5432/database")
+		return nil, err
 	}
-	where := fmt.Sprintf("database %s on %s:%d", cfg.ConnConfig.Database, cfg.ConnConfig.Host, cfg.ConnConfig.Port)
-	if u, err := url.Parse(address); err != nil || !u.Query().Has("pool_max_conns") {
-		cfg.MaxConns = int32(min(committers, 1000) + pgReaders) //nolint:gosec // at most 1008
-	}
-	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
-		cfg.ConnConfig.RuntimeParams["application_name"] = "chartwire"
-	}
-	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, settings)
-		return err
+	size(cfg, address, committers)
+	if err := reach(ctx, cfg, where); err != nil {
+		return nil, err
 	}
 	if err := migratePostgres(ctx, cfg.ConnConfig); err != nil {
 		return nil, fmt.Errorf("store: Postgres %s: %w", where, err)
@@ -56,17 +50,11 @@ func openPostgres(ctx context.Context, db *DB, address string, committers int) (
 	if err != nil {
 		return nil, fmt.Errorf("store: Postgres %s: %w", where, err)
 	}
-	e := &postgres{db: db, pool: pool}
+	e := &postgres{db: db, pool: pool, stats: statistics{wake: make(chan struct{}, 1)}}
 	e.waker = startWaker(e, cfg.ConnConfig)
+	e.waker.done.Go(func() { e.analyzeLoop(e.waker.ctx) })
 	return e, nil
 }
-
-// settings are those of every connection. A commit waits for the disk where the server's setting does not. A statement
-// that waits for another batch's row gives up, long before the server would look for a deadlock: its function then runs in
-// the next batch. And every statement goes by an index, for the statistics of tables that fill and empty are always wrong.
-const settings = `SELECT set_config('lock_timeout', '100ms', false), set_config('enable_seqscan', 'off', false),
-	set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
-	CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END`
 
 func migratePostgres(ctx context.Context, cfg *pgx.ConnConfig) error {
 	db := stdlib.OpenDB(*cfg)
@@ -126,6 +114,20 @@ func (e *postgres) lost(err error) bool {
 	return !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errScan) && !errors.Is(err, connector.ErrNotFound)
 }
 
+// silent says whether an error shows a server that does not answer, rather than one that answers with an error.
+func (e *postgres) silent(err error) bool {
+	var p *pgconn.PgError
+	var c *pgconn.ConnectError
+	return !errors.As(err, &p) && (errors.As(err, &c) || errors.Is(err, context.DeadlineExceeded))
+}
+
+// answers asks the server for something, on a connection that works.
+func (e *postgres) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pgProbe)
+	defer cancel()
+	return e.pool.Ping(ctx)
+}
+
 // goingDown says whether the server ends the connection: admin_shutdown, crash_shutdown, cannot_connect_now.
 func goingDown(err *pgconn.PgError) bool {
 	return err.Code == "57P01" || err.Code == "57P02" || err.Code == "57P03"
@@ -133,7 +135,10 @@ func goingDown(err *pgconn.PgError) bool {
 
 // notify wakes the other replicas, after the commit: a NOTIFY within it would make all commits of the database queue up
 // behind one lock. One that is lost with a crash costs a wait until the next poll.
-func (e *postgres) notify(ehrs []string) { e.waker.add(ehrs) }
+func (e *postgres) notify(ehrs []string) {
+	e.stats.committed()
+	e.waker.add(ehrs)
+}
 
 var (
 	// pgExpire leaves alone a lane whose holder is renewing its lease right now.
@@ -153,9 +158,9 @@ func pgClaim(kinds, limit int) *query {
 		RETURNING lane.thread_id, lane.kind, lane.fence, lane.touched, lane.urgency, lane.next_at`)
 }
 
-func (e *postgres) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now time.Time) ([]connector.Lane, error) {
+func (e *postgres) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error) {
 	q := e.claims.get(len(kinds), limit, pgClaim)
-	args := []any{ehr, micros(now), e.db.lease.Microseconds()}
+	args := []any{ehr, micros(now), e.db.lease.Microseconds(), sinceMicros(since)}
 	for _, k := range kinds {
 		args = append(args, string(k))
 	}
@@ -167,7 +172,9 @@ func (e *postgres) claim(ctx context.Context, ehr string, kinds []connector.Lane
 	b := &pgx.Batch{}
 	b.Queue(pgExpire.pg, micros(now), ehr)
 	b.Queue(q.pg, args...)
-	r := e.pool.SendBatch(ctx, b)
+	within, cancel := context.WithTimeout(ctx, pgWithin)
+	defer cancel()
+	r := e.pool.SendBatch(within, b)
 	_, err := r.Exec()
 	var all []due
 	if err == nil {
@@ -180,6 +187,7 @@ func (e *postgres) claim(ctx context.Context, ehr string, kinds []connector.Lane
 		})
 	}
 	if err := errors.Join(err, r.Close()); err != nil {
+		e.db.failed(ctx, err)
 		return nil, fmt.Errorf("%w: claiming: %w", connector.ErrStore, err)
 	}
 	slices.SortFunc(all, func(a, b due) int { return cmp.Or(cmp.Compare(b.urgency, a.urgency), cmp.Compare(a.next, b.next)) })

@@ -67,8 +67,11 @@ type engine interface {
 	again(err error, runs int) bool
 	// lost says whether the connection is gone, so that a batch that has not tried to commit may run on another.
 	lost(err error) bool
+	// silent says whether an error shows a database that does not answer at all; answers, whether it does again.
+	silent(err error) bool
+	answers(ctx context.Context) error
 	// claim is Store.Claim for kinds that may be claimed.
-	claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now time.Time) ([]connector.Lane, error)
+	claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error)
 	// notify tells other processes, after a commit, that lanes of these EHRs were touched.
 	notify(ehrs []string)
 	close() error

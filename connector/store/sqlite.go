@@ -5,9 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,6 +15,7 @@ import (
 	_ "modernc.org/sqlite" // the driver named sqlite
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 // litePragmas hold for every connection. FULL syncs the WAL at every commit: without it an acknowledged commit can be lost
@@ -34,7 +33,7 @@ const liteReaders = 4
 type lite struct {
 	db      *DB
 	sql     *sql.DB
-	lock    *os.File // nil in memory
+	file    *liteFile // nil in memory
 	writer  *liteConn
 	readers chan *liteConn
 	memory  sync.Mutex // held through each transaction of a store in memory
@@ -50,7 +49,7 @@ func openLite(ctx context.Context, db *DB, path string) (_ engine, err error) {
 		if path == "" {
 			return nil, errors.New("store: sqlite: needs a path, such as sqlite:chartwire.db")
 		}
-		if e.lock, err = lockLite(path); err != nil {
+		if e.file, err = lockLite(path, db.clock.Now()); err != nil {
 			return nil, err
 		}
 		dsn = "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()
@@ -58,7 +57,7 @@ func openLite(ctx context.Context, db *DB, path string) (_ engine, err error) {
 	defer func() {
 		if err != nil {
 			_ = e.close()
-			err = fmt.Errorf("store: SQLite file %s: %w", path, err)
+			err = fmt.Errorf("store: SQLite file %s: %s%w", path, whyLite(err), err)
 		}
 	}()
 	if e.sql, err = sql.Open("sqlite", dsn); err != nil {
@@ -77,6 +76,12 @@ func openLite(ctx context.Context, db *DB, path string) (_ engine, err error) {
 	if _, err = e.writer.execN(liteFree); err != nil {
 		return nil, err
 	}
+	if e.file != nil {
+		e.writer.ready = e.file.inPlace
+		if err = e.file.inPlace(); err != nil {
+			return nil, err
+		}
+	}
 	e.readers = make(chan *liteConn, liteReaders)
 	for range liteReaders {
 		r := e.writer
@@ -91,35 +96,6 @@ func openLite(ctx context.Context, db *DB, path string) (_ engine, err error) {
 		e.readers <- r
 	}
 	return e, nil
-}
-
-// lockLite makes the file, private to its owner, and locks its neighbour against other processes.
-func lockLite(path string) (*os.File, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("store: the folder of the SQLite file: %w", err)
-	}
-	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("store: the lock of the SQLite file: %w", err)
-	}
-	if err := lockFile(lock); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("store: SQLite file %s is in use by another process (%w): stop it, or use Postgres for several processes", path, err)
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err == nil {
-		err = errors.Join(f.Chmod(0o600), f.Close())
-	}
-	for _, beside := range []string{"-wal", "-shm"} { // SQLite gives new ones the file's own mode
-		if e := os.Chmod(path+beside, 0o600); e != nil && !errors.Is(e, fs.ErrNotExist) {
-			err = errors.Join(err, e)
-		}
-	}
-	if err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("store: the SQLite file: %w", err)
-	}
-	return lock, nil
 }
 
 func (e *lite) migrate(ctx context.Context) error {
@@ -144,11 +120,17 @@ func (e *lite) connect(ctx context.Context, begin string) (*liteConn, error) {
 			return nil, fmt.Errorf("PRAGMA %s: %w", p, err)
 		}
 	}
+	if mode := crash.Synchronous(); mode != "" { // never in a build for use
+		if _, err := c.ExecContext(ctx, "PRAGMA synchronous = "+mode); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
 	return &liteConn{c: c, stmts: map[*query]*sql.Stmt{}, opens: sq(begin)}, nil
 }
 
 func (e *lite) begin() (conn, error) {
-	if e.lock == nil {
+	if e.file == nil {
 		e.memory.Lock()
 		return e.writer.start(e.memory.Unlock)
 	}
@@ -156,7 +138,7 @@ func (e *lite) begin() (conn, error) {
 }
 
 func (e *lite) view(ctx context.Context) (conn, error) {
-	if e.lock == nil {
+	if e.file == nil {
 		e.memory.Lock()
 		return e.writer.start(e.memory.Unlock)
 	}
@@ -170,10 +152,14 @@ func (e *lite) view(ctx context.Context) (conn, error) {
 
 func (e *lite) again(error, int) bool { return false } // there is one writer
 func (e *lite) lost(error) bool       { return false }
-func (e *lite) notify([]string)       {} // there is one process
+func (e *lite) silent(error) bool     { return false } // a file always answers
+func (e *lite) answers(context.Context) error {
+	return nil
+}
+func (e *lite) notify([]string) {} // there is one process
 
 // claim runs among the updates, so it shares their commits.
-func (e *lite) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now time.Time) ([]connector.Lane, error) {
+func (e *lite) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error) {
 	var out []connector.Lane
 	err := e.db.Update(ctx, "claim/"+ehr, func(ct connector.Tx) error {
 		out = nil
@@ -185,7 +171,7 @@ func (e *lite) claim(ctx context.Context, ehr string, kinds []connector.LaneKind
 		if err := t.exec(laneExpire, micros(now), ehr); err != nil {
 			return err
 		}
-		args := []any{ehr, micros(now), nil}
+		args := []any{ehr, micros(now), nil, sinceMicros(since)}
 		for _, k := range kinds {
 			args = append(args, string(k))
 		}
@@ -227,7 +213,7 @@ func (e *lite) close() error {
 	if e.writer != nil {
 		errs = append(errs, e.writer.shut())
 	}
-	if e.lock != nil && e.readers != nil {
+	if e.file != nil && e.readers != nil {
 		for range len(e.readers) { // all are back: Close has waited for the Views
 			errs = append(errs, (<-e.readers).shut())
 		}
@@ -235,8 +221,8 @@ func (e *lite) close() error {
 	if e.sql != nil {
 		errs = append(errs, e.sql.Close())
 	}
-	if e.lock != nil {
-		errs = append(errs, e.lock.Close())
+	if e.file != nil {
+		errs = append(errs, e.file.lock.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -22,6 +22,7 @@ type liteConn struct {
 	opens  *query
 	inside bool
 	done   func()
+	ready  func() error // says whether a commit would be kept; nil: it would
 }
 
 func (l *liteConn) start(done func()) (conn, error) {
@@ -87,6 +88,11 @@ func (l *liteConn) rollbackTo() error { return errors.Join(l.exec(liteUndo), l.e
 
 // commit leaves it unsure when it fails: where the disk refused the sync, the frames may yet be found after a crash.
 func (l *liteConn) commit() (bool, error) {
+	if l.ready != nil {
+		if err := l.ready(); err != nil {
+			return false, err
+		}
+	}
 	if err := l.exec(liteCommit); err != nil {
 		return true, err
 	}

@@ -33,6 +33,7 @@ type DB struct {
 	listeners  listeners
 	fold       folder
 	nexts      perKinds
+	outage     outage
 
 	closing chan struct{} // closed first: nothing new is taken
 	stopped chan struct{} // closed when the committers have gone
@@ -84,6 +85,8 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	}
 	db.fold.wake = make(chan struct{}, 1)
 	db.others.Go(db.foldLoop)
+	db.outage.began = make(chan struct{}, 1)
+	db.others.Go(db.outageLoop)
 	return db, nil
 }
 

@@ -14,13 +14,33 @@ var (
 		UNION SELECT thread_id FROM message WHERE ehr_id = ?1 AND client_id = ?2 AND client_id <> ''
 		UNION SELECT thread_id FROM item WHERE ehr_id = ?1 AND id = ?2
 		UNION SELECT thread_id FROM chart_write WHERE ehr_id = ?1 AND id = ?2
+		UNION SELECT thread_id FROM attempt WHERE ehr_id = ?1 AND id = ?2
 		UNION SELECT thread_id FROM event WHERE ehr_id = ?1 AND id = ?2`)
 	traceHashes = sq(`SELECT id FROM thread WHERE ehr_id = ?1 AND ext_hash = ?2
 		UNION SELECT thread_id FROM message WHERE ehr_id = ?1 AND ext_hash = ?3
 		UNION SELECT id FROM thread WHERE ehr_id = ?1 AND bound_hash = ?4
 		UNION SELECT thread_id FROM chart_write WHERE ehr_id = ?1 AND ref_hash = ?4
+		UNION SELECT thread_id FROM chart_write WHERE ehr_id = ?1 AND control_hash = ?5
 		UNION SELECT thread_id FROM born WHERE ehr_id = ?1 AND ref_hash = ?4`)
+	auditOfThread = sq(auditCols + `WHERE ehr_id = ?1 AND thread_id = ?2 AND thread_id <> '' ORDER BY at, id`)
 )
+
+// AuditOf is connector.Tx.
+func (t *tx) AuditOf(ehr, thread string) ([]connector.AuditEntry, error) {
+	return many(t, func(t *tx, scan func(...any) error) (a connector.AuditEntry, err error) {
+		row, err := readAudit(t, scan)
+		if err != nil {
+			return a, err
+		}
+		part, err := t.openBytes(auditPlace(row.EHR, row.Thread, row.ID), "detail", row.Sealed)
+		if err != nil {
+			return a, err
+		}
+		r, err := row.Opened(part)
+		return connector.AuditEntry{ID: r.ID, EHR: r.EHR, At: r.At, Kind: string(r.Kind), Action: string(r.Action), Outcome: int(r.Outcome),
+			Agent: r.Agent.String(), OnBehalf: r.Agent.OnBehalfOf, Thread: r.Thread, Item: r.Item, Detail: r.Detail}, err
+	}, auditOfThread, ehr, thread)
+}
 
 // Trace is connector.Tx. It also finds by our client_message_id, by an event's id and by the reference of a bound patient.
 // The threads come oldest first; none is not an error.
@@ -39,7 +59,7 @@ func (t *tx) Trace(id string) ([]connector.Thread, error) {
 		if err != nil {
 			return nil, err
 		}
-		theirs, err := many(t, text, traceHashes, e, t.hash("thread", e, id), t.hash("message", e, id), t.hash("ref", e, id))
+		theirs, err := many(t, text, traceHashes, e, t.hash("thread", e, id), t.hash("message", e, id), t.hash("ref", e, id), t.hash("control", e, id))
 		if err != nil {
 			return nil, err
 		}

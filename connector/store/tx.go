@@ -260,10 +260,19 @@ func (db *DB) View(ctx context.Context, fn func(tx connector.Tx) error) error {
 		return errClosed
 	default:
 	}
+	if err := db.up(); err != nil {
+		return err
+	}
 	c, err := db.eng.view(ctx)
 	if err != nil {
+		db.failed(ctx, err)
 		return fmt.Errorf("%w: %w", connector.ErrStore, err)
 	}
 	defer c.close()
-	return call(&tx{c: c, s: db.sealer, db: db}, fn)
+	t := &tx{c: c, s: db.sealer, db: db}
+	err = call(t, fn)
+	if t.err != nil {
+		db.failed(ctx, t.err)
+	}
+	return err
 }

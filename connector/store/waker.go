@@ -22,6 +22,7 @@ const (
 type waker struct {
 	e       *postgres
 	replica string
+	ctx     context.Context // ends with the store
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 
@@ -32,7 +33,7 @@ type waker struct {
 
 func startWaker(e *postgres, cfg *pgx.ConnConfig) *waker {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &waker{e: e, replica: connector.NewID(e.db.clock.Now()), cancel: cancel, pending: map[string]bool{}, wake: make(chan struct{}, 1)}
+	w := &waker{e: e, ctx: ctx, replica: connector.NewID(e.db.clock.Now()), cancel: cancel, pending: map[string]bool{}, wake: make(chan struct{}, 1)}
 	w.done.Go(func() { w.listen(ctx, cfg.Copy()) })
 	w.done.Go(func() { w.tell(ctx) })
 	return w
@@ -72,7 +73,9 @@ func (w *waker) tell(ctx context.Context) {
 		clear(w.pending)
 		w.mu.Unlock()
 		// An error loses wake-ups and nothing else: the others poll.
-		_ = w.e.pool.SendBatch(ctx, b).Close()
+		within, cancel := context.WithTimeout(ctx, pgWithin)
+		_ = w.e.pool.SendBatch(within, b).Close()
+		cancel()
 	}
 }
 

@@ -10,24 +10,26 @@ import (
 var (
 	writeCols = `SELECT ehr_id, id, thread_id, item_id, ord, state, attempts, attempted_at, filed_at, request, receipt FROM chart_write `
 	writePut  = sq(`INSERT INTO chart_write (ehr_id, id, thread_id, item_id, ord, state, attempts, attempted_at, filed_at,
-		request, receipt, key_hash, provides_hash, ref_hash, identified)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+		request, receipt, key_hash, provides_hash, ref_hash, identified, control_hash)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
 		ON CONFLICT (ehr_id, id) DO UPDATE SET thread_id = excluded.thread_id, item_id = excluded.item_id, ord = excluded.ord,
 		state = excluded.state, attempts = excluded.attempts, attempted_at = excluded.attempted_at, filed_at = excluded.filed_at,
 		request = excluded.request, receipt = excluded.receipt, key_hash = excluded.key_hash,
-		provides_hash = excluded.provides_hash, ref_hash = excluded.ref_hash, identified = excluded.identified`)
+		provides_hash = excluded.provides_hash, ref_hash = excluded.ref_hash, identified = excluded.identified,
+		control_hash = excluded.control_hash`)
 	writeByKey      = sqRow(writeCols + `WHERE ehr_id = ?1 AND key_hash = ?2`)
 	writeByProvides = sq(writeCols + `WHERE ehr_id = ?1 AND provides_hash = ?2
 		ORDER BY CASE WHEN state = 'filed' THEN 0 ELSE 1 END, id DESC LIMIT 1`)
+	writesByRef  = sq(writeCols + `WHERE ehr_id = ?1 AND ref_hash = ?2 ORDER BY id`)
 	writesOfItem = sq(writeCols + `WHERE ehr_id = ?1 AND item_id = ?2 ORDER BY ord, id`)
 	writeFiled   = sq(writeCols + `WHERE ehr_id = ?1 AND state = 'filed' AND identified = 1 ORDER BY filed_at DESC LIMIT 1`)
 
-	attemptPut = sq(`INSERT INTO attempt (ehr_id, id, thread_id, write_id, no, fence, started_at, ended_at, outcome, reason, status, answer)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (ehr_id, id) DO UPDATE SET
+	attemptPut = sq(`INSERT INTO attempt (ehr_id, id, thread_id, write_id, no, fence, started_at, ended_at, outcome, reason, status, answer, request)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (ehr_id, id) DO UPDATE SET
 		thread_id = excluded.thread_id, write_id = excluded.write_id, no = excluded.no, fence = excluded.fence,
 		started_at = excluded.started_at, ended_at = excluded.ended_at, outcome = excluded.outcome, reason = excluded.reason,
-		status = excluded.status, answer = excluded.answer`)
-	attemptCols = `SELECT ehr_id, id, thread_id, write_id, no, fence, started_at, ended_at, outcome, reason, status, answer FROM attempt `
+		status = excluded.status, answer = excluded.answer, request = excluded.request`)
+	attemptCols = `SELECT ehr_id, id, thread_id, write_id, no, fence, started_at, ended_at, outcome, reason, status, answer, request FROM attempt `
 	attemptsOf  = sq(attemptCols + `WHERE ehr_id = ?1 AND write_id = ?2 ORDER BY no, id`)
 
 	bornPut = sq(`INSERT INTO born (ehr_id, id, thread_id, item_id, created_at, request, ref_hash)
@@ -66,7 +68,15 @@ func (t *tx) PutWrite(w *connector.WriteRow) error {
 	}
 	return t.exec(writePut, w.EHR, w.ID, w.Thread, w.Item, int64(w.Ord), string(w.State), int64(w.Attempts),
 		micros(w.AttemptedAt), micros(w.FiledAt), request, receipt, t.s.Lookup("write", w.EHR, w.Key),
-		t.hash("provides", w.EHR, w.Provides), t.hash("ref", w.EHR, w.Receipt.Reference), bit(!w.Write.Identity.IsZero()))
+		t.hash("provides", w.EHR, w.Provides), t.hash("ref", w.EHR, w.Receipt.Reference), bit(!w.Write.Identity.IsZero()), t.control(w))
+}
+
+// control is the keyed hash of the MSH-10 that the write's identity gives: an interface engineer finds the write by it.
+func (t *tx) control(w *connector.WriteRow) []byte {
+	if w.Write.Identity.IsZero() {
+		return nil
+	}
+	return t.hash("control", w.EHR, connector.ControlID(w.Write.Identity.Value))
 }
 
 func readWrite(t *tx, scan func(...any) error) (connector.WriteRow, error) {
@@ -98,6 +108,11 @@ func (t *tx) WriteByProvides(ehr, provides string) (connector.WriteRow, error) {
 	return one(t, readWrite, writeByProvides, ehr, t.hash("provides", ehr, provides))
 }
 
+// WritesByRef is connector.Tx, oldest first.
+func (t *tx) WritesByRef(ehr, ref string) ([]connector.WriteRow, error) {
+	return many(t, readWrite, writesByRef, ehr, t.hash("ref", ehr, ref))
+}
+
 // WritesOf is connector.Tx, in the order of Ord.
 func (t *tx) WritesOf(ehr, item string) ([]connector.WriteRow, error) {
 	return many(t, readWrite, writesOfItem, ehr, item)
@@ -116,8 +131,15 @@ func (t *tx) PutAttempt(a *connector.Attempt) error {
 		return fmt.Errorf("store: attempt %s has an outcome or a reason that is not one of ours", a.ID)
 	}
 	p := place{a.EHR, a.Thread, "attempt", a.ID}
+	var request []byte
+	if a.Sent != nil {
+		var err error
+		if request, err = t.seal(p, "request", a.Sent); err != nil {
+			return err
+		}
+	}
 	return t.exec(attemptPut, a.EHR, a.ID, a.Thread, a.Write, int64(a.No), a.Fence, micros(a.StartedAt), micros(a.EndedAt),
-		a.Outcome, string(a.Reason), int64(a.Status), t.sealBytes(p, "answer", a.Answer))
+		a.Outcome, string(a.Reason), int64(a.Status), t.sealBytes(p, "answer", a.Answer), request)
 }
 
 func readAttempt(t *tx, scan func(...any) error) (connector.Attempt, error) {
@@ -125,15 +147,18 @@ func readAttempt(t *tx, scan func(...any) error) (connector.Attempt, error) {
 		a                          connector.Attempt
 		no, started, ended, status int64
 		reason                     string
-		answer                     []byte
+		answer, request            []byte
 	)
-	err := scan(&a.EHR, &a.ID, &a.Thread, &a.Write, &no, &a.Fence, &started, &ended, &a.Outcome, &reason, &status, &answer)
+	err := scan(&a.EHR, &a.ID, &a.Thread, &a.Write, &no, &a.Fence, &started, &ended, &a.Outcome, &reason, &status, &answer, &request)
 	if err != nil {
 		return a, err
 	}
 	a.No, a.Reason, a.Status, a.StartedAt, a.EndedAt = int(no), connector.Reason(reason), int(status), fromMicros(started), fromMicros(ended)
-	a.Answer, err = t.openBytes(place{a.EHR, a.Thread, "attempt", a.ID}, "answer", answer)
-	return a, err
+	p := place{a.EHR, a.Thread, "attempt", a.ID}
+	if a.Answer, err = t.openBytes(p, "answer", answer); err != nil {
+		return a, err
+	}
+	return a, t.open(p, "request", request, &a.Sent)
 }
 
 // Attempts is connector.Tx, in the order of No.

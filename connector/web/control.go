@@ -5,7 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"time"
+	"regexp"
 
 	"github.com/labstack/echo/v4"
 
@@ -17,27 +17,43 @@ import (
 // control serves the commands of an operator on this machine: over the Unix socket beside the store while serve runs, or
 // in the command's own process when it does not. Who may reach it may act; every act and every reading is audited.
 type control struct {
-	store connector.Store
-	clock clock.Clock
-	ehrs  []string // ids
-	audit func(ctx context.Context) (any, error)
+	Operator
 }
 
-// cliAgent is who acts over the control socket.
-const cliAgent = "cli"
+// Operator is what the control socket's handler works with.
+type Operator struct {
+	Store  connector.Store
+	Clock  clock.Clock
+	Log    *slog.Logger
+	Engine *deliver.Engine
+	EHRs   []string                               // ids of the connections
+	Audit  func(ctx context.Context) (any, error) // verifies the audit logs and gives its reports
+}
 
-// Control is the handler of the control socket. It must not be served anywhere else. ehrs are the ids of the connections,
-// audit verifies the audit logs and gives its reports.
-func Control(store connector.Store, c clock.Clock, log *slog.Logger, ehrs []string, audit func(ctx context.Context) (any, error)) http.Handler {
-	s := &Server{o: Options{Store: store, Clock: c, Log: log}}
-	k := &control{store: store, clock: c, ehrs: ehrs, audit: audit}
+// operatorHeader names the person at the command line, as their machine knows them.
+const operatorHeader = "Chartwire-Operator"
+
+// operatorName is what may stand in the audit log as such a name.
+var operatorName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// agent is who acts over the control socket. The socket is its user's alone; the name says which person that was.
+func agent(c echo.Context) string {
+	if name := c.Request().Header.Get(operatorHeader); operatorName.MatchString(name) {
+		return "cli:" + name
+	}
+	return "cli"
+}
+
+// Control is the handler of the control socket. It must not be served anywhere else.
+func Control(o Operator) http.Handler {
+	s := &Server{o: Options{Store: o.Store, Clock: o.Clock, Log: o.Log}}
+	k := &control{o}
 	e := s.newEcho()
 	e.GET("/trace", k.trace)
 	e.GET("/parked", k.parked)
-	e.POST("/parked/:id/replay", k.decide(deliver.Replay))
-	e.POST("/parked/:id/release", k.decide(deliver.Release))
+	e.POST("/parked", k.decide)
 	e.GET("/audit/verify", func(c echo.Context) error {
-		reports, err := k.audit(c.Request().Context())
+		reports, err := k.Audit(c.Request().Context())
 		if err != nil {
 			return err
 		}
@@ -50,9 +66,9 @@ func Control(store connector.Store, c clock.Clock, log *slog.Logger, ehrs []stri
 
 func (k *control) trace(c echo.Context) error {
 	var found []deliver.Traced
-	err := k.store.Update(c.Request().Context(), "control", func(tx connector.Tx) error {
+	err := k.Store.Update(c.Request().Context(), "control", func(tx connector.Tx) error {
 		var err error
-		found, err = deliver.Trace(tx, c.QueryParam("id"), cliAgent, c.QueryParam("bodies") == "true", k.clock.Now())
+		found, err = deliver.Trace(tx, c.QueryParam("id"), agent(c), c.QueryParam("show") == "true", k.Clock.Now())
 		return err
 	})
 	if err != nil {
@@ -64,48 +80,16 @@ func (k *control) trace(c echo.Context) error {
 	return c.JSON(http.StatusOK, found)
 }
 
-func (k *control) parked(c echo.Context) error {
-	var list []deliver.TracedItem
-	err := k.store.View(c.Request().Context(), func(tx connector.Tx) error {
-		var err error
-		list, err = deliver.ParkedList(tx, 10_000)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, list)
-}
-
 // pause stops filing toward an EHR, or lets it go on; what is accepted meanwhile waits.
 func (k *control) pause(reason connector.Reason) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		err := k.store.Update(c.Request().Context(), "control", func(tx connector.Tx) error {
-			return deliver.Pause(tx, c.Param("name"), reason, cliAgent, k.clock.Now())
+		err := k.Store.Update(c.Request().Context(), "control", func(tx connector.Tx) error {
+			return deliver.Pause(tx, c.Param("name"), reason, agent(c), k.Clock.Now())
 		})
 		if errors.Is(err, connector.ErrNotFound) {
 			return problem(http.StatusNotFound, "ehr", "No EHR connection has this name.")
 		}
 		if err != nil {
-			return err
-		}
-		return c.NoContent(http.StatusNoContent)
-	}
-}
-
-type decision = func(tx connector.Tx, ehrs []string, id, agent string, now time.Time) error
-
-func (k *control) decide(act decision) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		err := k.store.Update(c.Request().Context(), "control", func(tx connector.Tx) error {
-			return act(tx, k.ehrs, c.Param("id"), cliAgent, k.clock.Now())
-		})
-		switch {
-		case errors.Is(err, connector.ErrNotFound):
-			return problem(http.StatusNotFound, "address", "There is no item with this id.")
-		case errors.Is(err, deliver.ErrNotParked), errors.Is(err, deliver.ErrNoReplay):
-			return problem(http.StatusConflict, "address", err.Error())
-		case err != nil:
 			return err
 		}
 		return c.NoContent(http.StatusNoContent)

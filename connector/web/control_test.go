@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -10,14 +11,25 @@ import (
 	"testing"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/deliver"
 	"github.com/chartwire/chartwire/connector/web"
 )
 
+// noEHR is an EHR that nobody asks anything.
+type noEHR struct{ connector.EHR }
+
 // operate asks the control socket's handler.
-func (w *world) operate(method, path string) answer {
+func (w *world) operate(method, path string, body ...string) answer {
 	w.t.Helper()
 	rec := httptest.NewRecorder()
-	web.Control(w.store, w.clock, slog.New(slog.DiscardHandler), []string{mercy, county}, func(context.Context) (any, error) { return []any{}, nil }).ServeHTTP(rec, httptest.NewRequest(method, path, nil))
+	req := httptest.NewRequest(method, path, strings.NewReader(strings.Join(body, "")))
+	req.Header.Set("Chartwire-Operator", "ana")
+	engine, err := deliver.New(deliver.Options{Store: w.store, Clock: w.clock, Connections: []deliver.Connection{{ID: mercy, EHR: noEHR{}}, {ID: county, EHR: noEHR{}}}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	web.Control(web.Operator{Store: w.store, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Engine: engine, EHRs: []string{mercy, county},
+		Audit: func(context.Context) (any, error) { return []any{}, nil }}).ServeHTTP(rec, req)
 	a := answer{status: rec.Code, header: rec.Header(), body: rec.Body.Bytes()}
 	if a.status >= 400 {
 		a.into(w.t, &a.problem)
@@ -32,7 +44,7 @@ func TestOperatorTraces(t *testing.T) {
 		if !strings.Contains(string(a.body), w.thread("texting", "t-1").ID) {
 			t.Errorf("%s: %s", id, a.body)
 		}
-		if row := w.store.last(t); row.Agent != "cli" || row.Action != "R" || row.Thread == "" {
+		if row := w.store.last(t); row.Agent != "cli:ana" || row.Action != "R" || row.Thread == "" {
 			t.Errorf("audited as %s by %s", row.Kind, row.Agent)
 		}
 	}
@@ -63,21 +75,39 @@ func TestOperatorDecidesAboutWhatIsParked(t *testing.T) {
 	if len(list) != 1 || !strings.Contains(string(a.body), connector.EHRRefused.Next()) {
 		t.Errorf("the list is %s", a.body)
 	}
-	w.operate(http.MethodPost, "/parked/"+item.ID+"/replay").want(t, 204, "")
-	if row := w.store.last(t); row.Kind != "admin" || row.Agent != "cli" || row.Item != item.ID {
-		t.Errorf("audited as %s by %s", row.Kind, row.Agent)
+	act := func(act, id string, yes bool) string {
+		return fmt.Sprintf(`{"act":%q,"select":{"ids":[%q]},"yes":%t}`, act, id, yes)
+	}
+	says := func(a answer, will deliver.Will, done bool) {
+		t.Helper()
+		var got deliver.Answer
+		a.want(t, 200, "").into(t, &got)
+		if len(got.Items) != 1 || got.Items[0].Will != will || got.Done != done || got.Count[will] != 1 {
+			t.Errorf("answered %s, want %s", a.body, will)
+		}
+	}
+	says(w.operate(http.MethodPost, "/parked", act("replay", item.ID, false)), deliver.WillWrite, false)
+	if len(w.parked()) != 1 {
+		t.Fatal("a dry run changed something")
+	}
+	says(w.operate(http.MethodPost, "/parked", act("replay", item.ID, true)), deliver.WillWrite, true)
+	if row := w.store.last(t); row.Kind != "admin" || row.Agent != "cli:ana" || row.Item != item.ID || row.Detail["from"] != "parked" || row.Detail["to"] != "waiting" {
+		t.Errorf("audited as %+v", row)
 	}
 	if len(w.parked()) != 0 {
 		t.Error("it is still parked")
 	}
-	w.operate(http.MethodPost, "/parked/"+item.ID+"/replay").want(t, 409, "address")
-	w.operate(http.MethodPost, "/parked/"+item.ID+"/release").want(t, 409, "address")
-	w.operate(http.MethodPost, "/parked/nothing/release").want(t, 404, "address")
+	w.operate(http.MethodPost, "/parked", act("replay", item.ID, true)).want(t, 409, "address")
+	w.operate(http.MethodPost, "/parked", act("release", item.ID, true)).want(t, 409, "address")
+	w.operate(http.MethodPost, "/parked", act("release", "nothing", true)).want(t, 404, "address")
+	w.operate(http.MethodPost, "/parked", `{"act":"release","everything":true}`).want(t, 400, "body")
+	w.operate(http.MethodGet, "/parked?ehr=nobody").want(t, 404, "address")
+	w.operate(http.MethodGet, "/parked?older=old").want(t, 400, "body")
 
 	w.post("e-2", said("t-1", "m-1", "u-1", "Other words")).want(t, 202, "") // a conflict has no work behind it
 	conflict := w.parked()[0]
-	w.operate(http.MethodPost, "/parked/"+conflict.ID+"/replay").want(t, 409, "address")
-	w.operate(http.MethodPost, "/parked/"+conflict.ID+"/release").want(t, 204, "")
+	says(w.operate(http.MethodPost, "/parked", act("replay", conflict.ID, true)), deliver.Refused, true)
+	says(w.operate(http.MethodPost, "/parked", act("release", conflict.ID, true)), deliver.WillLeave, true)
 	if len(w.parked()) != 0 {
 		t.Error("a released item is still parked")
 	}
@@ -103,7 +133,7 @@ func TestOperatorPauses(t *testing.T) {
 		t.Errorf("still paused for %q", paused())
 	}
 	w.operate(http.MethodPost, "/ehrs/nobody/pause").want(t, 404, "ehr")
-	if row := w.store.last(t); row.Kind != "admin" || row.Agent != "cli" {
+	if row := w.store.last(t); row.Kind != "admin" || row.Agent != "cli:ana" {
 		t.Errorf("audited as %s by %s", row.Kind, row.Agent)
 	}
 }

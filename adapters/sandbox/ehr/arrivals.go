@@ -39,6 +39,7 @@ type told struct {
 	arrivals    []Arrival
 	all         int
 	late        []lateWork
+	ended       bool // the faults are over
 }
 
 // lateWork is a commit that comes after its request.

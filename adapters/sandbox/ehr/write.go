@@ -306,7 +306,10 @@ func (s *Server) preference(r *http.Request) string {
 // horizon is how far searches can see: now less the index lag, or less a fault's where that is longer.
 func (s *Server) horizon(lag time.Duration) time.Time {
 	lag = max(lag, s.traits.SearchLag)
-	if lag == 0 {
+	s.told.Lock()
+	ended := s.told.ended
+	s.told.Unlock()
+	if lag == 0 || ended {
 		return endOfTime
 	}
 	return s.now().Add(-lag)

@@ -142,12 +142,12 @@ func twoRows(ctx context.Context, address string, span time.Duration) (func() (f
 		return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
 			var key [24]byte
 			_, _ = rand.Read(key[:])
-			now := time.Now()
+			at := now()
 			if _, err := tx.Exec(ctx, `INSERT INTO event (tenant, id, key_hash, at, body) VALUES ($1, $2, $3, $4, $5)`,
-				"bench", connector.NewID(now), key[:], now.UnixMicro(), body); err != nil {
+				"bench", connector.NewID(at), key[:], at.UnixMicro(), body); err != nil {
 				return err
 			}
-			_, err := tx.Exec(ctx, `INSERT INTO audit (tenant, id, at, detail) VALUES ($1, $2, $3, $4)`, "bench", connector.NewID(now), now.UnixMicro(), detail)
+			_, err := tx.Exec(ctx, `INSERT INTO audit (tenant, id, at, detail) VALUES ($1, $2, $3, $4)`, "bench", connector.NewID(at), at.UnixMicro(), detail)
 			return err
 		})
 	}
@@ -169,10 +169,10 @@ func rate(span time.Duration, n int, work func(i int) (int, error)) (float64, er
 	var done atomic.Int64
 	var wg sync.WaitGroup
 	errs := make([]error, n)
-	start := time.Now()
+	start := now()
 	for i := range n {
 		wg.Go(func() {
-			for time.Since(start) < span {
+			for now().Sub(start) < span {
 				k, err := work(i)
 				if err != nil {
 					errs[i] = err
@@ -183,7 +183,7 @@ func rate(span time.Duration, n int, work func(i int) (int, error)) (float64, er
 		})
 	}
 	wg.Wait()
-	took := time.Since(start)
+	took := now().Sub(start)
 	for _, err := range errs {
 		if err != nil {
 			return 0, err
@@ -222,8 +222,8 @@ func batchRows(file string, span time.Duration) (func() (float64, error), func()
 			for range batch {
 				var key [24]byte
 				_, _ = rand.Read(key[:])
-				now := time.Now()
-				if _, err := in.Exec("bench", connector.NewID(now), key[:], now.UnixMicro(), payload()); err != nil {
+				at := now()
+				if _, err := in.Exec("bench", connector.NewID(at), key[:], at.UnixMicro(), payload()); err != nil {
 					return 0, fmt.Errorf("inserting: %w", err)
 				}
 			}

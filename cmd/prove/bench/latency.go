@@ -78,9 +78,9 @@ func (b *bench) drip(ctx context.Context, c *served, all []event) error {
 	defer p.close()
 	var wg sync.WaitGroup
 	errs := make([]error, len(all))
-	next := time.Now()
+	next := now()
 	for i := range all {
-		time.Sleep(time.Until(next))
+		time.Sleep(next.Sub(now()))
 		next = next.Add(time.Second / perSecond)
 		wg.Go(func() { errs[i] = p.post(ctx, &all[i]) })
 	}

@@ -75,10 +75,10 @@ func sign(all []event, secret string) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	at := now()
 	for i := range all {
-		all[i].at = strconv.FormatInt(now.Unix(), 10)
-		if all[i].signed, err = hook.Sign(all[i].key, now, all[i].body); err != nil {
+		all[i].at = strconv.FormatInt(at.Unix(), 10)
+		if all[i].signed, err = hook.Sign(all[i].key, at, all[i].body); err != nil {
 			return err
 		}
 	}
@@ -125,7 +125,7 @@ func (p *poster) pour(ctx context.Context, all []event) (time.Duration, error) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	var failed atomic.Pointer[error]
-	start := time.Now()
+	start := now()
 	for range clients {
 		wg.Go(func() {
 			for failed.Load() == nil {
@@ -140,7 +140,7 @@ func (p *poster) pour(ctx context.Context, all []event) (time.Duration, error) {
 		})
 	}
 	wg.Wait()
-	took := time.Since(start)
+	took := now().Sub(start)
 	if e := failed.Load(); e != nil {
 		return took, *e
 	}

@@ -60,7 +60,7 @@ func (s *server) ask(ctx context.Context, statement string, into ...any) error {
 // database makes an empty database and gives its URL.
 func (s *server) database(ctx context.Context) (string, error) {
 	s.last++
-	name := fmt.Sprintf("bench_%d_%d", time.Now().Unix(), s.last)
+	name := fmt.Sprintf("bench_%d_%d", now().Unix(), s.last)
 	u, err := url.Parse(s.url)
 	if err != nil {
 		return "", err

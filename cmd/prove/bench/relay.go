@@ -112,7 +112,7 @@ func startRelay(file, base string) (*relay, error) {
 	}
 	cmd := exec.Command(self, "bench-relay", file, base)
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = dieWithUs()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

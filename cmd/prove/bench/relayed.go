@@ -104,14 +104,14 @@ func (b *bench) course(ctx context.Context, k *course, p *poster, all []event, u
 	if err != nil {
 		return 0, err
 	}
-	start := time.Now()
+	start := now()
 	if _, err := p.pour(ctx, all); err != nil {
 		return 0, err
 	}
 	if err := through(); err != nil {
 		return 0, err
 	}
-	took := time.Since(start)
+	took := now().Sub(start)
 	after, err := used()
 	if err != nil {
 		return 0, err

@@ -82,38 +82,38 @@ func (s *backlog) fill(ctx context.Context, threads int, one func(tx connector.T
 }
 
 // thread makes a thread bound to a patient of its own.
-func (s *backlog) thread(n int, now time.Time) connector.Thread {
+func (s *backlog) thread(n int, at time.Time) connector.Thread {
 	ext := fmt.Sprintf("open-t%06d", n)
-	return connector.Thread{ID: connector.NewID(now), EHR: s.ehr, Channel: "texting", Ext: ext, CreatedAt: now,
+	return connector.Thread{ID: connector.NewID(at), EHR: s.ehr, Channel: "texting", Ext: ext, CreatedAt: at,
 		Info:    connector.ThreadInfo{ID: ext, Subject: "Home blood pressure", Topic: "clinical"},
 		Patient: connector.PatientKey{Identifiers: []connector.Identifier{{System: "urn:oid:2.16.840.1.113883.19.5", Value: fmt.Sprintf("GEN%06d", n)}}},
-		Bound:   connector.Binding{Reference: fmt.Sprintf("Patient/GEN%06d", n), At: now, How: "trusted"}}
+		Bound:   connector.Binding{Reference: fmt.Sprintf("Patient/GEN%06d", n), At: at, How: "trusted"}}
 }
 
-func (s *backlog) item(t *connector.Thread, kind connector.ItemKind, state connector.ItemState, now time.Time) connector.Item {
-	return connector.Item{ID: connector.NewID(now), EHR: s.ehr, Thread: t.ID, Lane: connector.LaneChart, Kind: kind, State: state,
-		Channel: t.Channel, SentAt: now, CommittedAt: now, ChangedAt: now}
+func (s *backlog) item(t *connector.Thread, kind connector.ItemKind, state connector.ItemState, at time.Time) connector.Item {
+	return connector.Item{ID: connector.NewID(at), EHR: s.ehr, Thread: t.ID, Lane: connector.LaneChart, Kind: kind, State: state,
+		Channel: t.Channel, SentAt: at, CommittedAt: at, ChangedAt: at}
 }
 
 // pending makes a thread with a header and ten messages that wait to be filed.
 func (s *backlog) pending(tx connector.Tx, n int) error {
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	t := s.thread(n, now)
-	header := s.item(&t, connector.ItemHeader, connector.Waiting, now)
+	at := now().UTC().Truncate(time.Microsecond)
+	t := s.thread(n, at)
+	header := s.item(&t, connector.ItemHeader, connector.Waiting, at)
 	t.Header = header.ID
 	if err := tx.PutItem(&header); err != nil {
 		return err
 	}
 	for k := 1; k <= perThread; k++ {
-		m := connector.MessageRow{ID: connector.NewID(now), EHR: s.ehr, Thread: t.ID, Revision: 1, ReceivedAt: now, Message: connector.Message{
-			ID: fmt.Sprintf("m-%d", k), Sequence: int64(k), Direction: connector.FromPatient, SentAt: now,
+		m := connector.MessageRow{ID: connector.NewID(at), EHR: s.ehr, Thread: t.ID, Revision: 1, ReceivedAt: at, Message: connector.Message{
+			ID: fmt.Sprintf("m-%d", k), Sequence: int64(k), Direction: connector.FromPatient, SentAt: at,
 			Sender:     connector.Participant{Role: connector.RolePatient, ID: "u-1", Name: "Daniel Cho"},
 			Recipients: []connector.Participant{{Role: connector.RolePool, ID: "nurse-triage", Name: "Nurse triage"}},
 			Text:       "Good morning, my readings this week were 142/91, 138/88 and 145/90. Should I be worried?"}}
 		if err := tx.PutMessage(&m); err != nil {
 			return err
 		}
-		i := s.item(&t, connector.ItemExchange, connector.Waiting, now)
+		i := s.item(&t, connector.ItemExchange, connector.Waiting, at)
 		i.Message, i.MsgKey, i.Revision, i.Direction, i.Sequence = m.ID, m.Message.ID, 1, connector.FromPatient, int64(k)
 		if err := tx.PutItem(&i); err != nil {
 			return err
@@ -122,14 +122,14 @@ func (s *backlog) pending(tx connector.Tx, n int) error {
 	if err := tx.PutThread(&t); err != nil {
 		return err
 	}
-	return tx.TouchLane(s.ehr, t.ID, connector.LaneChart, now, connector.Routine)
+	return tx.TouchLane(s.ehr, t.ID, connector.LaneChart, at, connector.Routine)
 }
 
 // open makes a thread that is open and idle: its header is filed, nothing is due.
 func (s *backlog) open(tx connector.Tx, n int) error {
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	t := s.thread(n, now)
-	header := s.item(&t, connector.ItemHeader, connector.Filed, now)
+	at := now().UTC().Truncate(time.Microsecond)
+	t := s.thread(n, at)
+	header := s.item(&t, connector.ItemHeader, connector.Filed, at)
 	t.Header = header.ID
 	if err := tx.PutItem(&header); err != nil {
 		return err

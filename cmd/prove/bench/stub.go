@@ -72,7 +72,7 @@ func startStub(ctx context.Context) (*stub, error) {
 
 // capability is what the sandbox EHR declares that can do everything, so that plans are those of a capable EHR.
 func capability(ctx context.Context) ([]byte, error) {
-	e, err := sandbox.StartEHR(ctx, sandbox.EHROptions{EHR: ehr.Options{Traits: ehr.Full(), Now: time.Now}})
+	e, err := sandbox.StartEHR(ctx, sandbox.EHROptions{EHR: ehr.Options{Traits: ehr.Full(), Now: now}})
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +286,7 @@ func (s *stub) id() string { return "b" + strconv.FormatInt(s.last.Add(1), 10) }
 
 // stored is a resource with the id and version it has got; one it has of before is put in their place.
 func stored(body []byte, id, version string) []byte {
-	meta := fmt.Sprintf(`"id":%q,"meta":{"versionId":%q,"lastUpdated":%q}`, id, version, time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"))
+	meta := fmt.Sprintf(`"id":%q,"meta":{"versionId":%q,"lastUpdated":%q}`, id, version, now().UTC().Format("2006-01-02T15:04:05.000Z07:00"))
 	if !bytes.Contains(body, []byte(`"meta":`)) && !bytes.Contains(body, []byte(`"id":`)) {
 		return append(append([]byte("{"+meta+","), bytes.TrimSpace(body)[1:]...), '\n')
 	}
@@ -328,12 +328,12 @@ func (s *stub) took(kind string, resource, request []byte) {
 	if value == "" {
 		value, message = valueAfter(resource, headerMark), false
 	}
-	now := time.Now()
+	at := now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.record {
 		s.bodies[value] = append(s.bodies[value], request)
-		s.arrived[value] = now
+		s.arrived[value] = at
 	}
 	if !message {
 		return

@@ -104,7 +104,7 @@ func (b *bench) prepare(name string, s setting) (*served, error) {
 		os.WriteFile(filepath.Join(c.dir, "texting.secret"), []byte(c.secret+"\n"), 0o600),
 		os.WriteFile(filepath.Join(c.dir, "backend.jwk.json"), jwk, 0o600))
 	if _, e := os.Stat(filepath.Join(c.dir, keyset)); e != nil {
-		err = errors.Join(err, seal.Init(filepath.Join(c.dir, keyset), time.Now()))
+		err = errors.Join(err, seal.Init(filepath.Join(c.dir, keyset), now()))
 	}
 	return c, err
 }
@@ -121,7 +121,7 @@ func (c *served) start(ctx context.Context) error {
 		return err
 	}
 	c.cmd = exec.Command(c.binary, "serve", "--config", filepath.Join(c.dir, "chartwire.yaml"))
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it must not outlive a bench that was killed
+	c.cmd.SysProcAttr = dieWithUs()
 	out, err := c.cmd.StderrPipe()
 	if err != nil {
 		return err
@@ -218,7 +218,7 @@ next:
 
 // filed waits until the connector counts so many exchanges as filed, which it does with their receipts' commits.
 func (c *served) filed(ctx context.Context, n int) error {
-	for last, since := -1.0, time.Now(); ; {
+	for last, since := -1.0, now(); ; {
 		have, err := c.metric("chartwire_exchanges", `state="filed"`)
 		if err != nil {
 			return err
@@ -227,9 +227,9 @@ func (c *served) filed(ctx context.Context, n int) error {
 			return nil
 		}
 		if have != last {
-			last, since = have, time.Now()
+			last, since = have, now()
 		}
-		if time.Since(since) > time.Minute {
+		if now().Sub(since) > time.Minute {
 			return fmt.Errorf("%w: %v of %d", errStalled, have, n)
 		}
 		select {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/chartwire/chartwire/connector/clock"
 )
@@ -24,6 +25,7 @@ type Acks struct {
 	err       error
 	attempted map[string]Message
 	acked     map[string]Message
+	when      map[string]time.Time // of the acknowledgement
 }
 
 func newAcks(name string, c clock.Clock) (*Acks, error) {
@@ -31,7 +33,7 @@ func newAcks(name string, c clock.Clock) (*Acks, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Acks{file: f, clock: c, attempted: map[string]Message{}, acked: map[string]Message{}}
+	a := &Acks{file: f, clock: c, attempted: map[string]Message{}, acked: map[string]Message{}, when: map[string]time.Time{}}
 	a.synced = sync.NewCond(&a.mu)
 	return a, nil
 }
@@ -45,6 +47,7 @@ func (a *Acks) attempt(m Message) {
 
 // ack writes an acknowledgement down and returns when it is on disk; those that come together share a sync.
 func (a *Acks) ack(m Message) error {
+	now := a.clock.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.buffer = append(append(a.buffer, m.key()...), '\n')
@@ -56,8 +59,8 @@ func (a *Acks) ack(m Message) error {
 		}
 		a.sync()
 	}
-	if a.err == nil {
-		a.acked[m.key()] = m
+	if _, before := a.acked[m.key()]; a.err == nil && !before {
+		a.acked[m.key()], a.when[m.key()] = m, now
 	}
 	return a.err
 }
@@ -89,6 +92,13 @@ func (a *Acks) Attempted() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.attempted)
+}
+
+// Times copies when each message was first acknowledged, by thread/message.
+func (a *Acks) Times() map[string]time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.when)
 }
 
 // all copies both lists.

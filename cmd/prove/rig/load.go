@@ -25,14 +25,27 @@ type Load struct {
 	Senders  int           // 8
 	Messages int           // a thread: 4
 	Pause    time.Duration // of a sender between messages: 0
-	Threads  int           // in all; 0 goes on until the context ends
+	Threads  int           // in all; 0 goes on until Until is closed or the context ends
 	Replies  int           // every nth thread is answered through the API; 0 is none
 	Prefix   string        // of thread ids: "p"
+	Shuffled bool          // messages come in any order within tens, and every fifth comes again much later
 	Seed     uint64
+
+	Until <-chan struct{} // closed: no thread is begun any more, those begun are ended; nil is never
 }
 
-// Send runs the load until all threads are through or the context ends, which is no error. What was begun and not
-// acknowledged by then is attempted and not acked.
+// over says whether the load shall begin no more threads.
+func (l Load) over() bool {
+	select {
+	case <-l.Until:
+		return true
+	default:
+		return false
+	}
+}
+
+// Send runs the load until all threads are through, Until is closed, or the context ends, which is no error: what was
+// begun and not acknowledged by then is attempted and not acked.
 func (w *World) Send(ctx context.Context, l Load) error {
 	if l.Senders == 0 {
 		l.Senders = 8
@@ -50,7 +63,7 @@ func (w *World) Send(ctx context.Context, l Load) error {
 		go func() {
 			defer wg.Done()
 			s := &sender{w: w, l: l, random: rand.New(rand.NewPCG(l.Seed, uint64(n)))}
-			for t := n; l.Threads == 0 || t < l.Threads; t += l.Senders {
+			for t := n; (l.Threads == 0 || t < l.Threads) && !l.over(); t += l.Senders {
 				if err := s.thread(ctx, t); err != nil {
 					if ctx.Err() == nil {
 						errs <- err
@@ -94,19 +107,9 @@ func (s *sender) thread(ctx context.Context, t int) error {
 			return err
 		}
 	}
-	for n := 0; n+1 < len(all); n++ {
-		if s.random.IntN(10) == 0 {
-			all[n], all[n+1] = all[n+1], all[n]
-		}
-	}
-	for _, m := range all {
-		times := 1
-		if s.random.IntN(20) == 0 {
-			times = 2
-		}
-		event := m.event(s.w.clock.Now())
-		for range times {
-			if err := s.post(ctx, m, event); err != nil {
+	for _, d := range s.deliveries(all) {
+		for range d.times {
+			if err := s.post(ctx, d.m, d.event); err != nil {
 				return err
 			}
 		}
@@ -121,6 +124,41 @@ func (s *sender) thread(ctx context.Context, t int) error {
 	}
 	m := Message{Thread: id, Patient: t % patients, Text: id + " is answered: keep the appointment.", Reply: true}
 	return s.until(ctx, m, func(base string) (*http.Request, error) { return s.reply(ctx, base, m) })
+}
+
+// delivery is an event on its way, and how often it comes.
+type delivery struct {
+	m     Message
+	event []byte
+	times int
+}
+
+// deliveries are a conversation's events in the order they come.
+func (s *sender) deliveries(all []Message) []delivery {
+	if s.l.Shuffled {
+		for from := 0; from < len(all); from += 10 {
+			part := all[from:min(from+10, len(all))]
+			s.random.Shuffle(len(part), func(a, b int) { part[a], part[b] = part[b], part[a] })
+		}
+	} else {
+		for n := 0; n+1 < len(all); n++ {
+			if s.random.IntN(10) == 0 {
+				all[n], all[n+1] = all[n+1], all[n]
+			}
+		}
+	}
+	var out, again []delivery
+	for _, m := range all {
+		d := delivery{m, m.event(s.w.clock.Now()), 1}
+		switch {
+		case s.l.Shuffled && s.random.IntN(5) == 0:
+			again = append(again, d)
+		case !s.l.Shuffled && s.random.IntN(20) == 0:
+			d.times = 2
+		}
+		out = append(out, d)
+	}
+	return append(out, again...)
 }
 
 // post posts an event until it is acknowledged and the acknowledgement is on disk.

@@ -92,19 +92,35 @@ func (w *world) operate(thorough bool) {
 	}
 }
 
+// decide is what a person has chartwire parked do, through any process that runs.
 func (w *world) decide(i connector.Item, release bool) {
-	err := w.update(context.Background(), "operator", func(tx connector.Tx) error {
-		if release {
-			return deliver.Release(tx, []string{ehrID}, i.ID, "cli", clock.System.Now())
-		}
-		return deliver.Replay(tx, []string{ehrID}, i.ID, "cli", clock.System.Now())
-	})
-	w.judge.note("a person decides about %s %s (%s): release=%v: %v", i.Kind, i.MsgKey, i.Reason, release, err)
+	p := w.anyRunning()
+	if p == nil {
+		return
+	}
+	act := connector.ActReplay
+	if release {
+		act = connector.ActRelease
+	}
+	a, err := p.engine.Decide(context.Background(), deliver.Ask{Select: deliver.Selection{IDs: []string{i.ID}}, Act: act,
+		Why: "simulated", Agent: "cli", Yes: true})
+	w.judge.note("a person decides about %s %s (%s): release=%v: %v %v", i.Kind, i.MsgKey, i.Reason, release, a.Count, err)
 	switch {
-	case err == nil && release:
+	case err == nil && release && a.Good():
 		w.judge.release(i)
-	case err == nil, errors.Is(err, deliver.ErrNotParked), errors.Is(err, deliver.ErrNoReplay):
+	case err == nil, errors.Is(err, deliver.ErrNotParked), errors.Is(err, deliver.ErrNoReplay), errors.Is(err, errDead):
 	default:
 		w.judge.fail("a person could not decide about %s: %v", i.Kind, err)
 	}
+}
+
+func (w *world) anyRunning() *process {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.running {
+		if p != nil && !p.killed.Load() {
+			return p
+		}
+	}
+	return nil
 }

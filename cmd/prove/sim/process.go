@@ -27,6 +27,7 @@ type process struct {
 	in     *ingest.Ingest
 	wire   *webhook.Channel
 	ch     ingest.Channel
+	engine *deliver.Engine
 	cancel context.CancelFunc
 	over   chan struct{} // closed when the engine has ended
 	dead   chan struct{}
@@ -127,7 +128,7 @@ func (w *world) start(slot int) {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	p.cancel = cancel
+	p.engine, p.cancel = e, cancel
 	go func() {
 		defer close(p.over)
 		if err := e.Run(ctx); err != nil {

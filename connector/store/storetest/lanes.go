@@ -81,6 +81,32 @@ var laneCases = []testCase{
 		f.due(chart, f.now.Add(time.Microsecond))
 		f.claimed(allKinds, 10, f.now, "t5")
 	}},
+	{"in front are the urgent, and those that became due a moment ago", func(f *fixture) {
+		ago := func(n int) time.Time { return f.now.Add(-time.Duration(n) * time.Second) }
+		f.touch("backlog", connector.LaneChart, ago(1000), connector.Routine)
+		f.touch("edge", connector.LaneChart, ago(10), connector.Routine)
+		f.touch("newest", connector.LaneChart, ago(0), connector.Routine)
+		f.touch("new", connector.LaneChart, ago(9), connector.Routine)
+		f.touch("urgent", connector.LaneRequest, ago(2000), connector.Urgent)
+		f.touch("later", connector.LaneChart, f.now.Add(time.Second), connector.Stat)
+		f.touch("send", connector.LaneSend, ago(1), connector.Stat)
+		filing := []connector.LaneKind{connector.LaneChart, connector.LaneRequest}
+		front := func(limit int, threads ...string) {
+			lanes, err := f.s.ClaimFront(f.Context(), f.ehr, filing, limit, f.now, ago(10))
+			var got []string
+			for _, l := range lanes {
+				got = append(got, l.Thread)
+			}
+			if d := cmp.Diff(threads, got); d != "" || err != nil {
+				f.Fatalf("claimed threads (-want +got):\n%s%v", d, err)
+			}
+		}
+		front(0)
+		front(2, "urgent", "new")
+		front(9, "newest")
+		front(9)
+		f.claimed(filing, 10, f.now, "backlog", "edge")
+	}},
 	{"a touch makes a lane due earlier, never later, and more urgent", func(f *fixture) {
 		f.touch("t", connector.LaneChart, f.now.Add(time.Hour), connector.Routine)
 		f.touch("t", connector.LaneChart, f.now.Add(time.Minute), connector.Urgent)

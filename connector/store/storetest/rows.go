@@ -148,6 +148,7 @@ var rowCases = []testCase{
 		a := connector.Attempt{ID: f.id(), EHR: f.ehr, Thread: f.id(), Write: w, No: 1, Fence: 7, StartedAt: f.now}
 		b := a
 		b.ID, b.No = f.id(), 2
+		b.Sent = &connector.Write{Key: "k", Method: "PUT", URL: "Communication/1", Header: map[string]string{"If-Match": `W/"1"`}, Body: []byte("{}")}
 		f.update(func(tx connector.Tx) error { return errors.Join(tx.PutAttempt(&b), tx.PutAttempt(&a)) })
 		a.EndedAt, a.Outcome, a.Reason, a.Status, a.Answer = f.now.Add(time.Second), "refused", connector.EHRRefused, 422, []byte("{}")
 		f.update(func(tx connector.Tx) error { return tx.PutAttempt(&a) })
@@ -267,6 +268,8 @@ func writeCase(f *fixture) {
 		same(f, "WriteByKey", a)(tx.WriteByKey(f.ehr, "k1"))
 		same(f, "WriteByProvides", b)(tx.WriteByProvides(f.ehr, "{header}"))
 		same(f, "AnyFiled: the latest with an identity", a)(tx.AnyFiled(f.ehr))
+		same(f, "WritesByRef", []connector.WriteRow{a})(tx.WritesByRef(f.ehr, "Communication/k1"))
+		same(f, "WritesByRef of no write", []connector.WriteRow(nil))(tx.WritesByRef(f.ehr, "Communication/none"))
 		absent[connector.WriteRow](f, "an unknown key")(tx.WriteByKey(f.ehr, "k9"))
 		return nil
 	})
@@ -282,16 +285,23 @@ func traceCase(f *fixture) {
 	m := f.message(th.ID, "M-ext-"+f.ehr, 1)
 	i := f.item(th.ID, connector.Waiting)
 	w := connector.WriteRow{ID: f.id(), EHR: f.ehr, Thread: th.ID, Item: i.ID, Key: "k", State: connector.WriteFiled,
+		Write:   connector.Write{Identity: connector.Identifier{System: "urn:m", Value: "T/" + f.ehr}},
 		Receipt: connector.Receipt{Reference: "Communication/" + f.ehr}}
+	a := connector.Attempt{ID: f.id(), EHR: f.ehr, Thread: th.ID, Write: w.ID, No: 1, StartedAt: f.now}
+	done := connector.AuditEntry{ID: f.id(), EHR: f.ehr, At: f.now, Kind: "file", Action: "C", Agent: "cli:ana", OnBehalf: "Practitioner/p",
+		Thread: th.ID, Item: i.ID, Detail: map[string]string{"entries": "Communication/1"}}
 	b := connector.Born{ID: f.id(), EHR: f.ehr, Ref: "CommunicationRequest/" + f.ehr, Thread: th.ID}
 	other := f.thread("other-" + f.ehr)
 	f.update(func(tx connector.Tx) error {
-		return errors.Join(tx.PutThread(&th), tx.PutThread(&other), tx.PutMessage(&m), tx.PutItem(&i), tx.PutWrite(&w), tx.PutBorn(&b))
+		return errors.Join(tx.PutThread(&th), tx.PutThread(&other), tx.PutMessage(&m), tx.PutItem(&i), tx.PutWrite(&w), tx.PutBorn(&b),
+			tx.PutAttempt(&a), tx.Audit(done))
 	})
 	f.view(func(tx connector.Tx) error {
-		for _, id := range []string{th.ID, th.Ext, m.ID, m.Message.ID, m.Client, i.ID, w.ID, w.Receipt.Reference, b.Ref, th.Bound.Reference} {
+		for _, id := range []string{th.ID, th.Ext, m.ID, m.Message.ID, m.Client, i.ID, w.ID, a.ID, w.Receipt.Reference, connector.ControlID("T/" + f.ehr), b.Ref, th.Bound.Reference} {
 			same(f, "Trace "+id, []connector.Thread{th})(tx.Trace(id))
 		}
+		same(f, "AuditOf", []connector.AuditEntry{done})(tx.AuditOf(f.ehr, th.ID))
+		same(f, "AuditOf no thread", []connector.AuditEntry(nil))(tx.AuditOf(f.ehr, ""))
 		same(f, "Trace of nothing", []connector.Thread(nil))(tx.Trace("nothing"))
 		same(f, "Trace of no id", []connector.Thread(nil))(tx.Trace(""))
 		return nil

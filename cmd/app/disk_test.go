@@ -1,0 +1,158 @@
+//go:build linux
+
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chartwire/chartwire/connector/clock"
+)
+
+// onDisk names, in a child of this test, the folder to mount a small disk on.
+const onDisk = "CHARTWIRE_TEST_DISK"
+
+// withDisk runs the rest of the test in a child process whose temporary folder is a disk of its own, that nobody else sees
+// and that is gone with it. It reports true in the child.
+func withDisk(t *testing.T, size string) bool {
+	t.Helper()
+	if dir := os.Getenv(onDisk); dir != "" {
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+			t.Fatalf("no disk of %s can be mounted here: %v", size, err)
+		}
+		t.Setenv("TMPDIR", dir)
+		return true
+	}
+	child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	child.Env = append(os.Environ(), onDisk+"="+t.TempDir())
+	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
+	if os.Geteuid() != 0 {
+		child.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		child.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		child.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	if out, err := child.CombinedOutput(); err != nil {
+		t.Errorf("on a disk of %s: %v\n%s", size, err, out)
+	}
+	return false
+}
+
+// said is the event of a message of n KiB.
+func said(id string, kib int) string {
+	return strings.ReplaceAll(strings.ReplaceAll(itches, `"m-1"`, `"`+id+`"`), "It itches badly.", strings.Repeat("It itches.", kib*100))
+}
+
+// TestFullDisk: while the disk is full nothing is acknowledged, and with room again the same process takes the same events.
+func TestFullDisk(t *testing.T) {
+	if !withDisk(t, "3m") {
+		return
+	}
+	h := newHouse(t)
+	h.run()
+	acked := map[string]bool{}
+	post := func(n int) (int, string) {
+		id := fmt.Sprint("e-", n)
+		status, body := h.post(id, said(fmt.Sprint("m-", n), 2), channelKey, clock.System.Now())
+		if status == http.StatusAccepted {
+			acked[id] = true
+		}
+		return status, body
+	}
+	if status, body := post(0); status != http.StatusAccepted {
+		t.Fatalf("with room: %d %s", status, body)
+	}
+	filler := filepath.Join(os.Getenv("TMPDIR"), "filler")
+	if err := fill(filler); err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for n := 1; n < 300 && refused < 20; n++ {
+		switch status, body := post(n); status {
+		case http.StatusServiceUnavailable:
+			refused++
+			if !strings.Contains(body, `"code":"store"`) {
+				t.Errorf("refused with %s", body)
+			}
+		case http.StatusAccepted: // into the log's last free page
+		default:
+			t.Fatalf("event %d was answered %d %s", n, status, body)
+		}
+	}
+	if refused < 20 {
+		t.Fatalf("%d events were refused: the disk was not full", refused)
+	}
+	if status, _ := h.ask("GET", h.app.Console()+"/readyz", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("readyz answered %d on a full disk", status)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	repaired := clock.System.Now()
+	for n := 1; ; {
+		status, body := post(n)
+		if status == http.StatusAccepted || status == http.StatusOK {
+			break
+		}
+		if clock.System.Now().Sub(repaired) > 5*time.Second {
+			t.Fatalf("5 s after there was room: %d %s", status, body)
+		}
+	}
+	t.Logf("recovered after %v; %d events were acknowledged, %d refused", clock.System.Now().Sub(repaired), len(acked), refused)
+	h.close()
+	h.run()
+	for id := range acked {
+		if status, _ := h.post(id, said("m-"+strings.TrimPrefix(id, "e-"), 2), channelKey, clock.System.Now()); status != http.StatusOK {
+			t.Errorf("%s was acknowledged, and after a restart it is answered %d: it was lost", id, status)
+		}
+	}
+}
+
+// fill writes a file until there is no room.
+func fill(name string) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for {
+		if _, err := f.Write(make([]byte, 4096)); err != nil {
+			return nil
+		}
+	}
+}
+
+// TestReadOnlyFolder: a store that cannot be written is told at the start, with what to do.
+func TestReadOnlyFolder(t *testing.T) {
+	if !withDisk(t, "3m") {
+		return
+	}
+	h := newHouse(t)
+	h.run()
+	if status, _ := h.post("e-1", itches, channelKey, clock.System.Now()); status != http.StatusAccepted {
+		t.Fatalf("answered %d", status)
+	}
+	h.close()
+	remount := func(flags uintptr) {
+		t.Helper()
+		if err := syscall.Mount("", os.Getenv(onDisk), "", syscall.MS_REMOUNT|flags, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remount(syscall.MS_RDONLY)
+	err := h.open()
+	remount(0) // the test itself wants to tidy up
+	if err == nil || !strings.Contains(err.Error(), "is on a file system mounted read-only: mount it writable") {
+		t.Errorf("the start said: %v", err)
+	}
+	h.run()
+	if status, _ := h.post("e-1", itches, channelKey, clock.System.Now()); status != http.StatusOK {
+		t.Errorf("after the repair the same event is answered %d", status)
+	}
+}
