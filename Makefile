@@ -74,7 +74,7 @@ powercut: ## CUTS power cuts under each store, and under stores that must lose b
 
 .PHONY: sim
 sim: ## SEEDS simulated worlds in virtual time, and outages of 72 hours.
-	@set -o pipefail; $(GO) test ./cmd/prove/sim -run TestSeeds -count=1 -timeout 60m -v -args -seeds $(SEEDS) | grep -E '^(figure|FAIL|ok|panic)|: seed '
+	@set -o pipefail; $(GO) test ./cmd/prove/sim -run 'TestSeeds|TestPlantedBugs' -count=1 -timeout 60m -v -args -seeds $(SEEDS) -planted | grep -E '^(figure|FAIL|ok|panic)|: seed |planted_test.go'
 	@set -o pipefail; $(GO) test ./connector/deliver -run Outage -count=1 -timeout 30m -v | grep -E '^ *(figure|FAIL|ok|panic|--- FAIL|.*_test.go)'
 
 .PHONY: bench

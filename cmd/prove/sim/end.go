@@ -41,7 +41,8 @@ func (j *judge) curable(i connector.Item) bool {
 		return false
 	}
 	switch i.Reason {
-	case connector.NotSearchable, connector.NotExpressible, connector.SendUnknown, connector.SendRefused, connector.NotDelivered:
+	case connector.ByHand, connector.ContentAltered, // the chart has it, and a person has to compare
+		connector.NotSearchable, connector.NotExpressible, connector.SendUnknown, connector.SendRefused, connector.NotDelivered:
 		return false
 	}
 	return true
