@@ -32,7 +32,7 @@ var caught = regexp.MustCompile(`seed (\d+) at [^\n]*`)
 func TestPlantedBugs(t *testing.T) {
 	n, found := 0, 0
 	for i, b := range bugs {
-		short := !*plantAll && *plant == "" && i%9 != 0
+		short := !*plantAll && *plant == "" && i != 0 && i != 4 // each is a build of its own
 		if short || *plant != "" && *plant != b.name {
 			continue
 		}
