@@ -1,5 +1,6 @@
 # Chartwire. `make help` lists what there is. Everything a target needs that is not here, it installs or names.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 GO ?= go
 SPEC ?= threads=2000,messages=5,shuffle,repeat=0.1
 SECONDS_FUZZ ?= 10
@@ -58,28 +59,49 @@ fuzz: ## Each fuzz target for SECONDS_FUZZ seconds.
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 		echo "fuzz: $$f in $$p"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(SECONDS_FUZZ)s $$p || exit 1; done; done
 
+# The proofs. Sizes are variables, figures a line each; FIGURES=FILE keeps them for `bin/prove table FILE`.
 KILLS ?= 300
 POINTS ?= 1
 PAUSES ?= 200
+CUTS ?= 50
+EXCHANGES ?= 20000
+SEEDS ?= 1000
+PLANTED ?= yes
+
+.PHONY: prove
+prove: build ## Build bin/prove, which every measurement below is made with.
+	@$(GO) build -trimpath -o bin/prove ./cmd/prove
+
+.PHONY: proofs
+proofs: ## A short form of every measurement, in a few minutes in all.
+	@$(MAKE) --no-print-directory sim SEEDS=40 PLANTED=few
+	@$(MAKE) --no-print-directory crash KILLS=5 POINTS=1 PAUSES=3
+	@$(MAKE) --no-print-directory powercut CUTS=3
+	@$(MAKE) --no-print-directory faults EXCHANGES=300
+	@$(MAKE) --no-print-directory bench SECONDS=1
+	@echo "proofs: crashes, pauses, power cuts, faults, restores, simulation and benches, in short form"
 
 .PHONY: crash
-crash: ## KILLS kill -9 cycles a store, POINTS rounds over the crash points, PAUSES stops past a lease.
-	@$(GO) run ./cmd/prove crash --kills $(KILLS) --points $(POINTS) --pauses $(PAUSES)
-
-CUTS ?= 50
+crash: prove ## KILLS kill -9 cycles a store, POINTS rounds over the crash points, PAUSES stops past a lease.
+	@bin/prove crash --kills $(KILLS) --points $(POINTS) --pauses $(PAUSES)
 
 .PHONY: powercut
-powercut: ## CUTS power cuts under each store, and under stores that must lose by them. Needs /dev/fuse and root.
-	@$(GO) run ./cmd/prove powercut --cuts $(CUTS)
+powercut: prove ## CUTS power cuts under each store, and under stores that must lose by them. Needs /dev/fuse and root.
+	@bin/prove powercut --cuts $(CUTS)
+
+.PHONY: faults
+faults: prove ## Store away, answers lost, shuffled and wedged threads, a restored backup: EXCHANGES exchanges each.
+	@bin/prove faults --exchanges $(EXCHANGES)
+	@bin/prove restore --exchanges $$(( $(EXCHANGES) < 3000 ? $(EXCHANGES) : 3000 ))
 
 .PHONY: sim
-sim: ## SEEDS simulated worlds in virtual time, and outages of 72 hours.
-	@set -o pipefail; $(GO) test ./cmd/prove/sim -run TestSeeds -count=1 -timeout 60m -v -args -seeds $(SEEDS) | grep -E '^(figure|FAIL|ok|panic)|: seed '
-	@set -o pipefail; OUTAGE_HOURS=72 OUTAGE_EXCHANGES=3000 $(GO) test ./connector/deliver -run '^TestOutage$$' -count=1 -timeout 30m -v | grep -E '^(figure|FAIL|ok|panic)|short'
+sim: ## SEEDS simulated worlds in virtual time, planted bugs, outages of 72 hours.
+	@$(GO) test ./cmd/prove/sim -run 'TestSeeds|TestPlantedBugs' -count=1 -timeout 60m -v -args -seeds $(SEEDS) $(if $(filter yes,$(PLANTED)),-planted) | grep -E '^ *(figure|FAIL|ok|panic|--- FAIL)|: seed |planted_test.go'
+	@$(if $(filter yes,$(PLANTED)),OUTAGE_HOURS=72 OUTAGE_EXCHANGES=3000) $(GO) test ./connector/deliver -run '^TestOutage$$' -count=1 -timeout 30m -v | grep -E '^ *(figure|FAIL|ok|panic|--- FAIL|.*_test.go)'
 
 .PHONY: bench
-bench: ## What Chartwire costs, in ratios to the least that has to be done. SECONDS=1 is a quick look.
-	@$(GO) run -trimpath ./cmd/prove bench $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only $(ONLY))
+bench: prove ## What Chartwire costs, in ratios to the least that has to be done. SECONDS=1 is a quick look.
+	@bin/prove bench $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only $(ONLY))
 
 .PHONY: microbench
 microbench: ## Benchmarks of decode, plan, gate, seal and one commit on each store.

@@ -105,6 +105,9 @@ func (j *judge) want(value string) (wanted, bool) {
 	}
 	for _, got := range j.w.platform.Received() {
 		r := j.composed[got.Message.ClientMessageID]
+		if r == nil { // it is of record, and whoever wrote it has not heard so yet
+			r = j.replyOf(got.Message.Text)
+		}
 		if r != nil && (key == got.Taken.ThreadID+"/"+got.Taken.MessageID) {
 			return wanted{patient: r.patient, text: r.text}, true
 		}
@@ -114,6 +117,24 @@ func (j *judge) want(value string) (wanted, bool) {
 		return wanted{patient: r.patient, text: r.text}, true
 	}
 	return wanted{}, false
+}
+
+// replyOf finds the script's reply with these words; no two have the same.
+func (j *judge) replyOf(text string) *reply {
+	for i := range j.w.script.replies {
+		if r := &j.w.script.replies[i]; r.text == text {
+			return r
+		}
+	}
+	return nil
+}
+
+// subject is the patient a thread is about: the one its first event named, whichever that was.
+func (j *judge) subject(t *talk) string {
+	if t.turns > 0 && j.names[t.id] != patientOf(t.patient)["identifiers"].([]any)[0].(object)["value"] {
+		return "Patient/" + patientID(t.patient+17)
+	}
+	return "Patient/" + patientID(t.patient)
 }
 
 // chartChanged judges what the EHR took since it was last looked at.
@@ -184,7 +205,7 @@ func (j *judge) entry(l ehr.Entry, raw []byte) {
 	}
 	if m := want.message; m != nil && m.thread.mistaken {
 		j.failLocked("%s is on a chart and names somebody by another's record number", v)
-	} else if e.Subject.Reference != "Patient/"+patientID(want.patient) {
+	} else if m != nil && e.Subject.Reference != j.subject(m.thread) || m == nil && e.Subject.Reference != "Patient/"+patientID(want.patient) {
 		j.failLocked("%s is on the chart of %s and is about %s", v, e.Subject.Reference, patientID(want.patient))
 	}
 	if !e.shows([]byte(want.text)) {
@@ -202,7 +223,7 @@ func (j *judge) entry(l ehr.Entry, raw []byte) {
 func (j *judge) header(l ehr.Entry, e entry) {
 	for _, id := range e.Identifier {
 		for _, t := range j.w.script.threads {
-			if id.System == base+"/"+channel+"/thread" && id.Value == t.id && (t.mistaken || e.Subject.Reference != "Patient/"+patientID(t.patient)) {
+			if id.System == base+"/"+channel+"/thread" && id.Value == t.id && (t.mistaken || e.Subject.Reference != j.subject(t)) {
 				j.failLocked("the header of %s is on the chart of %s", t.id, e.Subject.Reference)
 			}
 		}
@@ -222,11 +243,12 @@ func (j *judge) gap(m *said, v string) {
 		}
 	}
 	for _, other := range t.messages {
-		if got := j.told[t.id+"/"+other.id]; other.sequence > passed && other.sequence < m.sequence && (got == nil || got.first.IsZero()) {
+		if _, ok := j.itemOf(other); other.sequence > passed && other.sequence < m.sequence && !ok {
 			missing = other.sequence
 		}
 	}
-	if waited := clock.System.Now().Sub(j.told[t.id+"/"+m.id].first); missing > 0 && waited < time.Minute {
+	i, _ := j.itemOf(m)
+	if waited := clock.System.Now().Sub(j.came[i.ID]); missing > 0 && waited < time.Minute {
 		j.failLocked("%s was filed %s after it came, and number %d had not come", v, waited, missing)
 	}
 }
@@ -246,15 +268,15 @@ func (j *judge) order(want wanted, v string) {
 	}
 	j.gap(m, v)
 	for _, other := range m.thread.messages {
-		t := j.told[m.thread.id+"/"+other.id]
-		if !other.before(m) || t == nil || t.first.IsZero() || j.entryOf(m.thread.id+"/"+other.id) != "" {
+		i, ok := j.itemOf(other)
+		if !ok || !other.before(m) || i.State.Done() || j.entryOf(m.thread.id+"/"+other.id) != "" {
 			continue
 		}
-		if clock.System.Now().Sub(t.first) < patience+j.w.script.deadline {
-			continue
+		if first := j.firstTry[j.idOf(m)]; !first.IsZero() && first.Before(j.came[i.ID]) {
+			continue // it was under way before the other came, and is settled first
 		}
-		if i, ok := j.itemOf(other); ok && !i.State.Done() {
-			j.failLocked("%s was filed before %s, which is %s %s and came %s ago", v, other.id, i.State, i.Reason, clock.System.Now().Sub(t.first))
+		if ago := clock.System.Now().Sub(j.came[i.ID]); ago > patience+j.w.script.deadline {
+			j.failLocked("%s was filed before %s, which is %s %s and came %s ago", v, other.id, i.State, i.Reason, ago)
 		}
 	}
 }
@@ -284,6 +306,11 @@ func (j *judge) missing(m *said, rev int) bool {
 		}
 	}
 	return false
+}
+
+func (j *judge) idOf(m *said) string {
+	i, _ := j.itemOf(m)
+	return i.ID
 }
 
 // itemOf is the exchange item of a message as last committed.

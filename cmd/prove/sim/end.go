@@ -41,7 +41,8 @@ func (j *judge) curable(i connector.Item) bool {
 		return false
 	}
 	switch i.Reason {
-	case connector.NotSearchable, connector.NotExpressible, connector.SendUnknown, connector.SendRefused, connector.NotDelivered:
+	case connector.ByHand, connector.ContentAltered, // the chart has it, and a person has to compare
+		connector.NotSearchable, connector.NotExpressible, connector.SendUnknown, connector.SendRefused, connector.NotDelivered:
 		return false
 	}
 	return true
@@ -164,7 +165,20 @@ func (j *judge) mayWait(i connector.Item) bool {
 			return true
 		}
 	}
+	if i.Reason == connector.NeedsHandover && j.sendParked(i.Message) {
+		return true
+	}
 	return i.Reason == connector.EarlierItem && len(j.w.parkedOf(i.Thread)) > 0
+}
+
+// sendParked says whether a person is asked what became of a message that was to be sent.
+func (j *judge) sendParked(message string) bool {
+	for _, i := range j.items {
+		if i.Lane == connector.LaneSend && i.Message == message && i.State == connector.Parked {
+			return true
+		}
+	}
+	return false
 }
 
 // parkedOf are the parked items of a thread: a correction waits for its message, which a person has.

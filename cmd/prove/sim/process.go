@@ -36,6 +36,7 @@ type process struct {
 
 	mu    sync.Mutex
 	thaw  chan struct{} // nil: not frozen
+	heard time.Time     // when it asked for that
 	asked time.Time     // the EHR asked for no request before
 }
 
@@ -178,6 +179,24 @@ func (g *gate) Claim(ctx context.Context, ehr string, kinds []connector.LaneKind
 	if err == nil {
 		g.p.w.judge.claimed(g.p, lanes)
 		g.p.w.quiet.claimed(kinds, len(lanes), limit, before, now, g.p.w.script.lease)
+	}
+	if gone := g.p.pass(); gone != nil {
+		return nil, errors.Join(connector.ErrStore, gone)
+	}
+	return lanes, err
+}
+
+func (g *gate) ClaimFront(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error) {
+	if err := g.p.pass(); err != nil {
+		return nil, errors.Join(connector.ErrStore, err)
+	}
+	if g.p.w.quiet.claim(kinds, now) {
+		return nil, nil
+	}
+	lanes, err := g.Store.ClaimFront(context.WithoutCancel(ctx), ehr, kinds, limit, now, since)
+	if err == nil && len(lanes) > 0 {
+		g.p.w.judge.claimed(g.p, lanes)
+		g.p.w.quiet.touch(now)
 	}
 	if gone := g.p.pass(); gone != nil {
 		return nil, errors.Join(connector.ErrStore, gone)

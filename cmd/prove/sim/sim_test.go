@@ -18,6 +18,7 @@ import (
 var (
 	seeds = flag.Int("seeds", 12, "how many seeds to run, from 1")
 	only  = flag.Uint64("seed", 0, "run this seed alone")
+	first = flag.Bool("first", false, "stop at the first seed that fails")
 	keep  = flag.String("keep", "", "write the full event log of each seed into this directory")
 )
 
@@ -42,20 +43,29 @@ func (a *tally) add(got Result, wall time.Duration) {
 	}
 }
 
+func (a *tally) any() bool {
+	a.Lock()
+	defer a.Unlock()
+	return a.failed > 0
+}
+
 // Every seed keeps DESIGN §3.
 func TestSeeds(t *testing.T) {
 	if _, err := Sealer(); err != nil {
 		t.Fatal(err)
 	}
-	first, last := uint64(1), uint64(*seeds)
+	from, to := uint64(1), uint64(*seeds)
 	if *only > 0 {
-		first, last = *only, *only
+		from, to = *only, *only
 	}
 	all := &tally{stats: map[string]int{}}
 	t.Run("seed", func(t *testing.T) {
-		for seed := first; seed <= last; seed++ {
+		for seed := from; seed <= to; seed++ {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
+				if *first && all.any() {
+					return
+				}
 				began := time.Now()
 				var got Result
 				synctest.Test(t, func(t *testing.T) { got = Run(t, seed) })
@@ -64,7 +74,7 @@ func TestSeeds(t *testing.T) {
 			})
 		}
 	})
-	if *only == 0 {
+	if *only == 0 && !*first {
 		figures(t, all)
 	}
 }

@@ -160,6 +160,7 @@ func (e *ehrWire) RoundTrip(req *http.Request) (*http.Response, error) {
 		w.ambush(e.p, "before", name)
 	}
 	var sent *sending
+	begun := clock.System.Now()
 	f.serve = func(r *http.Request) answer {
 		if w.script.deaf && deafTo(r, body) {
 			return answer{status: http.StatusOK, header: http.Header{"Content-Type": {"application/fhir+json"}}, body: nothing}
@@ -171,7 +172,7 @@ func (e *ehrWire) RoundTrip(req *http.Request) (*http.Response, error) {
 		return got
 	}
 	f.leaves = func() {
-		sent = w.judge.leaves(e.p, req, body, write, name, f.fault)
+		sent = w.judge.leaves(e.p, req, body, write, name, f.fault, begun)
 		if write {
 			w.ambush(e.p, "left", name)
 		}
