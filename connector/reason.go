@@ -54,7 +54,11 @@ const (
 	SendRefused       Reason = "send-refused"
 	SendUnknown       Reason = "send-unknown"
 	NotDelivered      Reason = "not-delivered"
-	ByHand            Reason = "by-hand" // it changes a message that a person has dealt with by hand
+	RestoredUnknown   Reason = "restored-unknown" // the database is a restored backup, and the EHR cannot be searched
+	RestoredSent      Reason = "restored-sent"    // the database is a restored backup: the request may have been sent since
+	Restored          Reason = "restored"         // the database is a restored backup
+	ChartDiffers      Reason = "chart-differs"    // reconcile found that the chart is not what was filed
+	ByHand            Reason = "by-hand"          // it changes a message that a person has dealt with by hand
 	PolicyLeftOut     Reason = "policy"
 	Internals         Reason = "internal"
 )
@@ -119,6 +123,10 @@ var reasons = map[Reason]advice{
 	SendUnknown:       {"the platform may or may not have taken the message", "pool", "look on the platform; if it went out, release it. A replay sends again only where the channel is send_idempotent", tryAgain},
 	NotDelivered:      {"the message did not reach the recipient", "pool", "reach the patient another way", onlyKnow},
 	ByHand:            {"the message it changes was released or retracted by a person, so the chart has to be changed by hand too", "staff", "make the change in the EHR by hand, then release it", onlyKnow},
+	RestoredUnknown:   {"the database was restored from a backup, and this EHR cannot be searched for what was filed since", "interface", "look in the chart: if it is there, say already there; if not, enter it by hand and release it", mayBeThere},
+	RestoredSent:      {"the database was restored from a backup, so this request may have been sent already", "pool", "look on the platform; if it was not sent, make a new request", onlyKnow},
+	Restored:          {"the database is a restored backup: what it does not know as filed is looked for on the chart before it is written", "interface", "have the platforms send again what they sent since the backup, then run chartwire reconcile", onlyKnow},
+	ChartDiffers:      {"reconcile found entries on the chart that are not what was filed", "interface", "read the findings of chartwire reconcile; correct the chart in the EHR", onlyKnow},
 	PolicyLeftOut:     {"left out by the filing policy", "chartwire", "none", byItself},
 	Internals:         {"Chartwire itself failed on this item", "interface", "read chartwire trace and report the fault; then replay", mayBeThere},
 }

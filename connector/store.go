@@ -95,6 +95,11 @@ type Tx interface {
 	AnyFiled(ehr string) (WriteRow, error)
 	PutAttempt(a *Attempt) error
 	Attempts(ehr, write string) ([]Attempt, error)
+	// FiledThreads gives threads of an EHR with a write filed from a time up to, not including, another, those of one
+	// patient together; after is the last one of the page before, zero for the first.
+	FiledThreads(ehr string, from, until time.Time, after FiledThread, limit int) ([]FiledThread, error)
+	// ThreadWrites gives every write of a thread, in the order they came about.
+	ThreadWrites(ehr, thread string) ([]WriteRow, error)
 
 	BornByRef(ehr, ref string) (Born, error)
 	PutBorn(b *Born) error

@@ -46,13 +46,16 @@ type App struct {
 	engine  *deliver.Engine
 	web     *web.Server
 	metrics *metrics
-	board   *alert.Board
 	ladder  *alert.Escalator
+	witness *witness
+	alarm   func(r connector.Reason)
 	public  net.Listener
 	console net.Listener
 	control net.Listener
 	ids     map[string]string
 	audit   auditLogs
+	board   *alert.Board
+	parking alert.Parking
 	close   sync.Once
 }
 
@@ -75,7 +78,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.store, err = store.Open(ctx, storeURL(o.Config), store.Options{Sealer: keys, Lease: o.Config.Store.Lease, Clock: o.Clock}); err != nil {
+	if a.store, err = store.Open(ctx, storeURL(o.Config), store.Options{Sealer: keys, MigrateURL: o.Config.MigrateDSN(), Lease: o.Config.Store.Lease, Clock: o.Clock}); err != nil {
 		return nil, err
 	}
 	if err := checkClock(ctx, a.store, o.Clock, o.AcceptClock, o.Log); err != nil {
@@ -91,6 +94,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	if err := a.wire(keys, guard, ids); err != nil {
+		return nil, err
+	}
+	a.witness = &witness{file: o.Config.Witness(), store: a.store, ehrs: values(ids), clock: o.Clock, log: o.Log, engine: a.engine, alarm: a.alarm}
+	if err := a.witness.open(ctx); err != nil {
 		return nil, err
 	}
 	return a, a.listen()
@@ -129,18 +136,33 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 			lines[n].GapWait = w
 		}
 	}
+	if a.board, err = parts.board(a.store, a.o.Clock, a.o.Log); err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for name, id := range ids {
+		names[id] = name
+	}
+	a.parking = alert.Parking{Board: a.board, Store: a.store, Clock: a.o.Clock, Names: names}
 	if a.metrics, err = newMetrics(a.store, ids, a.clockOff); err != nil {
 		return err
 	}
-	a.board = alert.New(alert.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log})
 	a.ladder = a.escalator(c)
 	if err := a.metrics.registry.Register(overdue{a.ladder}); err != nil {
 		return err
 	}
-	watchers := observers{a.metrics, alarms{a.o.Log}, a.o.Observe}
+	if err := a.metrics.registry.Register(&standstill{store: a.store, clock: a.o.Clock, names: names, board: a.board}); err != nil {
+		return err
+	}
+	watchers := observers{a.metrics, alarms{a.o.Log}, a.parking, a.o.Observe}
+	a.alarm = func(r connector.Reason) {
+		for name := range ids {
+			watchers.Alarm(name, r, "")
+		}
+	}
 	a.engine, err = deliver.New(deliver.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Connections: conns, Lines: lines,
 		Composer: &born{ingest: events, lines: parts.channels()}, Horizon: a.o.Horizon,
-		Observe: watchers})
+		Observe: watchers, Alert: a.board})
 	if err != nil {
 		return err
 	}
@@ -187,13 +209,15 @@ func (a *App) Run(ctx context.Context) error {
 		"public":  func() error { return web.Serve(ctx, a.public, a.web.Public()) },
 		"console": func() error { return web.Serve(ctx, a.console, a.web.Console()) },
 		"control": func() error {
-			return web.Serve(ctx, a.control, web.Control(web.Operator{Store: a.store, Clock: a.o.Clock, Log: a.o.Log,
-				Engine: a.engine, EHRs: values(a.ids), Audit: a.audit.verify}))
+			return web.Serve(ctx, a.control, a.operators(ctx, web.Control(web.Operator{Store: a.store, Clock: a.o.Clock, Log: a.o.Log,
+				Engine: a.engine, EHRs: values(a.ids), Audit: a.audit.verify})))
 		},
 		"clock":    func() error { return a.watchClock(ctx) },
 		"alerts":   func() error { return a.board.Run(ctx) },
+		"parking":  func() error { return a.parking.Run(ctx) },
 		"escalate": func() error { return a.ladder.Run(ctx) },
 		"audit":    func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
+		"witness":  func() error { return a.witness.run(ctx) },
 	}
 	failed := make(chan error, len(work))
 	for name, run := range work {

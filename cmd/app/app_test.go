@@ -25,6 +25,7 @@ import (
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/clock"
+	"github.com/chartwire/chartwire/connector/deliver"
 	"github.com/chartwire/chartwire/connector/seal"
 	"github.com/chartwire/chartwire/fhir/smart"
 )
@@ -45,6 +46,7 @@ type house struct {
 	app     *app.App
 	clock   clock.Clock // nil is the machine's
 	log     syncBuffer
+	observe deliver.Observer // may be nil
 	stop    context.CancelFunc
 	stopped chan error
 }
@@ -130,7 +132,7 @@ func (h *house) open() error {
 	}
 	var err error
 	h.app, err = app.New(h.t.Context(), app.Options{Config: c, Clock: h.clock, Log: slog.New(slog.NewTextHandler(&h.log, nil)), Version: "test",
-		Public: listener(h.t), Console: listener(h.t)})
+		Observe: h.observe, Public: listener(h.t), Console: listener(h.t)})
 	return err
 }
 

@@ -83,7 +83,7 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(ctx, storeURL(c), store.Options{Sealer: keys, Lease: c.Store.Lease})
+	s, err := store.Open(ctx, storeURL(c), store.Options{Sealer: keys, MigrateURL: c.MigrateDSN(), Lease: c.Store.Lease})
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +99,13 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &Operator{who: who(), store: s, local: web.Control(web.Operator{Store: s, Clock: clock.System, Log: slog.New(slog.DiscardHandler),
-		Engine: engine, EHRs: values(ids), Audit: auditLogs{s, keys, ids}.verify})}, nil
+	quiet := slog.New(slog.DiscardHandler)
+	control := web.Control(web.Operator{Store: s, Clock: clock.System, Log: quiet, Engine: engine, EHRs: values(ids),
+		Audit: auditLogs{s, keys, ids}.verify})
+	restored := func(ctx context.Context, agent string) (connector.Epoch, error) {
+		return beginEpoch(ctx, s, values(ids), agent, clock.System)
+	}
+	return &Operator{who: who(), store: s, local: operators(control, s, clock.System, quiet, engine.Reconcile, restored)}, nil
 }
 
 // idleEngine is an engine that is never run: it decides, and asks the EHRs what a decision needs to know.

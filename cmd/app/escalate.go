@@ -32,14 +32,14 @@ func steps(owner, supervisor, admin time.Duration) []alert.Step {
 type overdue struct{ of *alert.Escalator }
 
 var (
-	overdueDesc = prometheus.NewDesc("chartwire_parked_overdue", "Parked items past their SLA.", nil, nil)
-	oldestDesc  = prometheus.NewDesc("chartwire_parked_oldest_seconds", "How long the oldest parked item has been parked.", nil, nil)
+	overdueDesc      = prometheus.NewDesc("chartwire_parked_overdue", "Parked items past their SLA.", nil, nil)
+	parkedOldestDesc = prometheus.NewDesc("chartwire_parked_oldest_seconds", "How long the oldest parked item has been parked.", nil, nil)
 )
 
-func (o overdue) Describe(ch chan<- *prometheus.Desc) { ch <- overdueDesc; ch <- oldestDesc }
+func (o overdue) Describe(ch chan<- *prometheus.Desc) { ch <- overdueDesc; ch <- parkedOldestDesc }
 
 func (o overdue) Collect(ch chan<- prometheus.Metric) {
 	now := o.of.Overdue()
 	ch <- prometheus.MustNewConstMetric(overdueDesc, prometheus.GaugeValue, float64(now.Late))
-	ch <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, now.Oldest.Seconds())
+	ch <- prometheus.MustNewConstMetric(parkedOldestDesc, prometheus.GaugeValue, now.Oldest.Seconds())
 }

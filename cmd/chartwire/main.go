@@ -26,24 +26,29 @@ const (
 // errFound says that the command ran and found a problem it has already told of.
 var errFound = errors.New("a problem was found")
 
+// errUse says that a command was asked for what cannot be, which only the configuration shows.
+var errUse = errors.New("wrong use")
+
 // streams are where a command writes; tests give their own.
 type streams struct {
 	out, err io.Writer
 }
 
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run the connector."`
-	Sandbox sandboxCmd `cmd:"" help:"Run the sandbox EHR and messaging platform alone."`
-	Demo    demoCmd    `cmd:"" help:"Run the whole way of an exchange against sandboxes and read the chart back."`
-	Config  configCmd  `cmd:"" help:"Check, print or describe the configuration."`
-	Map     mapCmd     `cmd:"" help:"Print the exact requests an EHR would get for a thread file. No network, no secret."`
-	Trace   traceCmd   `cmd:"" help:"Show where a message is: every item, attempt and receipt. Audited."`
-	Parked  parkedCmd  `cmd:"" help:"List what needs a person, and decide about it: replay, already-there, release, retract."`
-	Pause   pauseCmd   `cmd:"" help:"Stop filing toward an EHR; events are still taken and wait."`
-	Resume  resumeCmd  `cmd:"" help:"Let filing toward an EHR go on."`
-	Audit   auditCmd   `cmd:"" help:"Verify the audit log."`
-	Keys    keysCmd    `cmd:"" help:"Make, list or rotate the sealing keys."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Run the connector."`
+	Sandbox   sandboxCmd   `cmd:"" help:"Run the sandbox EHR and messaging platform alone."`
+	Demo      demoCmd      `cmd:"" help:"Run the whole way of an exchange against sandboxes and read the chart back."`
+	Config    configCmd    `cmd:"" help:"Check, print or describe the configuration."`
+	Map       mapCmd       `cmd:"" help:"Print the exact requests an EHR would get for a thread file. No network, no secret."`
+	Trace     traceCmd     `cmd:"" help:"Show where a message is: every item, attempt and receipt. Audited."`
+	Parked    parkedCmd    `cmd:"" help:"List what needs a person, and decide about it: replay, already-there, release, retract."`
+	Pause     pauseCmd     `cmd:"" help:"Stop filing toward an EHR; events are still taken and wait."`
+	Resume    resumeCmd    `cmd:"" help:"Let filing toward an EHR go on."`
+	Reconcile reconcileCmd `cmd:"" help:"Read the chart back and say what is missing, edited, doubled or on a wrong chart. Reads only; audited."`
+	Restored  restoredCmd  `cmd:"" help:"Say that the database is a restored backup: nothing is filed again without looking for it first."`
+	Audit     auditCmd     `cmd:"" help:"Verify the audit log."`
+	Keys      keysCmd      `cmd:"" help:"Make, list or rotate the sealing keys."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 func main() {
@@ -78,6 +83,9 @@ func run(ctx context.Context, args []string, s streams) int {
 		return 0
 	case errors.Is(err, errFound):
 		return exitProblem
+	case errors.Is(err, errUse):
+		fmt.Fprintln(s.err, "chartwire:", err)
+		return exitUse
 	default:
 		fmt.Fprintln(s.err, "chartwire:", err)
 		return exitProblem

@@ -40,16 +40,21 @@ func (f configFlag) tell(ctx context.Context, s streams, method, path string, bo
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
-		var p struct{ Detail string }
-		if json.NewDecoder(resp.Body).Decode(&p) != nil || p.Detail == "" {
-			return fmt.Errorf("answered %d", resp.StatusCode)
-		}
-		return errors.New(p.Detail)
+		return refusal(resp)
 	}
 	if v == nil || resp.StatusCode == http.StatusNoContent {
 		return nil
 	}
 	return json.NewDecoder(resp.Body).Decode(v)
+}
+
+// refusal is what the control API said instead of doing what was asked.
+func refusal(resp *http.Response) error {
+	var p struct{ Detail string }
+	if json.NewDecoder(resp.Body).Decode(&p) != nil || p.Detail == "" {
+		return fmt.Errorf("answered %d", resp.StatusCode)
+	}
+	return errors.New(p.Detail)
 }
 
 type traceCmd struct {

@@ -18,12 +18,9 @@ func compare(w connector.Write, r connector.Receipt) verdict {
 	if !r.Echo.Shown {
 		return verdict{}
 	}
-	wrongSubject := w.Expect.Subject != "" && r.Echo.Subject != w.Expect.Subject
-	wrongName := !w.Identity.IsZero() && !slices.Contains(r.Echo.Identities, w.Identity)
-	altered := r.Echo.Text != w.Expect.Text || !sameSet(r.Echo.Attachments, w.Expect.Attachments)
-	if w.Update != nil || !carriesContent(w) {
-		altered = false
-	}
+	differs := differences(w, r.Echo)
+	wrongSubject, wrongName := slices.Contains(differs, diffSubject), slices.Contains(differs, diffIdentifier)
+	altered := slices.Contains(differs, diffWords) || slices.Contains(differs, diffAttachments)
 	switch {
 	case r.Found && (wrongSubject || wrongName || altered):
 		return verdict{reason: connector.IdentityCollision}
@@ -33,6 +30,36 @@ func compare(w connector.Write, r connector.Receipt) verdict {
 		return verdict{reason: connector.ContentAltered}
 	}
 	return verdict{}
+}
+
+// What an entry may differ in from what was sent. The words are those a finding of reconcile carries.
+const (
+	diffSubject     = "subject"
+	diffIdentifier  = "identifier"
+	diffWords       = "words"
+	diffAttachments = "attachments"
+	diffStatus      = "status"
+)
+
+// differences lists what the chart shows otherwise than it was sent. The status is not among them: it moves on.
+func differences(w connector.Write, shown connector.Echo) []string {
+	var out []string
+	if w.Expect.Subject != "" && shown.Subject != w.Expect.Subject {
+		out = append(out, diffSubject)
+	}
+	if !w.Identity.IsZero() && !slices.Contains(shown.Identities, w.Identity) {
+		out = append(out, diffIdentifier)
+	}
+	if w.Update != nil || !carriesContent(w) {
+		return out
+	}
+	if shown.Text != w.Expect.Text {
+		out = append(out, diffWords)
+	}
+	if !sameSet(shown.Attachments, w.Expect.Attachments) {
+		out = append(out, diffAttachments)
+	}
+	return out
 }
 
 // carriesContent says whether the write holds a message's words or files at all; headers, requests' updates, related

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/alert"
 	"github.com/chartwire/chartwire/connector/clock"
 )
 
@@ -74,6 +76,7 @@ type Options struct {
 	Composer    Composer
 	Horizon     time.Duration // how long a write is retried before it parks; 72 h when zero
 	Observe     Observer
+	Alert       alert.Alerter // hears what stands still; nil: nobody does
 }
 
 // Observer hears of every decided attempt and every state an item takes. It must not block. Metrics and the demo's
@@ -86,15 +89,17 @@ type Observer interface {
 
 // Engine runs the lanes of all connections. One per process.
 type Engine struct {
-	store   connector.Store
-	clock   clock.Clock
-	log     *slog.Logger
-	conns   map[string]*conn
-	lines   map[string]*Line
-	compose Composer
-	horizon time.Duration
-	observe Observer
-	wg      sync.WaitGroup
+	store    connector.Store
+	clock    clock.Clock
+	log      *slog.Logger
+	conns    map[string]*conn
+	lines    map[string]*Line
+	compose  Composer
+	horizon  time.Duration
+	observe  Observer
+	alert    alert.Alerter
+	wg       sync.WaitGroup
+	restored atomic.Pointer[time.Time] // see Restored
 }
 
 // New checks the wiring and gives an engine that has done nothing yet.
@@ -112,6 +117,9 @@ func New(o Options) (*Engine, error) {
 	}
 	if e.observe == nil {
 		e.observe = nobody{}
+	}
+	if e.alert = o.Alert; e.alert == nil {
+		e.alert = alert.Nobody{}
 	}
 	for i := range o.Connections {
 		c := o.Connections[i]

@@ -33,6 +33,9 @@ func (d *drainer) send(ctx context.Context, i *connector.Item) error {
 		return nil
 	}
 	open := inDoubt(i, &m) // also after a replay: what the platform may have is not sent again without its word
+	if !open && !d.line.SendIdempotent && d.mayHaveGone(i) {
+		i.State, open = connector.Filing, true // as if the process that sent it had died
+	}
 	switch {
 	case open && !d.line.SendIdempotent:
 		return d.unsure(i, m)

@@ -13,7 +13,7 @@ import (
 // write is known to be filed (row filed) or known to be absent (row ready for a new attempt).
 func (d *drainer) settle(ctx context.Context, i *connector.Item, w *connector.WriteRow) (bool, error) {
 	now := d.e.clock.Now()
-	due := w.AttemptedAt.Add(d.c.settle())
+	due := later(w.AttemptedAt, d.e.restoredAt()).Add(d.c.settle())
 	if now.Before(due) {
 		// The worker that made the attempt may be alive, and the EHR's index may lag: nothing can be concluded yet.
 		i.State, i.Reason, i.NextAt = connector.Unknown, connector.Settling, due

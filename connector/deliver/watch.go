@@ -192,6 +192,8 @@ func (e *Engine) refusal(c *conn, r connector.EHRRequest, p connector.Patient, n
 	switch {
 	case r.Status != "active" || r.DoNotPerform:
 		return connector.RequestNotActive
+	case begun.Before(e.restoredAt()):
+		return connector.RestoredSent
 	case !p.Active || p.ReplacedBy != "":
 		return connector.PatientInactive
 	case !r.DueUntil.IsZero() && r.DueUntil.Before(now):

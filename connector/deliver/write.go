@@ -64,6 +64,9 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 	if done, ok, err := d.takenByOther(ctx, i, w); err != nil || done || !ok {
 		return done, err
 	}
+	if done, ok, err := d.lookFirst(ctx, i, rows, n); err != nil || done || !ok {
+		return done, err
+	}
 	if done, ok, err := d.prepare(ctx, i, w); err != nil || done || !ok {
 		return done, err
 	}

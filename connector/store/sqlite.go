@@ -106,7 +106,11 @@ func (e *lite) migrate(ctx context.Context) error {
 	if err := c.c.Close(); err != nil {
 		return err
 	}
-	return migrate(ctx, e.sql, goose.DialectSQLite3, "sqlite_guard.sql")
+	all, err := steps(migrations, "sqlite_guard.sql", false)
+	if err != nil {
+		return err
+	}
+	return migrate(ctx, e.sql, goose.DialectSQLite3, all)
 }
 
 func (e *lite) connect(ctx context.Context, begin string) (*liteConn, error) {

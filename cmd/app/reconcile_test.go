@@ -1,0 +1,336 @@
+package app_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chartwire/chartwire/adapters/sandbox"
+	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/seed"
+	"github.com/chartwire/chartwire/cmd/app"
+	"github.com/chartwire/chartwire/config"
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/clock"
+	"github.com/chartwire/chartwire/connector/deliver"
+	"github.com/chartwire/chartwire/connector/web"
+)
+
+var rots = flag.Int("rots", 48, "how many entries TestReconcileFinds spoils")
+
+// filedCount is an observer that lets a test wait until so many exchanges are filed.
+type filedCount struct {
+	mu   sync.Mutex
+	want int
+	as   connector.ItemState
+	done chan struct{}
+	seen map[string]bool
+}
+
+func (*filedCount) Attempted(string, string, connector.Reason) {}
+func (*filedCount) Alarm(string, connector.Reason, string)     {}
+func (f *filedCount) Moved(_, _ string, i connector.Item) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i.Kind != connector.ItemExchange || i.State != f.as || f.seen[i.ID] {
+		return
+	}
+	f.seen[i.ID] = true
+	if len(f.seen) == f.want {
+		close(f.done)
+	}
+}
+
+// chartHouse is a house whose EHR is the sandbox, with a few patients.
+type chartHouse struct {
+	*house
+	chart    *sandbox.EHR
+	began    time.Time
+	patients []string // references
+	filed    *filedCount
+}
+
+func mrn(n int) string { return fmt.Sprintf("MRN%05d", n) }
+
+func newChartHouse(t *testing.T, patients int, traits ehr.Traits) *chartHouse {
+	t.Helper()
+	h := &chartHouse{house: newHouse(t), began: clock.System.Now().Add(-time.Hour)}
+	var err error
+	h.chart, err = sandbox.StartEHR(t.Context(), sandbox.EHROptions{EHR: ehr.Options{Traits: traits, Now: clock.System.Now}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.chart.Close)
+	var people seed.People
+	for n := range patients {
+		people.Patients = append(people.Patients, seed.Patient{Identifiers: []seed.Identifier{{System: "urn:oid:1.2", Value: mrn(n)}},
+			Family: fmt.Sprintf("Family%d", n), Given: []string{"Given"}, BirthDate: "1980-02-29", Since: clock.System.Now()})
+	}
+	bundle, refs := seed.Bundle(people)
+	if err := h.chart.Seed(bundle); err != nil {
+		t.Fatal(err)
+	}
+	for n := range patients {
+		h.patients = append(h.patients, refs.Patients[seed.Identifier{System: "urn:oid:1.2", Value: mrn(n)}])
+	}
+	h.write("chartwire.yaml", fmt.Sprintf(`
+server: {public_url: "https://connector.clinic.example"}
+identity: {base: %q}
+seal: {keyset_file: keyset.json}
+store: {url: "sqlite:chartwire.db", lease: 2s}
+ehrs:
+  - name: mercy
+    type: fhir
+    base_url: %q
+    timezone: America/Chicago
+    organization: %s
+    identifier_systems: {"urn:oid:1.2": "urn:oid:1.2"}
+    limits: {requests_per_second: 5000, concurrent: 8, search_lag: 0s, deadline: 1s}
+channels:
+  - {name: texting, type: webhook, class: secure, ehr: mercy, secret_file: texting.secret, consent: assumed}
+`, base, h.chart.Base(), refs.Organization))
+	return h
+}
+
+// start serves and lets the test wait for a number of filed exchanges.
+func (h *chartHouse) start(want int) {
+	h.t.Helper()
+	h.startUntil(want, connector.Filed)
+}
+
+func (h *chartHouse) startParked(want int) { h.startUntil(want, connector.Parked) }
+
+func (h *chartHouse) startUntil(want int, as connector.ItemState) {
+	h.t.Helper()
+	h.filed = &filedCount{want: want, as: as, done: make(chan struct{}), seen: map[string]bool{}}
+	h.observe = h.filed
+	h.run()
+}
+
+// message posts one message of a patient's thread; every fifth carries a file.
+func (h *chartHouse) message(patient, thread, seq int) {
+	h.t.Helper()
+	files := ""
+	if seq%5 == 0 {
+		files = fmt.Sprintf(`,"attachments":[{"id":"a-1","filename":"rash.txt","content_type":"application/pdf","data":%q}]`,
+			base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "file %d of thread %d", seq, thread)))
+	}
+	body := fmt.Sprintf(`{"type":"message.created","timestamp":"2026-11-22T18:00:01Z","data":{"thread":{"id":"t-%d"},`+
+		`"patient":{"identifiers":[{"system":"urn:oid:1.2","value":%q}],"name":{"family":"Family%d","given":["Given"]},"birth_date":"1980-02-29"},`+
+		`"message":{"id":"m-%d","sequence":%d,"direction":"from_patient","sent_at":"2026-11-22T12:%02d:00-06:00","sender":{"role":"patient","id":"u-%d"},`+
+		`"text":"Words %d of thread %d."%s}}}`, thread, mrn(patient), patient, seq, seq, seq, patient, seq, thread, files)
+	if status, answer := h.post(fmt.Sprintf("e-%d-%d", thread, seq), body, channelKey, clock.System.Now()); status != 202 {
+		h.t.Fatalf("message %d of thread %d answered %d: %s", seq, thread, status, answer)
+	}
+}
+
+func (h *chartHouse) wait() {
+	h.t.Helper()
+	select {
+	case <-h.filed.done:
+	case <-time.After(2 * time.Minute):
+		h.t.Fatalf("only %d of %d exchanges were filed", len(h.filed.seen), h.filed.want)
+	}
+}
+
+// reconcile asks as the command does: the running serve over its socket, or the store itself.
+func (h *chartHouse) reconcile(since time.Time) ([]deliver.Finding, []deliver.ReconcileReport) {
+	h.t.Helper()
+	c, problems := config.Load(filepath.Join(h.dir, "chartwire.yaml"))
+	if c == nil {
+		h.t.Fatal(problems)
+	}
+	o, err := app.OpenOperator(h.t.Context(), c)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer o.Close()
+	resp, err := o.Do(h.t.Context(), http.MethodPost, "/reconcile?since="+url.QueryEscape(since.Format(time.RFC3339Nano)), nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 200 {
+		text, _ := io.ReadAll(resp.Body)
+		h.t.Fatalf("answered %d: %s", resp.StatusCode, text)
+	}
+	var findings []deliver.Finding
+	var reports []deliver.ReconcileReport
+	for in := json.NewDecoder(resp.Body); ; {
+		var line web.ReconcileLine
+		err := in.Decode(&line)
+		if errors.Is(err, io.EOF) {
+			return findings, reports
+		}
+		if err != nil || line.Error != "" {
+			h.t.Fatal(err, line.Error)
+		}
+		if line.Finding != nil {
+			findings = append(findings, *line.Finding)
+		}
+		reports = append(reports, line.Reports...)
+	}
+}
+
+// spoil rots one entry in the way its turn says, and gives the finding it must make: kind and what differs.
+func (h *chartHouse) spoil(turn int, x ehr.Stored) (deliver.FindingKind, []string) {
+	h.t.Helper()
+	var kind deliver.FindingKind
+	var differs []string
+	must := func(err error) {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	edit := func(k deliver.FindingKind, what string, change func(r map[string]any)) {
+		kind, differs = k, []string{what}
+		if turn%16 < 8 {
+			must(h.chart.Rot(x.Reference(), change))
+			return
+		}
+		must(h.chart.Edit(x.Reference(), change))
+	}
+	subject := func(r map[string]any) string { return r["subject"].(map[string]any)["reference"].(string) }
+	another := func(r map[string]any) {
+		at := slices.Index(h.patients, subject(r))
+		r["subject"] = map[string]any{"reference": h.patients[(at+1)%len(h.patients)]}
+	}
+	switch turn % 8 {
+	case 0:
+		kind = deliver.FoundMissing
+		must(h.chart.Remove(x.Reference()))
+	case 1:
+		edit(deliver.FoundEdited, "words", func(r map[string]any) {
+			r["payload"].([]any)[0].(map[string]any)["contentString"] = "Other words."
+		})
+	case 2:
+		edit(deliver.FoundEdited, "status", func(r map[string]any) { r["status"] = "entered-in-error" })
+	case 3:
+		edit(deliver.FoundWrongSubject, "subject", another)
+	case 4:
+		kind = deliver.FoundDuplicate
+		_, err := h.chart.Double(x.Reference())
+		must(err)
+	case 5:
+		kind = deliver.FoundDuplicate
+		second, err := h.chart.Double(x.Reference())
+		must(err)
+		must(h.chart.Edit(second, another))
+	case 6:
+		edit(deliver.FoundEdited, "identifier", func(r map[string]any) { delete(r, "identifier") })
+	case 7:
+		edit(deliver.FoundEdited, "attachments", func(r map[string]any) {
+			r["payload"] = append(r["payload"].([]any), map[string]any{"contentAttachment": map[string]any{"contentType": "application/pdf",
+				"data": base64.StdEncoding.EncodeToString([]byte("another file"))}})
+		})
+	}
+	return kind, differs
+}
+
+func identifiersOf(t *testing.T, x ehr.Stored) (out []string) {
+	t.Helper()
+	var r struct {
+		Identifier []struct{ System, Value string }
+	}
+	if err := json.Unmarshal(x.Raw, &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range r.Identifier {
+		out = append(out, id.System+"|"+id.Value)
+	}
+	return out
+}
+
+// TestReconcileFinds spoils entries of the sandbox EHR in every way and wants each found within one sweep, and nothing
+// else: over the socket while serve runs, and alone. -rots sets how many.
+func TestReconcileFinds(t *testing.T) {
+	const perThread = 10
+	threads := (*rots+*rots/3)/perThread + 2
+	h := newChartHouse(t, max(2, threads/2), ehr.Full())
+	h.start(threads * perThread)
+	for n := range threads {
+		for seq := 1; seq <= perThread; seq++ {
+			h.message(n%len(h.patients), n, seq)
+		}
+	}
+	h.wait()
+	if findings, reports := h.reconcile(h.began); len(findings) != 0 || reports[0].Entries != threads*(perThread+1) || reports[0].Moving != 0 {
+		t.Fatalf("a chart that is as it was filed gave %v, %+v", findings, reports)
+	}
+	type fault struct {
+		kind    deliver.FindingKind
+		differs []string
+	}
+	want := map[string]fault{}
+	for n, x := range h.chart.All("Communication") {
+		var r struct{ PartOf []any }
+		if err := json.Unmarshal(x.Raw, &r); err != nil {
+			t.Fatal(err)
+		}
+		if len(r.PartOf) == 0 || n%4 == 3 || len(want) == *rots { // headers and every fourth stay
+			continue
+		}
+		kind, differs := h.spoil(len(want), x)
+		want[x.Reference()] = fault{kind, differs}
+	}
+	if len(want) != *rots {
+		t.Fatalf("%d entries were spoiled, not %d", len(want), *rots)
+	}
+	check := func(how string) {
+		findings, _ := h.reconcile(h.began)
+		got, wrong := 0, 0
+		for _, f := range findings {
+			w, ok := want[f.Reference]
+			if ok && w.kind == f.Kind && slices.Equal(w.differs, f.Differs) && f.Thread != "" && (f.Kind != deliver.FoundDuplicate || len(f.Others) == 1) {
+				got++
+				continue
+			}
+			wrong++
+			t.Errorf("%s: a finding that was not asked for: %+v", how, f)
+		}
+		if got != len(want) {
+			t.Errorf("%s: found %d of %d", how, got, len(want))
+		}
+		verdict := func(ok bool) string {
+			if ok {
+				return "ok"
+			}
+			return "short"
+		}
+		t.Logf("%s: %d entries", how, threads*(perThread+1))
+		fmt.Printf("figure P6-found %d >=%d %s\nfigure P6-false %d =0 %s\n", got, len(want), verdict(got >= len(want)), wrong, verdict(wrong == 0))
+	}
+	check("while serve runs")
+	h.close()
+	check("alone")
+}
+
+// TestReconcileFindsWhatTheStoreDoesNotKnow: entries of ours that are in no table, on a known patient's chart and on one
+// of whom nothing was ever filed.
+func TestReconcileFindsWhatTheStoreDoesNotKnow(t *testing.T) {
+	h := newChartHouse(t, 2, ehr.Full())
+	h.start(1)
+	h.message(0, 0, 1)
+	h.wait()
+	for n, patient := range h.patients {
+		raw := fmt.Sprintf(`{"resourceType":"Communication","status":"completed","subject":{"reference":%q},"identifier":[{"system":%q,"value":"lost/m-%d"}],`+
+			`"payload":[{"contentString":"Filed on the lost day."}]}`, patient, base+"/texting/message", n)
+		if _, err := h.chart.Put([]byte(raw)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	findings, _ := h.reconcile(clock.System.Now().Add(-time.Hour))
+	if len(findings) != 2 || findings[0].Kind != deliver.FoundUnknown || findings[1].Kind != deliver.FoundUnknown {
+		t.Errorf("found %+v", findings)
+	}
+}
