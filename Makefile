@@ -58,6 +58,20 @@ fuzz: ## Each fuzz target for SECONDS_FUZZ seconds.
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 		echo "fuzz: $$f in $$p"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(SECONDS_FUZZ)s $$p || exit 1; done; done
 
+KILLS ?= 300
+POINTS ?= 1
+PAUSES ?= 200
+
+.PHONY: crash
+crash: ## KILLS kill -9 cycles a store, POINTS rounds over the crash points, PAUSES stops past a lease.
+	@$(GO) run ./cmd/prove crash --kills $(KILLS) --points $(POINTS) --pauses $(PAUSES)
+
+CUTS ?= 50
+
+.PHONY: powercut
+powercut: ## CUTS power cuts under each store, and under stores that must lose by them. Needs /dev/fuse and root.
+	@$(GO) run ./cmd/prove powercut --cuts $(CUTS)
+
 .PHONY: sim
 sim: ## SEEDS simulated worlds in virtual time, and outages of 72 hours.
 	@set -o pipefail; $(GO) test ./cmd/prove/sim -run TestSeeds -count=1 -timeout 60m -v -args -seeds $(SEEDS) | grep -E '^(figure|FAIL|ok|panic)|: seed '

@@ -39,8 +39,9 @@ var rooms = map[string][]string{
 	"connector/seal":            {"connector", "connector/clock", "connector/egress", "connector/audit"},
 	"connector/audit":           {"connector", "connector/clock", "connector/egress", "connector/seal"},
 	"connector/ingest":          {"connector", "connector/clock", "connector/crash"},
-	"connector/deliver":         {"connector", "connector/clock", "connector/crash", "connector/egress"},
+	"connector/deliver":         {"connector", "connector/alert", "connector/clock", "connector/crash", "connector/egress"},
 	"connector/store":           {"connector", "connector/clock", "connector/crash", "connector/seal", "connector/audit"},
+	"connector/store/disktest":  {},
 	"connector/store/pgtest":    {},
 	"connector/store/storetest": {"connector", "connector/clock", "connector/seal", "connector/audit"},
 	"connector/web":             {"connector/...", "fhir/smart"},
@@ -65,13 +66,16 @@ var rooms = map[string][]string{
 	"cmd/preview":   {"config", "connector/...", "adapters/...", "fhir/...", "cmd/app"},
 	"cmd/chartwire": {"config", "connector/...", "adapters/...", "fhir/...", "cmd/...", "testdata/threads"},
 
-	"cmd/prove":        {"cmd/prove/..."},
-	"cmd/prove/crash":  {"connector/clock", "connector/crash", "adapters/sandbox/...", "cmd/prove/figure", "cmd/prove/rig"},
-	"cmd/prove/faults": {"connector/clock", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/..."},
-	"cmd/prove/figure": {"connector/clock"},
-	"cmd/prove/bench":  {"connector", "connector/clock", "connector/seal", "connector/store/...", "adapters/sandbox/...", "fhir/smart", "cmd/prove/..."},
-	"cmd/prove/rig":    {"connector", "connector/clock", "connector/seal", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/figure"},
-	"cmd/prove/sim":    {"connector/...", "adapters/...", "fhir/...", "cmd/prove/figure"},
+	"cmd/prove":                 {"cmd/prove/..."},
+	"cmd/prove/crash":           {"connector/clock", "connector/crash", "adapters/sandbox/...", "cmd/prove/figure", "cmd/prove/rig"},
+	"cmd/prove/figure":          {"connector/clock"},
+	"cmd/prove/powercut":        {"connector/clock", "connector/store/pgtest", "cmd/prove/figure", "cmd/prove/rig", "cmd/prove/powercut/..."},
+	"cmd/prove/powercut/lazyfs": {},
+	"cmd/prove/restore":         {"adapters/sandbox/...", "cmd/prove/figure", "cmd/prove/rig"},
+	"cmd/prove/rig":             {"connector", "connector/clock", "connector/seal", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/figure"},
+	"cmd/prove/faults":          {"connector/clock", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/..."},
+	"cmd/prove/bench":           {"connector", "connector/clock", "connector/seal", "connector/store/...", "adapters/sandbox/...", "fhir/smart", "cmd/prove/..."},
+	"cmd/prove/sim":             {"connector/...", "adapters/...", "fhir/...", "cmd/prove/figure"},
 }
 
 // modules says which packages may import a third-party module. A module that is not here may be imported by none.
@@ -97,6 +101,7 @@ var modules = map[string][]string{
 	"github.com/prometheus/client_golang":                      {"cmd/app"},
 	"github.com/alecthomas/kong":                               {"cmd/chartwire", "cmd/prove"},
 	"github.com/google/go-cmp":                                 {"connector/store/storetest"},
+	"github.com/hanwen/go-fuse/v2":                             {"cmd/prove/powercut/lazyfs"},
 	"pgregory.net/rapid":                                       {"connector/store/storetest"},
 }
 

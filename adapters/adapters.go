@@ -26,6 +26,7 @@ type EHRParts struct {
 	People map[string]string // the channels' ids of people and pools → EHR reference
 	HTTP   *http.Client
 	Now    func() time.Time
+	OnSkew func(time.Duration) // told how far the EHR's clock is ahead of ours, when by two seconds or more; may be nil
 }
 
 // ChannelParts is what a channel adapter is built from.
@@ -73,7 +74,7 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 		return nil, fmt.Errorf("EHR %q: filing.encounter.policy %s is not available in this version; write when-known or never", c.Name, p)
 	}
 	o := ehrfhir.Options{
-		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, HTTP: p.HTTP, Now: p.Now, Deadline: c.Limits.Deadline,
+		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, HTTP: p.HTTP, Now: p.Now, OnSkew: p.OnSkew, Deadline: c.Limits.Deadline,
 		Encounters: c.Filing.Encounter.Policy == config.EncounterWhenKnown,
 		Policy: filing.Policy{
 			Organization: c.Organization, Location: c.Location(),

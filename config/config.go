@@ -31,7 +31,9 @@ type Config struct {
 	Channels []Channel `yaml:"channels" doc:"The messaging platforms."`
 	Pools    []Pool    `yaml:"pools" doc:"Groups of staff who share an inbox."`
 	People   []Person  `yaml:"people" doc:"Staff the platforms name by their own id, and who they are in the EHR."`
+	Parked   Parked    `yaml:"parked" doc:"How soon somebody has to have dealt with what needs a person."`
 	API      API       `yaml:"api" doc:"Who may call the JSON API."`
+	Alerts   Alerts    `yaml:"alerts" doc:"Who is told when something stands still or needs a person; metrics and log say it in any case."`
 
 	// File is the name the configuration was read from, Dir the folder relative paths in it are relative to.
 	File string `yaml:"-"`
@@ -53,10 +55,12 @@ type Identity struct {
 
 // Store says where state is kept.
 type Store struct {
-	URL      string        `yaml:"url" doc:"sqlite:PATH, relative to this file's folder, or postgres://user@host:5432/database (password apart)." default:"sqlite:chartwire.db" format:"store"`
-	Password Secret        `yaml:"password" doc:"Password of the Postgres user, where it has one."`
-	Lease    time.Duration `yaml:"lease" doc:"How long a worker owns a lane before another may take it over." default:"30s" min:"2s" max:"10m"`
-	Witness  string        `yaml:"witness" doc:"File that remembers how far this database has got, so that a restored backup is noticed; each process has its own, and no backup may hold it. Beside the SQLite file, or beside this file, when not given." format:"text"`
+	URL             string        `yaml:"url" doc:"sqlite:PATH, relative to this file's folder, or postgres://user@host:5432/database (password apart)." default:"sqlite:chartwire.db" format:"store"`
+	Password        Secret        `yaml:"password" doc:"Password of the Postgres user, where it has one."`
+	MigrateURL      string        `yaml:"migrate_url" doc:"The same Postgres database as another role: the one that owns the schema and migrates it. The role of url then may not change or delete audit rows." format:"store"`
+	MigratePassword Secret        `yaml:"migrate_password" doc:"Password of that role, where it has one."`
+	Lease           time.Duration `yaml:"lease" doc:"How long a worker owns a lane before another may take it over." default:"30s" min:"2s" max:"10m"`
+	Witness         string        `yaml:"witness" doc:"File that remembers how far this database has got, so that a restored backup is noticed; each process has its own, and no backup may hold it. Beside the SQLite file, or beside this file, when not given." format:"text"`
 }
 
 // Seal names the Tink keyset of connector/seal.
@@ -79,6 +83,12 @@ type Person struct {
 	ID        string `yaml:"id" doc:"The person's id on the messaging platforms." required:"true" format:"id"`
 	EHR       string `yaml:"ehr" doc:"Name of the EHR connection the reference belongs to." required:"true"`
 	Reference string `yaml:"reference" doc:"Who that is in the EHR, as Type/id: a Practitioner or PractitionerRole." required:"true" format:"ref:Practitioner|PractitionerRole"`
+}
+
+// Alerts is the webhook that people are told by.
+type Alerts struct {
+	URL    string `yaml:"url" doc:"Where alerts are posted, signed as Standard Webhooks has it: one when something first stands still, one when it moves again. https, except on a loopback host." format:"endpoint"`
+	Secret Secret `yaml:"secret" doc:"What alerts are signed with: one whsec_…. It is needed with url."`
 }
 
 // API lists the bearer tokens of the JSON API.

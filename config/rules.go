@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // rules checks what concerns more than one key. It runs on whatever was decoded, so a value that was refused before may
@@ -13,6 +14,8 @@ import (
 func (l *loader) rules(c *Config) {
 	l.serverRules(&c.Server)
 	l.storeRules(&c.Store)
+	l.parkedRules(&c.Parked)
+	l.alertRules(&c.Alerts)
 	if c.EHRs != nil && len(c.EHRs) == 0 {
 		l.mistake("$.ehrs", "is empty; add at least one EHR connection")
 	}
@@ -66,6 +69,36 @@ func (l *loader) storeRules(s *Store) {
 			path = fileKey(path)
 		}
 		l.mistake(path, "is for Postgres; remove it, SQLite has no password")
+	}
+	const path = "$.store.migrate_url"
+	own, err := url.Parse(s.URL)
+	by, err2 := url.Parse(s.MigrateURL)
+	switch {
+	case s.MigrateURL == "" || err != nil || err2 != nil:
+		if s.MigrateURL == "" && s.MigratePassword.IsSet() {
+			l.mistake("$.store.migrate_password", "is for store.migrate_url, which is not given; write that, or remove it")
+		}
+	case s.Engine() == SQLite:
+		l.mistake(path, "is for Postgres; remove it, SQLite has no roles")
+	case strings.HasPrefix(s.MigrateURL, sqliteScheme):
+		l.mistake(path, "is no Postgres database; write postgres://owner@host:5432/database")
+	case own.User.Username() == by.User.Username():
+		l.mistake(path, "names the role of store.url; write the role that owns the schema, another one, or remove it")
+	case own.Host != by.Host || own.Path != by.Path:
+		l.warn(path, "names another server or database than store.url; that is right only where both are ways to the same one")
+	}
+}
+
+// alertRules wants a secret with the address, and a good one.
+func (l *loader) alertRules(a *Alerts) {
+	switch {
+	case a.URL == "" && a.Secret.IsSet():
+		l.mistake("$.alerts", "has a secret and no url; write url, or remove the secret")
+	case a.URL != "" && !a.Secret.IsSet():
+		l.mistake("$.alerts", "has a url and no secret; write secret_file with one whsec_ of 24 to 64 random bytes")
+	}
+	if a.Secret.IsSet() && !a.Secret.Missing() {
+		l.webhookSecrets(a.Secret, "$.alerts")
 	}
 }
 

@@ -43,11 +43,19 @@ func (c *Config) DSN() string {
 	if path, ok := strings.CutPrefix(c.Store.URL, sqliteScheme); ok {
 		return c.Path(path)
 	}
-	password := c.Store.Password.Reveal()
-	u, err := url.Parse(c.Store.URL)
-	if err != nil || password == "" {
-		return c.Store.URL
+	return withPassword(c.Store.URL, c.Store.Password)
+}
+
+// MigrateDSN is DSN for the role that migrates; "" where it is the same. It is a secret, too.
+func (c *Config) MigrateDSN() string {
+	return withPassword(c.Store.MigrateURL, c.Store.MigratePassword)
+}
+
+func withPassword(address string, secret Secret) string {
+	u, err := url.Parse(address)
+	if password := secret.Reveal(); err == nil && password != "" {
+		u.User = url.UserPassword(u.User.Username(), password)
+		return u.String()
 	}
-	u.User = url.UserPassword(u.User.Username(), password)
-	return u.String()
+	return address
 }

@@ -27,3 +27,11 @@ type Decision struct {
 func (d *Decision) ByHand() bool {
 	return d != nil && (d.Act == ActRelease || d.Act == ActRetract)
 }
+
+// WhoActs says whose work an item is: the pool it was given to, else who usually acts on its reason.
+func (i Item) WhoActs() string {
+	if i.Owner != "" {
+		return i.Owner
+	}
+	return i.Reason.Owner()
+}

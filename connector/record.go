@@ -110,7 +110,6 @@ type ItemDetail struct {
 	Retraction *Retraction `json:"retraction,omitempty"`
 	Request    string      `json:"request,omitempty"`  // request items: our CommunicationRequest's ULID, or the born one's reference
 	Decision   *Decision   `json:"decision,omitempty"` // the last word of a person about it
-	Step       int         `json:"step,omitempty"`     // parked: how many steps of the escalation ladder have been told
 }
 
 // Lane is a claimed queue of one thread. Fence grows with every claim; every change of the lane's items checks it.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/alert"
 	"github.com/chartwire/chartwire/connector/clock"
 	"github.com/chartwire/chartwire/connector/deliver"
 	"github.com/chartwire/chartwire/connector/egress"
@@ -47,11 +48,14 @@ type App struct {
 	metrics *metrics
 	witness *witness
 	alarm   func(r connector.Reason)
+	ladder  *alert.Escalator
 	public  net.Listener
 	console net.Listener
 	control net.Listener
 	ids     map[string]string
 	audit   auditLogs
+	board   *alert.Board
+	parking alert.Parking
 	close   sync.Once
 }
 
@@ -74,7 +78,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.store, err = store.Open(ctx, storeURL(o.Config), store.Options{Sealer: keys, Lease: o.Config.Store.Lease, Clock: o.Clock}); err != nil {
+	if a.store, err = store.Open(ctx, storeURL(o.Config), store.Options{Sealer: keys, MigrateURL: o.Config.MigrateDSN(), Lease: o.Config.Store.Lease, Clock: o.Clock}); err != nil {
 		return nil, err
 	}
 	if err := checkClock(ctx, a.store, o.Clock, o.AcceptClock, o.Log); err != nil {
@@ -118,7 +122,7 @@ func storeURL(c *config.Config) string {
 func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string) error {
 	c := a.o.Config
 	events := ingest.New(a.store, a.o.Clock.Now)
-	parts := &builder{config: c, guard: guard, ids: ids, now: a.o.Clock.Now, keys: keys}
+	parts := &builder{config: c, guard: guard, ids: ids, log: a.o.Log, now: a.o.Clock.Now, keys: keys}
 	conns, err := parts.connections()
 	if err != nil {
 		return err
@@ -132,10 +136,25 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 			lines[n].GapWait = w
 		}
 	}
+	if a.board, err = parts.board(a.store, a.o.Clock, a.o.Log); err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for name, id := range ids {
+		names[id] = name
+	}
+	a.parking = alert.Parking{Board: a.board, Store: a.store, Clock: a.o.Clock, Names: names}
 	if a.metrics, err = newMetrics(a.store, ids, a.clockOff); err != nil {
 		return err
 	}
-	watchers := observers{a.metrics, alarms{a.o.Log}, a.o.Observe}
+	a.ladder = a.escalator(c)
+	if err := a.metrics.registry.Register(overdue{a.ladder}); err != nil {
+		return err
+	}
+	if err := a.metrics.registry.Register(&standstill{store: a.store, clock: a.o.Clock, names: names, board: a.board}); err != nil {
+		return err
+	}
+	watchers := observers{a.metrics, alarms{a.o.Log}, a.parking, a.o.Observe}
 	a.alarm = func(r connector.Reason) {
 		for name := range ids {
 			watchers.Alarm(name, r, "")
@@ -143,7 +162,7 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 	}
 	a.engine, err = deliver.New(deliver.Options{Store: a.store, Clock: a.o.Clock, Log: a.o.Log, Connections: conns, Lines: lines,
 		Composer: &born{ingest: events, lines: parts.channels()}, Horizon: a.o.Horizon,
-		Observe: watchers})
+		Observe: watchers, Alert: a.board})
 	if err != nil {
 		return err
 	}
@@ -193,9 +212,12 @@ func (a *App) Run(ctx context.Context) error {
 			return web.Serve(ctx, a.control, a.operators(ctx, web.Control(web.Operator{Store: a.store, Clock: a.o.Clock, Log: a.o.Log,
 				Engine: a.engine, EHRs: values(a.ids), Audit: a.audit.verify})))
 		},
-		"clock":   func() error { return a.watchClock(ctx) },
-		"audit":   func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
-		"witness": func() error { return a.witness.run(ctx) },
+		"clock":    func() error { return a.watchClock(ctx) },
+		"alerts":   func() error { return a.board.Run(ctx) },
+		"parking":  func() error { return a.parking.Run(ctx) },
+		"escalate": func() error { return a.ladder.Run(ctx) },
+		"audit":    func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
+		"witness":  func() error { return a.witness.run(ctx) },
 	}
 	failed := make(chan error, len(work))
 	for name, run := range work {

@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -27,6 +28,7 @@ type builder struct {
 	keys   *seal.Sealer
 	ids    map[string]string // EHR name → ehr_id
 	now    func() time.Time
+	log    *slog.Logger
 }
 
 // connections builds the adapter of every EHR.
@@ -38,7 +40,7 @@ func (b *builder) connections() ([]deliver.Connection, error) {
 			return nil, err
 		}
 		adapter, err := adapters.EHR(adapters.EHRParts{Config: e, Base: b.config.Identity.Base, People: People(b.config, e.Name),
-			HTTP: hc, Now: b.now})
+			HTTP: hc, Now: b.now, OnSkew: skewLog(b.log, b.now, e.Name)})
 		if err != nil {
 			return nil, err
 		}

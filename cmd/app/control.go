@@ -83,7 +83,7 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(ctx, storeURL(c), store.Options{Sealer: keys, Lease: c.Store.Lease})
+	s, err := store.Open(ctx, storeURL(c), store.Options{Sealer: keys, MigrateURL: c.MigrateDSN(), Lease: c.Store.Lease})
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	engine, err := idleEngine(s, &builder{config: c, guard: guard, ids: ids, now: clock.System.Now, keys: keys})
+	engine, err := idleEngine(s, &builder{config: c, guard: guard, ids: ids, log: slog.New(slog.DiscardHandler), now: clock.System.Now, keys: keys})
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

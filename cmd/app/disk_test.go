@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -14,35 +13,8 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector/clock"
+	"github.com/chartwire/chartwire/connector/store/disktest"
 )
-
-// onDisk names, in a child of this test, the folder to mount a small disk on.
-const onDisk = "CHARTWIRE_TEST_DISK"
-
-// withDisk runs the rest of the test in a child process whose temporary folder is a disk of its own, that nobody else sees
-// and that is gone with it. It reports true in the child.
-func withDisk(t *testing.T, size string) bool {
-	t.Helper()
-	if dir := os.Getenv(onDisk); dir != "" {
-		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-			t.Fatalf("no disk of %s can be mounted here: %v", size, err)
-		}
-		t.Setenv("TMPDIR", dir)
-		return true
-	}
-	child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	child.Env = append(os.Environ(), onDisk+"="+t.TempDir())
-	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
-	if os.Geteuid() != 0 {
-		child.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		child.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		child.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	}
-	if out, err := child.CombinedOutput(); err != nil {
-		t.Errorf("on a disk of %s: %v\n%s", size, err, out)
-	}
-	return false
-}
 
 // said is the event of a message of n KiB.
 func said(id string, kib int) string {
@@ -50,10 +22,9 @@ func said(id string, kib int) string {
 }
 
 // TestFullDisk: while the disk is full nothing is acknowledged, and with room again the same process takes the same events.
-func TestFullDisk(t *testing.T) {
-	if !withDisk(t, "3m") {
-		return
-	}
+func TestFullDisk(t *testing.T) { disktest.Run(t, "3m", fullDisk) }
+
+func fullDisk(t *testing.T, disk string) {
 	h := newHouse(t)
 	h.run()
 	acked := map[string]bool{}
@@ -68,10 +39,8 @@ func TestFullDisk(t *testing.T) {
 	if status, body := post(0); status != http.StatusAccepted {
 		t.Fatalf("with room: %d %s", status, body)
 	}
-	filler := filepath.Join(os.Getenv("TMPDIR"), "filler")
-	if err := fill(filler); err != nil {
-		t.Fatal(err)
-	}
+	filler := filepath.Join(disk, "filler")
+	disktest.Fill(t, filler)
 	refused := 0
 	for n := 1; n < 300 && refused < 20; n++ {
 		switch status, body := post(n); status {
@@ -114,25 +83,10 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// fill writes a file until there is no room.
-func fill(name string) error {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	for {
-		if _, err := f.Write(make([]byte, 4096)); err != nil {
-			return nil
-		}
-	}
-}
-
 // TestReadOnlyFolder: a store that cannot be written is told at the start, with what to do.
-func TestReadOnlyFolder(t *testing.T) {
-	if !withDisk(t, "3m") {
-		return
-	}
+func TestReadOnlyFolder(t *testing.T) { disktest.Run(t, "3m", readOnlyFolder) }
+
+func readOnlyFolder(t *testing.T, disk string) {
 	h := newHouse(t)
 	h.run()
 	if status, _ := h.post("e-1", itches, channelKey, clock.System.Now()); status != http.StatusAccepted {
@@ -141,7 +95,7 @@ func TestReadOnlyFolder(t *testing.T) {
 	h.close()
 	remount := func(flags uintptr) {
 		t.Helper()
-		if err := syscall.Mount("", os.Getenv(onDisk), "", syscall.MS_REMOUNT|flags, ""); err != nil {
+		if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|flags, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -89,11 +89,7 @@ func (c *counts) Collect(ch chan<- prometheus.Metric) {
 		}
 		items, err := tx.OpenItems("", []connector.ItemState{connector.Parked}, 100_000)
 		for _, i := range items {
-			owner := i.Reason.Owner()
-			if i.Owner != "" {
-				owner = i.Owner
-			}
-			parked[[2]string{string(i.Reason), owner}]++
+			parked[[2]string{string(i.Reason), i.WhoActs()}]++
 		}
 		return err
 	})

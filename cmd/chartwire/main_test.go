@@ -157,9 +157,38 @@ func TestTrace(t *testing.T) {
 			}
 		}
 	}
-	for _, id := range []string{"m-2", entry, found[0].Thread} {
-		if code, _, errs := chartwire(t, "trace", "--config", config, id); code != 0 {
-			t.Errorf("trace %s: exit %d: %s", id, code, errs)
+	var exchange deliver.TracedItem
+	for _, i := range found[0].Items {
+		if i.Kind == "exchange" {
+			exchange = i
+		}
+	}
+	w := exchange.Writes[0]
+	for _, id := range []string{"m-2", entry, "https://ehr.example/fhir/" + entry + "/_history/1", found[0].Thread, exchange.ID, w.ID, w.Attempts[0].ID, w.Control} {
+		code, out, errs := chartwire(t, "trace", "--config", config, id)
+		if code != 0 || !strings.Contains(out, "on the chart as ") || !strings.Contains(out, "who did what") {
+			t.Errorf("trace %s: exit %d: %s%s", id, code, out, errs)
+		}
+		for _, phi := range []string{"Patient/", "subject", "Expires", `"text"`} { // neither who, nor what was said
+			if strings.Contains(out, phi) {
+				t.Errorf("trace %s shows %q without --show:\n%s", id, phi, out)
+			}
+		}
+		if len(id) == 26 && id != found[0].Thread && !strings.Contains(out, "→ "+exchange.ID) {
+			t.Errorf("trace %s does not mark what was asked for:\n%s", id, out)
+		}
+	}
+	code, out, errs = chartwire(t, "trace", "--config", config, "--show", "--json", w.ID)
+	if code != 0 || json.Unmarshal([]byte(out), &found) != nil || found[0].Patient == "" {
+		t.Fatalf("trace --show: exit %d: %s%s", code, out, errs)
+	}
+	for _, i := range found[0].Items {
+		for _, w := range i.Writes {
+			for _, a := range w.Attempts {
+				if a.Request == nil || !json.Valid(a.Request.Body) || a.Request.Header["Content-Type"] == "" || a.Answer == "" {
+					t.Errorf("%s: attempt %d has not its request and answer: %+v", i.Kind, a.No, a)
+				}
+			}
 		}
 	}
 	if code, out, errs := chartwire(t, "audit", "verify", "--config", config); code != 0 || !strings.Contains(out, "sandbox") {

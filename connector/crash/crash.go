@@ -2,7 +2,8 @@
 // proof can end or stop it exactly there. Only a build with the tag crashpoints can: in every other build At is nothing.
 //
 // In such a build the environment says what happens: CRASHPOINT=name[:n] kills the process with SIGKILL the n-th time it
-// comes by (default the first), PAUSEPOINT=name[:n] stops it with SIGSTOP every n-th time until somebody continues it.
+// comes by (default the first), PAUSEPOINT=name[:n] stops it with SIGSTOP every n-th time until somebody continues it,
+// CRASH_SQLITE_SYNCHRONOUS=NORMAL makes a store that loses with the power.
 package crash
 
 import (

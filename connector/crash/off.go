@@ -7,3 +7,6 @@ const On = false
 
 // At does nothing in this build.
 func At(string) {}
+
+// Synchronous asks for nothing in this build.
+func Synchronous() string { return "" }

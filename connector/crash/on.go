@@ -43,3 +43,7 @@ func At(point string) {
 		pause()
 	}
 }
+
+// Synchronous is the SQLite setting in place of FULL that a control run asks for, to show that the proof would see a loss;
+// "" for none.
+func Synchronous() string { return os.Getenv("CRASH_SQLITE_SYNCHRONOUS") }

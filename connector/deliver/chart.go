@@ -168,13 +168,13 @@ func (d *drainer) unsettled(i *connector.Item, err error) {
 }
 
 // again is when an item may be tried once more after an error, and what to call the wait: with growing full jitter, or
-// as soon as the connection is open again where the EHR named the time.
+// when the EHR said, which a restart must not forget.
 func (d *drainer) again(i *connector.Item, err error) (connector.Reason, time.Time) {
 	reason, at := connector.EHRUnavailable, d.e.clock.Now().Add(backoff(i.Tries))
 	var retry *connector.Retry
 	if errors.As(err, &retry) {
 		if retry.After > 0 {
-			at = time.Time{}
+			at = d.e.clock.Now().Add(min(retry.After, askedMost) + jitter(time.Second))
 		}
 		if retry.Reason != "" {
 			reason = retry.Reason

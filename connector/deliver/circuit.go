@@ -28,7 +28,7 @@ func (c *circuit) closedFor(now time.Time) (wait time.Duration, probe bool) {
 	}
 	next := later(c.until, c.last.Add(probeEvery))
 	if !c.probe.IsZero() {
-		next = later(next, c.probe.Add(probeHangs))
+		next = later(next, c.probe.Add(min(probeHangs<<(max(min(c.opened, 6), 1)-1), openMost)))
 	}
 	if wait := next.Sub(now); wait > 0 {
 		return wait, false

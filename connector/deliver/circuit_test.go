@@ -353,8 +353,13 @@ func TestStallsAreToldOnceTheyLast(t *testing.T) {
 		moved := 0
 		p.stalled = func(s time.Time) { since = s }
 		p.moving = func() { moved++ }
-		begun := clock.System.Now()
 		enters(t, p, of(1)).done(nil)
+		if moved != 1 {
+			t.Error("the first answer after a start is not told")
+		}
+		moved = 0
+		time.Sleep(time.Minute)
+		begun := clock.System.Now()
 		enters(t, p, of(1)).done(noLink)
 		time.Sleep(time.Minute)
 		enters(t, p, of(2)).done(&connector.Refused{Reason: connector.Unauthorized})

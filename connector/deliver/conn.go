@@ -49,8 +49,10 @@ func newConn(c Connection, e *Engine) *conn {
 	if c.Deadline == 0 {
 		c.Deadline = 30 * time.Second
 	}
-	return &conn{Connection: c, e: e, pace: newPace(e.clock, c.PerSecond, c.Concurrent), nudge: make(chan struct{}, 1),
+	out := &conn{Connection: c, e: e, pace: newPace(e.clock, c.PerSecond, c.Concurrent), nudge: make(chan struct{}, 1),
 		patients: map[string]connector.Patient{}, people: map[string]person{}}
+	out.tellStalls()
+	return out
 }
 
 // settle is how long after an attempt's commit nothing may be concluded from not finding it (DESIGN §3.3).

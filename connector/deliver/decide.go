@@ -177,10 +177,9 @@ func release(tx connector.Tx, i *connector.Item, ask Ask, now time.Time) error {
 	return decided(tx, *i, now)
 }
 
-// decision writes down who decided what; the ladder starts anew if it is ever parked again.
+// decision writes down who decided what.
 func decision(i *connector.Item, ask Ask, now time.Time) {
 	i.Detail.Decision = &connector.Decision{Act: ask.Act, By: ask.Agent, At: now, Reason: i.Reason, Why: ask.Why}
-	i.Detail.Step = 0
 }
 
 // decided adds the audit row: who, what, and what it was before and is now.

@@ -221,6 +221,7 @@ func (d *drainer) flush(ctx context.Context) error {
 	d.pending = nil
 	for _, i := range d.moved {
 		d.e.observe.Moved(d.c.Name, d.thread.Channel, i)
+		d.tellStall(i)
 		if i.State == connector.Parked || (i.State == connector.Held && i.Reason == connector.PatientChanged) {
 			d.e.observe.Alarm(d.c.Name, i.Reason, i.ID)
 		}

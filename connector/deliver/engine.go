@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/alert"
 	"github.com/chartwire/chartwire/connector/clock"
 )
 
@@ -75,6 +76,7 @@ type Options struct {
 	Composer    Composer
 	Horizon     time.Duration // how long a write is retried before it parks; 72 h when zero
 	Observe     Observer
+	Alert       alert.Alerter // hears what stands still; nil: nobody does
 }
 
 // Observer hears of every decided attempt and every state an item takes. It must not block. Metrics and the demo's
@@ -95,6 +97,7 @@ type Engine struct {
 	compose  Composer
 	horizon  time.Duration
 	observe  Observer
+	alert    alert.Alerter
 	wg       sync.WaitGroup
 	restored atomic.Pointer[time.Time] // see Restored
 }
@@ -114,6 +117,9 @@ func New(o Options) (*Engine, error) {
 	}
 	if e.observe == nil {
 		e.observe = nobody{}
+	}
+	if e.alert = o.Alert; e.alert == nil {
+		e.alert = alert.Nobody{}
 	}
 	for i := range o.Connections {
 		c := o.Connections[i]

@@ -14,7 +14,7 @@ import (
 const (
 	askedMost   = time.Hour        // of a Retry-After
 	probeEvery  = time.Second      // at most one request in this time while the circuit is open
-	probeHangs  = 3 * time.Second  // a probe this long under way lets the next one go: its lane may be what hangs
+	probeHangs  = 3 * time.Second  // a probe this long under way, and ever longer, lets the next one go: its lane may hang
 	openMost    = 30 * time.Second // the jitter between probes grows to this
 	openAt      = 3                // lanes that failed with no good answer between open the circuit
 	askedRamp   = 10 * time.Second // who asked for this much patience is come back to slowly
@@ -58,8 +58,8 @@ type pace struct {
 	trying   int            // tickets of suspects under way
 	front    []*waiter
 	back     []*waiter
-	turn     int // requests of front lanes since the last of the others
-	failing  time.Time
+	turn     int       // requests of front lanes since the last of the others
+	failing  time.Time // since when nothing has been answered well; from the start, or what was open before would stay so
 }
 
 // asker is on whose behalf a request is made.
@@ -85,7 +85,7 @@ type waiter struct {
 
 func newPace(c clock.Clock, perSecond float64, slots int) *pace {
 	p := &pace{clock: c, rate: max(perSecond, 0), slots: max(slots, 1), reopened: make(chan struct{}, 1), load: newThrottle(),
-		flying: map[*ticket]struct{}{}, suspects: map[string]int{}, filled: c.Now(), stalled: func(time.Time) {}, moving: func() {}}
+		flying: map[*ticket]struct{}{}, suspects: map[string]int{}, filled: c.Now(), failing: c.Now(), stalled: func(time.Time) {}, moving: func() {}}
 	p.tokens = p.burst()
 	return p
 }
@@ -337,7 +337,7 @@ func (t *ticket) done(err error) {
 	now := p.clock.Now()
 	p.fill(now)
 	wasOpen := p.breaker.open
-	if v.busy {
+	if v.busy && !t.probe { // one request alone is no load
 		p.load.refused(now, t.began, v.after > 0)
 	}
 	switch {

@@ -63,15 +63,7 @@ func (s Selection) byID(tx connector.Tx, ehrs []string, now time.Time) ([]connec
 }
 
 func (s Selection) takes(i connector.Item, now time.Time) bool {
-	return (s.Reason == "" || s.Reason == i.Reason) && (s.Owner == "" || s.Owner == Owner(i)) && now.Sub(i.ChangedAt) >= s.Older
-}
-
-// Owner is whose work an item is: the pool it was given to, else who usually acts on its reason.
-func Owner(i connector.Item) string {
-	if i.Owner != "" {
-		return i.Owner
-	}
-	return i.Reason.Owner()
+	return (s.Reason == "" || s.Reason == i.Reason) && (s.Owner == "" || s.Owner == i.WhoActs()) && now.Sub(i.ChangedAt) >= s.Older
 }
 
 // Actions says what can be done about a parked item, the usual thing first.

@@ -223,7 +223,7 @@ func tracedItem(i connector.Item, now time.Time) TracedItem {
 	x := TracedItem{ID: i.ID, Thread: i.Thread, Kind: i.Kind, Message: i.MsgKey, State: i.State, Reason: i.Reason, Sentence: i.Reason.Sentence(),
 		Text: i.Detail.Text, Since: i.ChangedAt, Late: i.Late, Decision: i.Detail.Decision}
 	if i.State == connector.Parked || i.State == connector.Held {
-		x.Next, x.Owner = i.Reason.Next(), Owner(i)
+		x.Next, x.Owner = i.Reason.Next(), i.WhoActs()
 	}
 	if i.State == connector.Parked {
 		x.Actions, x.Age = Actions(i), now.Sub(i.ChangedAt).Round(time.Second).String()

@@ -16,7 +16,7 @@ func whereItem(i connector.Item, rows []connector.WriteRow) string {
 	case connector.NotDue:
 		return whereNotDue(i)
 	case connector.Parked:
-		return fmt.Sprintf("a person has to act (%s): %s. Next: %s", Owner(i), i.Reason.Sentence(), i.Reason.Next())
+		return fmt.Sprintf("a person has to act (%s): %s. Next: %s", i.WhoActs(), i.Reason.Sentence(), i.Reason.Next())
 	case connector.Unknown:
 		return "nobody knows yet: " + i.Reason.Sentence() + "; it is searched for " + after(i.NextAt) + ", and nothing is sent again before that"
 	case connector.Filing:

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -100,26 +101,29 @@ func (db *DB) PullBack(ctx context.Context, newest, now time.Time) error {
 	if err := db.EndRefusals(ctx, newest.Add(2*time.Minute)); err != nil {
 		return err
 	}
-	return db.Update(ctx, "clock", func(ct connector.Tx) error {
-		t := ct.(*tx)
-		ehrs, err := t.ehrs()
-		if err != nil {
-			return err
-		}
-		all := []any{nil, micros(now), micros(now.Add(soonEnough)), micros(newest), newest.Sub(now).Microseconds(), micros(connector.Never)}
-		for _, e := range ehrs {
-			all[0] = e
-			for n, q := range pullBack {
-				args := all
-				if n >= 2 {
-					args = all[:2]
-				}
-				if err := t.exec(q, args...); err != nil {
-					return err
-				}
+	if p, ok := db.eng.(*postgres); ok {
+		return p.unhurried(ctx, func(t *tx) error { return t.pullBack(newest, now) })
+	}
+	return db.Update(ctx, "clock", func(ct connector.Tx) error { return ct.(*tx).pullBack(newest, now) })
+}
+
+func (t *tx) pullBack(newest, now time.Time) error {
+	ehrs, err := t.ehrs()
+	if err != nil {
+		return err
+	}
+	all := []any{nil, micros(now), micros(now.Add(soonEnough)), micros(newest), newest.Sub(now).Microseconds(), micros(connector.Never)}
+	for _, e := range ehrs {
+		all[0] = e
+		for n, q := range pullBack {
+			args := slices.Clone(all)
+			if n >= 2 {
+				args = args[:2]
 			}
-			t.ring(e)
+			if err := t.exec(q, args...); err != nil {
+				return err
+			}
 		}
-		return t.PutMeta(metaNewest, strconv.FormatInt(micros(now), 10))
-	})
+	}
+	return t.PutMeta(metaNewest, strconv.FormatInt(micros(now), 10))
 }

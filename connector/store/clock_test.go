@@ -7,6 +7,7 @@ import (
 
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/clock"
+	"github.com/chartwire/chartwire/connector/store/pgtest"
 )
 
 func TestNewestIsWhatWasCommittedLast(t *testing.T) {
@@ -146,5 +147,37 @@ func TestLeasesEndWithTheProcessOnSQLite(t *testing.T) {
 		if err := db.Close(); err != nil { // as a crash leaves it: nothing was given back
 			t.Fatal(err)
 		}
+	}
+}
+
+// Where the database's clock was set back, a lease that would end a day from now begins anew: it is not taken at once, for
+// its holder may live, and not after a day either.
+func TestLeasesBeginAnewWhenTheDatabasesClockIsSetBack(t *testing.T) {
+	address, s := pgtest.New(t), newSealer(t)
+	const lease = time.Second
+	db := mustOpen(t, address, Options{Sealer: s, Lease: lease})
+	chart := []connector.LaneKind{connector.LaneChart}
+	now := time.Now()
+	if err := db.Update(t.Context(), "s", func(tx connector.Tx) error { return tx.TouchLane("E", "t", connector.LaneChart, now, "") }); err != nil {
+		t.Fatal(err)
+	}
+	old, err := db.Claim(t.Context(), "E", chart, 1, now)
+	if err != nil || len(old) != 1 {
+		t.Fatal(old, err)
+	}
+	raw(t, db, `UPDATE lane SET lease_until = lease_until + 86400000000`) // as a clock set back by a day leaves it
+	again := mustOpen(t, address, Options{Sealer: s, Lease: lease})       // it looks at its first claim
+	began := time.Now()
+	var lanes []connector.Lane
+	for len(lanes) == 0 && t.Context().Err() == nil && time.Since(began) < time.Minute {
+		if lanes, err = again.Claim(t.Context(), "E", chart, 1, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(lanes) != 1 || lanes[0].Fence <= old[0].Fence {
+		t.Fatalf("after %v: %+v", time.Since(began), lanes)
+	}
+	if took := time.Since(began); took < lease/2 {
+		t.Errorf("the lane was taken after %v, before its lease could be renewed", took)
 	}
 }

@@ -29,6 +29,7 @@ type op struct {
 	shard string
 	fn    func(connector.Tx) error
 	runs  int
+	alone bool         // it does not run in waves
 	state atomic.Int32 // opQueued …
 	err   error        // of the last run
 	done  chan error   // receives once
@@ -136,7 +137,12 @@ func (k *committer) loop() {
 		}
 		// One order of shards in every committer and replica, so that they take row locks in one order.
 		slices.SortStableFunc(batch, func(a, b *op) int { return cmp.Compare(a.shard, b.shard) })
-		k.commit(batch)
+		if batch = k.together(batch); len(batch) > 0 {
+			late := k.late
+			k.late = nil
+			k.commit(batch)
+			k.late = append(k.late, late...)
+		}
 	}
 }
 

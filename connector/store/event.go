@@ -1,12 +1,17 @@
 package store
 
-import "github.com/chartwire/chartwire/connector"
+import (
+	"errors"
+
+	"github.com/chartwire/chartwire/connector"
+)
 
 var (
-	eventInsert = sq(`INSERT INTO event (ehr_id, id, channel, key_hash, thread_id, received_at, head, body)
+	eventInsert = sqOne(`INSERT INTO event (ehr_id, id, channel, key_hash, thread_id, received_at, head, body)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (ehr_id, channel, key_hash) DO NOTHING`)
-	eventCols = `SELECT ehr_id, id, channel, thread_id, received_at, head, body FROM event `
-	eventByID = sq(eventCols + `WHERE ehr_id = ?1 AND id = ?2`)
+	eventKnown = sq(`SELECT 1 FROM event WHERE ehr_id = ?1 AND channel = ?2 AND key_hash = ?3`)
+	eventCols  = `SELECT ehr_id, id, channel, thread_id, received_at, head, body FROM event `
+	eventByID  = sq(eventCols + `WHERE ehr_id = ?1 AND id = ?2`)
 )
 
 // eventHead is what else of an event came from the platform.
@@ -18,12 +23,19 @@ type eventHead struct {
 func eventPlace(r connector.EventRow) place { return place{r.EHR, r.Thread, "event", r.ID} }
 
 func (t *tx) InsertEvent(r connector.EventRow) (bool, error) {
+	key := t.s.Lookup("event", r.EHR, r.Key)
+	if _, wave := t.c.(*runner); wave { // which keeps the insert back and cannot tell what it will do
+		var is int64
+		if err := t.single(eventKnown, []any{r.EHR, r.Channel, key}, &is); !errors.Is(err, connector.ErrNotFound) {
+			return false, err
+		}
+	}
 	p := eventPlace(r)
 	head, err := t.seal(p, "head", eventHead{r.Key, r.Type})
 	if err != nil {
 		return false, err
 	}
-	n, err := t.execN(eventInsert, r.EHR, r.ID, r.Channel, t.s.Lookup("event", r.EHR, r.Key), r.Thread, micros(r.ReceivedAt),
+	n, err := t.execN(eventInsert, r.EHR, r.ID, r.Channel, key, r.Thread, micros(r.ReceivedAt),
 		head, t.sealBytes(p, "body", notNil(r.Body)))
 	return n == 1, err
 }

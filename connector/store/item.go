@@ -16,7 +16,7 @@ var (
 		sequence, sent_at, revision, committed_at, changed_at, next_at, first_tried, tries, late, urgency, detail)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)`)
 	// Kind, channel and direction never change: the tallies go by them.
-	itemUpdate = sq(`UPDATE item SET thread_id = ?3, lane = ?4, message_id = ?5, state = ?6, reason = ?7, sequence = ?8,
+	itemUpdate = sqOne(`UPDATE item SET thread_id = ?3, lane = ?4, message_id = ?5, state = ?6, reason = ?7, sequence = ?8,
 		sent_at = ?9, revision = ?10, committed_at = ?11, changed_at = ?12, next_at = ?13, first_tried = ?14, tries = ?15,
 		late = ?16, urgency = ?17, detail = ?18
 		WHERE ehr_id = ?1 AND id = ?2 AND state = ?19 AND kind = ?20 AND channel = ?21 AND direction = ?22`)

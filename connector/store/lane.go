@@ -20,9 +20,9 @@ var (
 		touched = lane.touched + 1`)
 	// A lane that was given back has lease_until 0, so nobody holds it again without a claim; one whose lease merely ended
 	// can still be held by whom it was leased to.
-	laneHold = sq(`UPDATE lane SET leased = 1, lease_until = {now} + ?2
+	laneHold = sqOne(`UPDATE lane SET leased = 1, lease_until = {now} + ?2
 		WHERE ehr_id = ?3 AND thread_id = ?4 AND kind = ?5 AND fence = ?6 AND lease_until <> 0`)
-	laneRelease = sq(`UPDATE lane SET leased = 0, lease_until = 0,
+	laneRelease = sqOne(`UPDATE lane SET leased = 0, lease_until = 0,
 		next_at = CASE WHEN touched = ?5 THEN CAST(?6 AS BIGINT) ELSE CAST(?7 AS BIGINT) END,
 		urgency = CASE WHEN touched = ?5 AND CAST(?6 AS BIGINT) = 9223372036854775807 THEN 0 ELSE urgency END
 		WHERE ehr_id = ?1 AND thread_id = ?2 AND kind = ?3 AND fence = ?4 AND lease_until <> 0`)

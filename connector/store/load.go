@@ -67,7 +67,8 @@ func (c *copier) execN(q *query, args ...any) (int64, error) { return 1, c.exec(
 
 func (c *copier) copy(ctx context.Context, p *postgres) error {
 	return pgx.BeginFunc(ctx, p.pool, func(t pgx.Tx) error {
-		if _, err := t.Exec(ctx, "SET LOCAL lock_timeout = 0"); err != nil { // loads wait for each other's new pages
+		// A load takes its time and waits for others' new pages; the rest of the connections' limits stays.
+		if _, err := t.Exec(ctx, "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"); err != nil {
 			return err
 		}
 		for _, q := range c.order {

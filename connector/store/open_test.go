@@ -125,7 +125,8 @@ func TestANewerSchemaIsRefused(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			url := e.url(t)
 			db := mustOpen(t, url, Options{})
-			raw(t, db, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, `+map[string]string{"sqlite": "1", "postgres": "true"}[e.name]+`)`)
+			raw(t, db, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, `+map[string]string{"sqlite": "1", "postgres": "true"}[e.name]+`)`,
+				`UPDATE meta SET value = '99' WHERE key = '`+metaOldest+`'`)
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}

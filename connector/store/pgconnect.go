@@ -65,7 +65,7 @@ func size(cfg *pgxpool.Config, address string, n int) {
 }
 
 // reach connects once. A server that is just starting is waited for; whatever else is wrong is told at once, as a sentence.
-func reach(ctx context.Context, cfg *pgxpool.Config, where string) error {
+func reach(ctx context.Context, cfg *pgxpool.Config, where, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, pgReach)
 	defer cancel()
 	for {
@@ -77,21 +77,21 @@ func reach(ctx context.Context, cfg *pgxpool.Config, where string) error {
 		if errors.As(err, &p) && p.Code == "57P03" && clock.Sleep(ctx, clock.System, pgAgain) == nil {
 			continue
 		}
-		return fmt.Errorf("store: Postgres %s %s: %w", where, whyUnreached(err), err)
+		return fmt.Errorf("store: Postgres %s %s: %w", where, whyUnreached(err, key), err)
 	}
 }
 
-// whyUnreached says what is wrong and what to do about it.
-func whyUnreached(err error) string {
+// whyUnreached says what is wrong and what to do about it; key is where the URL stands.
+func whyUnreached(err error, key string) string {
 	var p *pgconn.PgError
 	if !errors.As(err, &p) {
-		return "cannot be reached; start it, or correct store.url"
+		return "cannot be reached; start it, or correct " + key
 	}
 	switch p.Code {
 	case "28P01", "28000":
 		return "refuses this user or password; correct the user in the URL, its password file, or pg_hba.conf"
 	case "3D000":
-		return "does not exist there; create it, or correct store.url"
+		return "does not exist there; create it, or correct " + key
 	case "53300":
 		return "has no connection left; raise max_connections or run fewer replicas"
 	case "57P03":

@@ -6,8 +6,11 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/store/pgtest"
@@ -78,48 +81,109 @@ func TestClaimPlanOnPostgres(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			q := pgClaim(len(c.kinds), c.limit).pg
-			var names []string
-			args := append([]any{"E", time.Now().UnixMicro(), int64(1), c.since}, c.kinds...)
-			for _, a := range args {
-				if s, ok := a.(string); ok {
-					a = "'" + s + "'"
-				}
-				names = append(names, fmt.Sprint(a))
-			}
-			// EXECUTE of a prepared statement is planned as the driver's statements are.
-			types := []string{"text", "bigint", "bigint", "bigint"}
-			for range c.kinds {
-				types = append(types, "text")
-			}
-			if _, err := e.Exec(t.Context(), "PREPARE claim ("+strings.Join(types, ", ")+") AS "+q); err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _, _ = e.Exec(t.Context(), "DEALLOCATE claim") }()
-			var text []byte
-			if err := e.QueryRow(t.Context(), "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE claim("+strings.Join(names, ", ")+")").Scan(&text); err != nil {
-				t.Fatal(err)
-			}
-			var out []struct{ Plan plan }
-			if err := json.Unmarshal(text, &out); err != nil {
-				t.Fatal(err)
-			}
-			read, claimed := 0.0, 0.0
-			out[0].Plan.walk(func(p plan) {
-				if p.Type == "Sort" && len(c.kinds) == 1 || p.Type == "Seq Scan" && p.Table == "lane" || strings.HasPrefix(p.Type, "Bitmap") {
-					t.Errorf("the plan has a %s", p.Type)
-				}
-				switch {
-				case p.Index == "lane_due":
-					read += (p.Rows + p.Removed) * p.Loops
-				case p.Type == "ModifyTable":
-					claimed = p.Rows * p.Loops
-				}
-			})
+			read, claimed := explainClaim(t, e, c.kinds, c.limit, c.since)
 			if claimed != float64(c.limit) || read > 2*claimed || read < claimed {
-				t.Errorf("read %.0f rows of the index to claim %.0f, want %d and at most twice that\n%s", read, claimed, c.limit, text)
+				t.Errorf("read %.0f rows of the index to claim %.0f, want %d and at most twice that", read, claimed, c.limit)
 			}
 		})
+	}
+}
+
+// explainClaim claims in a transaction, planned as the driver's statements are, and says how many rows of the index were
+// read and how many lanes claimed.
+func explainClaim(t *testing.T, e pgx.Tx, kinds []any, limit int, since int64) (read, claimed float64) {
+	t.Helper()
+	q := pgClaim(len(kinds), limit).pg
+	var names []string
+	for _, a := range append([]any{"E", time.Now().UnixMicro(), int64(1), since}, kinds...) {
+		if s, ok := a.(string); ok {
+			a = "'" + s + "'"
+		}
+		names = append(names, fmt.Sprint(a))
+	}
+	types := []string{"text", "bigint", "bigint", "bigint"}
+	for range kinds {
+		types = append(types, "text")
+	}
+	if _, err := e.Exec(t.Context(), "PREPARE claim ("+strings.Join(types, ", ")+") AS "+q); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = e.Exec(t.Context(), "DEALLOCATE claim") }()
+	var text []byte
+	if err := e.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE claim("+strings.Join(names, ", ")+")").Scan(&text); err != nil {
+		t.Fatal(err)
+	}
+	var out []struct{ Plan plan }
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatal(err)
+	}
+	out[0].Plan.walk(func(p plan) {
+		if p.Type == "Sort" && len(kinds) == 1 || p.Type == "Seq Scan" && p.Table == "lane" || strings.HasPrefix(p.Type, "Bitmap") {
+			t.Errorf("the plan has a %s\n%s", p.Type, text)
+		}
+		switch {
+		case p.Index == "lane_due":
+			read += (p.Rows + p.Removed) * p.Loops
+		case p.Type == "ModifyTable":
+			claimed = p.Rows * p.Loops
+		}
+	})
+	return read, claimed
+}
+
+// TestClaimsBesideAHeldSnapshot: a hundred thousand lanes are due, a backup holds a snapshot, so nothing that was claimed
+// meanwhile can be cleaned up, and four claimers work: none is claimed twice, and a claim still reads at most twice its rows.
+func TestClaimsBesideAHeldSnapshot(t *testing.T) {
+	address, s := pgtest.New(t), newSealer(t)
+	dbs := []*DB{mustOpen(t, address, Options{Sealer: s, Lease: time.Hour}), mustOpen(t, address, Options{Sealer: s, Lease: time.Hour})}
+	pool := dbs[0].eng.(*postgres).pool
+	fill := &pgx.Batch{} // one transaction, which may take its time
+	for _, s := range []string{"SET LOCAL statement_timeout = 0", `INSERT INTO lane (ehr_id, thread_id, kind, urgency, next_at, leased, lease_until, fence, touched)
+		SELECT 'E', 't' || n, 'chart', 0, n, 0, 0, 0, 1 FROM generate_series(1, 100000) AS n`, "ANALYZE lane"} {
+		fill.Queue(s)
+	}
+	if err := pool.SendBatch(t.Context(), fill).Close(); err != nil {
+		t.Fatal(err)
+	}
+	backup, err := pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = backup.Rollback(t.Context()) }()
+	if _, err := backup.Exec(t.Context(), "SET LOCAL idle_in_transaction_session_timeout = 0; SELECT 1 FROM meta"); err != nil {
+		t.Fatal(err)
+	}
+	const rounds, limit = 50, 16
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	var wg sync.WaitGroup
+	for n := range 4 {
+		wg.Go(func() {
+			for range rounds {
+				lanes, err := dbs[n%2].Claim(t.Context(), "E", []connector.LaneKind{connector.LaneChart}, limit, time.Now())
+				if err != nil || len(lanes) != limit {
+					t.Errorf("claimed %d lanes, %v", len(lanes), err)
+				}
+				mu.Lock()
+				for _, l := range lanes {
+					if seen[l.Thread] {
+						t.Errorf("lane %s was claimed twice", l.Thread)
+					}
+					seen[l.Thread] = true
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	e, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Rollback(t.Context()) }()
+	read, claimed := explainClaim(t, e, []any{"chart"}, limit, math.MinInt64+1)
+	if claimed != limit || read > 2*claimed || read < claimed {
+		t.Errorf("after %d claims read %.0f rows of the index to claim %.0f, want %d and at most twice that", 4*rounds, read, claimed, limit)
 	}
 }
 

@@ -6,23 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 
 	"github.com/chartwire/chartwire/connector"
 )
 
 const (
-	pgReaders = 8                // connections beside the committers': views, claims, the waker
-	pgWithin  = 8 * time.Second  // for one transaction; then its connection is given up, and its senders get a 503
-	pgProbe   = 2 * time.Second  // for finding out whether the server answers again
-	pgEnd     = 5 * time.Second  // for undoing one
-	pgMigrate = 0x63686172747769 // advisory lock: one process migrates
+	pgReaders   = 8                // connections beside the committers': views, claims, the waker
+	pgWithin    = 8 * time.Second  // for one transaction; then its connection is given up, and its senders get a 503
+	pgAnewEvery = 10 * time.Second // between looks for leases that end too late
+	pgAnewOver  = 20 * time.Minute // beyond twice our own lease: other replicas may be configured with a longer one
+	pgProbe     = 2 * time.Second  // for finding out whether the server answers again
+	pgEnd       = 5 * time.Second  // for undoing one
 )
 
 // postgres is the Postgres engine: many replicas may use one database.
@@ -32,21 +32,38 @@ type postgres struct {
 	claims perKinds
 	waker  *waker
 	stats  statistics
+	begun  atomic.Int64 // when leases were last held to pgAnew
 }
 
-func openPostgres(ctx context.Context, db *DB, address string, committers int) (engine, error) {
+// openPostgres opens a database as the role of address. Where owner is not "", the schema is that role's: it migrates, and
+// the role of address must not be able to change what is on the audit log.
+func openPostgres(ctx context.Context, db *DB, address, owner string, committers int) (engine, error) {
 	cfg, where, err := pgConfig(address, "store.url")
 	if err != nil {
 		return nil, err
 	}
 	size(cfg, address, committers)
-	if err := reach(ctx, cfg, where); err != nil {
+	if err := reach(ctx, cfg, where, "store.url"); err != nil {
 		return nil, err
 	}
-	if err := migratePostgres(ctx, cfg.ConnConfig); err != nil {
-		return nil, fmt.Errorf("store: Postgres %s: %w", where, err)
+	by, role := cfg, ""
+	if owner != "" {
+		role = cfg.ConnConfig.User
+		if by, where, err = pgConfig(owner, "store.migrate_url"); err != nil {
+			return nil, err
+		}
+		if err := reach(ctx, by, where, "store.migrate_url"); err != nil {
+			return nil, err
+		}
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	err = migratePostgres(ctx, by.ConnConfig, role, migrations)
+	if err == nil && owner != "" {
+		err = powerless(ctx, cfg.ConnConfig)
+	}
+	var pool *pgxpool.Pool
+	if err == nil {
+		pool, err = pgxpool.NewWithConfig(ctx, cfg)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("store: Postgres %s: %w", where, err)
 	}
@@ -54,22 +71,6 @@ func openPostgres(ctx context.Context, db *DB, address string, committers int) (
 	e.waker = startWaker(e, cfg.ConnConfig)
 	e.waker.done.Go(func() { e.analyzeLoop(e.waker.ctx) })
 	return e, nil
-}
-
-func migratePostgres(ctx context.Context, cfg *pgx.ConnConfig) error {
-	db := stdlib.OpenDB(*cfg)
-	defer db.Close()
-	c, err := db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close() // and its lock with it
-	if _, err := c.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, pgMigrate); err != nil {
-		return err
-	}
-	err = migrate(ctx, db, goose.DialectPostgres, "postgres_guard.sql")
-	_, unlock := c.ExecContext(ctx, `SELECT pg_advisory_unlock($1)`, pgMigrate)
-	return errors.Join(err, unlock)
 }
 
 func (e *postgres) begin() (conn, error) {
@@ -81,6 +82,28 @@ func (e *postgres) view(ctx context.Context) (conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, pgWithin)
 	return e.open(ctx, cancel, "begin isolation level repeatable read read only", true)
 }
+
+// unhurried runs fn in a transaction of its own that may take as long as ctx lives, for what an operator asks for before
+// anybody is served.
+func (e *postgres) unhurried(ctx context.Context, fn func(t *tx) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	c, err := e.open(ctx, cancel, "begin isolation level repeatable read", false)
+	if err != nil {
+		return fmt.Errorf("%w: %w", connector.ErrStore, err)
+	}
+	defer c.close()
+	t := &tx{c: c, s: e.db.sealer, db: e.db, batch: newBatch()}
+	if err := t.exec(pgNoHurry); err != nil {
+		return err
+	}
+	if err := fn(t); err != nil {
+		return err
+	}
+	_, err = c.commit()
+	return t.note(err)
+}
+
+var pgNoHurry = sq(`SET LOCAL statement_timeout = 0`)
 
 func (e *postgres) open(ctx context.Context, cancel context.CancelFunc, begin string, reads bool) (conn, error) {
 	c, err := e.pool.Acquire(ctx)
@@ -145,6 +168,11 @@ var (
 	pgExpire = sq(`UPDATE lane SET leased = 0 FROM (SELECT ehr_id, thread_id, kind FROM lane
 		WHERE ehr_id = ?2 AND leased = 1 AND lease_until <= {now} FOR UPDATE SKIP LOCKED) AS e
 		WHERE lane.ehr_id = e.ehr_id AND lane.thread_id = e.thread_id AND lane.kind = e.kind`)
+	// pgAnew begins leases anew that end later than any lease can: the database's clock was set back. Their holders lose
+	// nothing, and the lanes of one that is gone do not wait for the old time.
+	pgAnew = sq(`UPDATE lane SET lease_until = {now} + ?2 FROM (SELECT ehr_id, thread_id, kind FROM lane
+		WHERE leased = 1 AND lease_until > {now} + ?3 FOR UPDATE SKIP LOCKED) AS f
+		WHERE lane.ehr_id = f.ehr_id AND lane.thread_id = f.thread_id AND lane.kind = f.kind`)
 	pgUnpaused = `AND (kind NOT IN ('chart', 'request') OR NOT EXISTS (SELECT 1 FROM ehr WHERE ehr_id = ?1 AND paused <> ''))`
 )
 
@@ -170,12 +198,19 @@ func (e *postgres) claim(ctx context.Context, ehr string, kinds []connector.Lane
 	}
 	// One round trip, one transaction, read committed: what was leased meanwhile is looked at again and left out.
 	b := &pgx.Batch{}
+	if e.anewDue(now) {
+		b.Queue(pgAnew.pg, micros(now), e.db.lease.Microseconds(), (2*e.db.lease + pgAnewOver).Microseconds())
+	}
 	b.Queue(pgExpire.pg, micros(now), ehr)
 	b.Queue(q.pg, args...)
 	within, cancel := context.WithTimeout(ctx, pgWithin)
 	defer cancel()
 	r := e.pool.SendBatch(within, b)
-	_, err := r.Exec()
+	var err error
+	for range b.Len() - 1 {
+		_, e := r.Exec()
+		err = errors.Join(err, e)
+	}
 	var all []due
 	if err == nil {
 		rows, _ := r.Query() // its error is CollectRows's
@@ -198,6 +233,12 @@ func (e *postgres) claim(ctx context.Context, ehr string, kinds []connector.Lane
 	return out, nil
 }
 
+// anewDue says whether leases are to be looked at again, and takes it that they are.
+func (e *postgres) anewDue(now time.Time) bool {
+	last := e.begun.Load()
+	return now.Sub(time.UnixMicro(last)).Abs() >= pgAnewEvery && e.begun.CompareAndSwap(last, now.UnixMicro())
+}
+
 func (e *postgres) close() error {
 	e.waker.stop()
 	e.pool.Close()
@@ -208,6 +249,42 @@ func (e *postgres) close() error {
 type stmt struct {
 	sql  string
 	args []any
+	one  bool                                     // it must change one row
+	each func(scan func(dest ...any) error) error // not nil: it is a read, and this gets its rows
+}
+
+var errNotOne = errors.New("a statement did not change the one row it was for")
+
+// take reads a statement's answer.
+func (s stmt) take(r pgx.BatchResults) error {
+	if s.each != nil {
+		return takeRows(r, s.each)
+	}
+	tag, err := r.Exec()
+	if err == nil && s.one && tag.RowsAffected() != 1 {
+		err = errNotOne
+	}
+	return err
+}
+
+func takeRows(r pgx.BatchResults, each func(scan func(dest ...any) error) error) error {
+	rows, err := r.Query()
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	scan := func(dest ...any) error {
+		if err := rows.Scan(dest...); err != nil {
+			return fmt.Errorf("%w (%T)", errScan, err)
+		}
+		return nil
+	}
+	for rows.Next() {
+		if err := each(scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 const (
@@ -231,7 +308,7 @@ type pgConn struct {
 }
 
 func (p *pgConn) exec(q *query, args ...any) error {
-	p.queued = append(p.queued, stmt{q.pg, args})
+	p.queued = append(p.queued, stmt{sql: q.pg, args: args})
 	if len(p.queued) >= pgKeepBack {
 		return p.flush()
 	}
@@ -244,13 +321,13 @@ func (p *pgConn) send(read func(pgx.BatchResults) error) error {
 	for _, s := range p.queued {
 		b.Queue(s.sql, s.args...)
 	}
-	n := len(p.queued)
-	p.queued = p.queued[:0]
+	sent := p.queued
+	p.queued = nil
 	p.inside = true
 	r := p.c.SendBatch(p.ctx, b)
 	var err error
-	for range n - 1 {
-		if _, err = r.Exec(); err != nil {
+	for _, s := range sent[:len(sent)-1] {
+		if err = s.take(r); err != nil {
 			break
 		}
 	}
@@ -267,14 +344,11 @@ func (p *pgConn) flush() error {
 	if len(p.queued) == 0 {
 		return nil
 	}
-	return p.send(func(r pgx.BatchResults) error {
-		_, err := r.Exec()
-		return err
-	})
+	return p.send(p.queued[len(p.queued)-1].take)
 }
 
 func (p *pgConn) execN(q *query, args ...any) (n int64, err error) {
-	p.queued = append(p.queued, stmt{q.pg, args})
+	p.queued = append(p.queued, stmt{sql: q.pg, args: args})
 	err = p.send(func(r pgx.BatchResults) error {
 		tag, err := r.Exec()
 		n = tag.RowsAffected()
@@ -284,26 +358,8 @@ func (p *pgConn) execN(q *query, args ...any) (n int64, err error) {
 }
 
 func (p *pgConn) rows(q *query, args []any, each func(scan func(dest ...any) error) error) error {
-	p.queued = append(p.queued, stmt{q.pg, args})
-	return p.send(func(r pgx.BatchResults) error {
-		rows, err := r.Query()
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		scan := func(dest ...any) error {
-			if err := rows.Scan(dest...); err != nil {
-				return fmt.Errorf("%w (%T)", errScan, err)
-			}
-			return nil
-		}
-		for rows.Next() {
-			if err := each(scan); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
-	})
+	p.queued = append(p.queued, stmt{sql: q.pg, args: args, each: each})
+	return p.flush()
 }
 
 func (p *pgConn) savepoint() error {

@@ -13,6 +13,8 @@ import (
 type query struct {
 	lite, pg string
 	lock     *query // the same, keeping the row from other transactions until the commit
+	one      bool   // it changes one row, or its function must not go on as if it had
+	tables   []string
 }
 
 var placeholder = regexp.MustCompile(`\?(\d+)`)
@@ -24,16 +26,30 @@ const leaseNow = `(0 * CAST(?1 AS BIGINT) + CAST(extract(epoch FROM clock_timest
 // sq writes a statement down: ?N for SQLite becomes $N for Postgres. {now} is the lease clock: ?1, the caller's time, on
 // SQLite, and the database's time on Postgres. Statements have no text constants with a ? in them.
 func sq(text string) *query {
-	return &query{
+	q := &query{
 		lite: strings.ReplaceAll(text, "{now}", "?1"),
 		pg:   placeholder.ReplaceAllString(strings.ReplaceAll(text, "{now}", leaseNow), `$$$1`),
 	}
+	for _, m := range named.FindAllStringSubmatch(text, -1) {
+		q.tables = append(q.tables, m[1])
+	}
+	return q
+}
+
+// named finds the tables a statement reads or writes.
+var named = regexp.MustCompile(`(?:FROM|INTO|UPDATE|JOIN) ([a-z_]+)`)
+
+// sqOne writes down a statement that changes one row, or whose function must not go on as if it had.
+func sqOne(text string) *query {
+	q := sq(text)
+	q.one = true
+	return q
 }
 
 // sqRow writes down a statement that reads a row which the transaction may go on to change.
 func sqRow(text string) *query {
 	q := sq(text)
-	q.lock = &query{lite: q.lite, pg: q.pg + " FOR UPDATE"}
+	q.lock = &query{lite: q.lite, pg: q.pg + " FOR UPDATE", tables: q.tables}
 	return q
 }
 

@@ -37,6 +37,9 @@ func (t *tx) Rehome(ehr, from, to string) error {
 	if from == to {
 		return fmt.Errorf("store: thread %s cannot be merged into itself", from)
 	}
+	if err := t.byItself(); err != nil {
+		return err
+	}
 	var filed int64
 	if err := t.single(rehomeFiled, []any{ehr, from}, &filed); err != nil {
 		return err

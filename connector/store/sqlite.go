@@ -15,6 +15,7 @@ import (
 	_ "modernc.org/sqlite" // the driver named sqlite
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/crash"
 )
 
 // litePragmas hold for every connection. FULL syncs the WAL at every commit: without it an acknowledged commit can be lost
@@ -105,7 +106,11 @@ func (e *lite) migrate(ctx context.Context) error {
 	if err := c.c.Close(); err != nil {
 		return err
 	}
-	return migrate(ctx, e.sql, goose.DialectSQLite3, "sqlite_guard.sql")
+	all, err := steps(migrations, "sqlite_guard.sql", false)
+	if err != nil {
+		return err
+	}
+	return migrate(ctx, e.sql, goose.DialectSQLite3, all)
 }
 
 func (e *lite) connect(ctx context.Context, begin string) (*liteConn, error) {
@@ -117,6 +122,12 @@ func (e *lite) connect(ctx context.Context, begin string) (*liteConn, error) {
 		if _, err := c.ExecContext(ctx, "PRAGMA "+p); err != nil {
 			c.Close()
 			return nil, fmt.Errorf("PRAGMA %s: %w", p, err)
+		}
+	}
+	if mode := crash.Synchronous(); mode != "" { // never in a build for use
+		if _, err := c.ExecContext(ctx, "PRAGMA synchronous = "+mode); err != nil {
+			c.Close()
+			return nil, err
 		}
 	}
 	return &liteConn{c: c, stmts: map[*query]*sql.Stmt{}, opens: sq(begin)}, nil

@@ -17,6 +17,7 @@ import (
 // Options are what Open needs besides the address.
 type Options struct {
 	Sealer     Sealer        // required
+	MigrateURL string        // Postgres: the role that owns the schema and migrates it; "" is the one Open is given
 	Lease      time.Duration // how long a claim holds; 0 is 30 s
 	Clock      clock.Clock   // nil is clock.System
 	Committers int           // Postgres: transactions at a time that Update uses; 0 is 4. SQLite always has one
@@ -71,7 +72,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 		o.Committers = 1
 		db.eng, err = openLite(ctx, db, rest)
 	case "postgres", "postgresql":
-		db.eng, err = openPostgres(ctx, db, url, o.Committers)
+		db.eng, err = openPostgres(ctx, db, url, o.MigrateURL, o.Committers)
 	default:
 		return nil, errors.New("store: the URL must begin with sqlite: or postgres://")
 	}

@@ -16,7 +16,7 @@ var (
 	threadByID  = sqRow(threadCols + `WHERE ehr_id = ?1 AND id = ?2`)
 	threadByExt = sqRow(threadCols + `WHERE ehr_id = ?1 AND ext_hash = ?2 AND channel = ?3`)
 
-	threadPut = sq(`INSERT INTO thread (ehr_id, id, channel, changed, closed, header_id, strategy, next_seq, last_sent, version,
+	threadPut = sqOne(`INSERT INTO thread (ehr_id, id, channel, changed, closed, header_id, strategy, next_seq, last_sent, version,
 		created_at, ext, info, patient, bound, last_msg, ext_hash, bound_hash)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
 		ON CONFLICT (ehr_id, id) DO UPDATE SET version = thread.version + 1, channel = excluded.channel,

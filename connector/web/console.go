@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"html/template"
 	"net/http"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/alert"
+	"github.com/chartwire/chartwire/connector/deliver"
 )
 
 // healthz says that the process runs.
@@ -24,6 +27,10 @@ func (s *Server) readyz(c echo.Context) error {
 		return unavailable()
 	}
 	answer := "ready\n"
+	if o := s.o.Overdue(); o.Late > 0 {
+		answer = fmt.Sprintf("degraded: %d of %d parked items are past their SLA, the oldest for %s; see /console/\n",
+			o.Late, o.Parked, o.Oldest.Round(time.Second))
+	}
 	for _, n := range s.o.Notes() {
 		answer += "note: " + n + "\n"
 	}
@@ -47,19 +54,25 @@ type parkedLine struct {
 	Item, Thread string
 	State        connector.ItemState
 	Age          time.Duration
+	Commands     []string // what an operator may type
 }
 
 type homeView struct {
 	Version string
 	States  []connector.ItemState
 	Rows    []row
+	Overdue alert.Overdue
+	Parked  int // how many, however many are shown
 	Stuck   []parkedLine
 }
+
+// shown bounds the rows of each state on the first page.
+const shown = 200
 
 // home is the console's first page: the conservation equation and everything that waits for somebody. It holds ids of
 // ours and counts, no PHI.
 func (s *Server) home(c echo.Context) error {
-	v := homeView{Version: s.o.Version, States: homeStates}
+	v := homeView{Version: s.o.Version, States: homeStates, Overdue: s.o.Overdue()}
 	now := s.o.Clock.Now()
 	err := s.o.Store.View(c.Request().Context(), func(tx connector.Tx) error {
 		tallies, err := tx.Tallies()
@@ -67,8 +80,13 @@ func (s *Server) home(c echo.Context) error {
 			return err
 		}
 		v.Rows = s.equation(tallies)
-		items, err := tx.OpenItems("", []connector.ItemState{connector.Parked, connector.Held, connector.Unknown}, 200)
-		v.Stuck = stuck(items, now)
+		parked, err := tx.OpenItems("", []connector.ItemState{connector.Parked}, 0)
+		if err != nil {
+			return err
+		}
+		moving, err := tx.OpenItems("", []connector.ItemState{connector.Unknown, connector.Held}, shown)
+		v.Parked = len(parked)
+		v.Stuck = append(stuck(parked[:min(len(parked), shown)], now), stuck(moving, now)...)
 		return err
 	})
 	if err != nil {
@@ -106,15 +124,23 @@ func (s *Server) equation(tallies []connector.Tally) []row {
 	return out
 }
 
+// stuck gives the lines of items: a parked one's age counts from when it was parked, and it shows what can be done.
 func stuck(items []connector.Item, now time.Time) []parkedLine {
 	var out []parkedLine
 	for _, i := range items {
-		owner := i.Reason.Owner()
-		if i.Owner != "" {
-			owner = i.Owner
+		l := parkedLine{Reason: i.Reason, Sentence: i.Reason.Sentence(), Owner: i.WhoActs(), Next: i.Reason.Next(),
+			Item: i.ID, Thread: i.Thread, State: i.State, Age: now.Sub(i.CommittedAt).Round(time.Second)}
+		if i.State == connector.Parked {
+			l.Age = now.Sub(i.ChangedAt).Round(time.Second)
+			for _, a := range deliver.Actions(i) {
+				entry := ""
+				if a == connector.ActAlreadyThere {
+					entry = " Type/id"
+				}
+				l.Commands = append(l.Commands, "chartwire parked "+string(a)+" "+i.ID+entry)
+			}
 		}
-		out = append(out, parkedLine{Reason: i.Reason, Sentence: i.Reason.Sentence(), Owner: owner, Next: i.Reason.Next(),
-			Item: i.ID, Thread: i.Thread, State: i.State, Age: now.Sub(i.CommittedAt).Round(time.Second)})
+		out = append(out, l)
 	}
 	return out
 }
@@ -141,8 +167,9 @@ code{font:13px ui-monospace,monospace}
 {{range $r := .Rows}}<tr><td>{{$r.EHR}}</td><td>{{$r.Channel}}</td><td class="n">{{$r.Accepted}}</td>{{range $s := $.States}}<td class="n">{{index $r.N $s}}</td>{{end}}</tr>{{end}}
 </tbody></table></div>{{else}}<p>Nothing has been accepted yet.</p>{{end}}
 <h2>What waits for somebody</h2>
-{{if .Stuck}}<div class="scroll"><table><thead><tr><th>state</th><th>why</th><th>who</th><th>next</th><th class="n">age</th><th>item</th></tr></thead><tbody>
-{{range .Stuck}}<tr><td>{{.State}}</td><td>{{.Sentence}} <code>({{.Reason}})</code></td><td>{{.Owner}}</td><td>{{.Next}}</td><td class="n">{{.Age}}</td><td><code>{{.Item}}</code></td></tr>{{end}}
+<p>{{.Parked}} parked{{if .Overdue.Late}}, {{.Overdue.Late}} past their SLA{{end}}. A command without <code>--yes</code> only shows what it would do.</p>
+{{if .Stuck}}<div class="scroll"><table><thead><tr><th>state</th><th>why</th><th>who</th><th>next</th><th class="n">age</th><th>item</th><th>what can be done</th></tr></thead><tbody>
+{{range .Stuck}}<tr><td>{{.State}}</td><td>{{.Sentence}} <code>({{.Reason}})</code></td><td>{{.Owner}}</td><td>{{.Next}}</td><td class="n">{{.Age}}</td><td><code>{{.Item}}</code></td><td>{{range .Commands}}<code>{{.}}</code><br>{{end}}</td></tr>{{end}}
 </tbody></table></div>{{else}}<p>Nothing is held, unknown or parked.</p>{{end}}
 </main></body></html>
 `))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/alert"
 	"github.com/chartwire/chartwire/connector/web"
 )
 
@@ -59,7 +60,8 @@ func TestConsoleHome(t *testing.T) {
 	if !row.MatchString(page) {
 		t.Errorf("no line of the equation: %s", page)
 	}
-	for _, want := range []string{connector.Conflict.Sentence(), connector.Undecodable.Next(), "<td>parked</td>"} {
+	for _, want := range []string{connector.Conflict.Sentence(), connector.Undecodable.Next(), "<td>parked</td>", "<p>2 parked.",
+		"chartwire parked release " + w.parked()[0].ID} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
 		}
@@ -68,6 +70,24 @@ func TestConsoleHome(t *testing.T) {
 		if strings.Contains(page, phi) {
 			t.Errorf("the page shows %q", phi)
 		}
+	}
+}
+
+// TestReadyThoughPeopleAreLate: the intake stays, and says what is wrong.
+func TestReadyThoughPeopleAreLate(t *testing.T) {
+	w := newWorld(t)
+	if a := w.console(http.MethodGet, "/readyz").want(t, 200, ""); string(a.body) != "ready\n" {
+		t.Errorf("ready is %q", a.body)
+	}
+	w.serve(func(o *web.Options) {
+		o.Overdue = func() alert.Overdue { return alert.Overdue{Parked: 5, Late: 2, Oldest: 26 * time.Hour} }
+	})
+	a := w.console(http.MethodGet, "/readyz").want(t, 200, "")
+	if want := "degraded: 2 of 5 parked items are past their SLA, the oldest for 26h0m0s; see /console/\n"; string(a.body) != want {
+		t.Errorf("late is %q", a.body)
+	}
+	if page := w.console(http.MethodGet, "/console/").want(t, 200, ""); !strings.Contains(string(page.body), "2 past their SLA") {
+		t.Errorf("the page is %s", page.body)
 	}
 }
 

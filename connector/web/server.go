@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/alert"
 	"github.com/chartwire/chartwire/connector/clock"
 	"github.com/chartwire/chartwire/connector/ingest"
 )
@@ -63,8 +64,9 @@ type Options struct {
 	// Patient reads an active patient by reference and names them in the channels' terms; ErrNoMatch where there is none.
 	// nil knows nobody.
 	Patient func(ctx context.Context, ehr, reference string) (connector.PatientKey, error)
-	Metrics http.Handler    // GET /metrics on the console listener
-	Notes   func() []string // what a ready Chartwire wants looked at, no PHI; nil has none
+	Metrics http.Handler         // GET /metrics on the console listener
+	Notes   func() []string      // what a ready Chartwire wants looked at, no PHI; nil has none
+	Overdue func() alert.Overdue // what is parked and how late; nil knows nothing
 	Version string
 }
 
@@ -90,6 +92,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Notes == nil {
 		o.Notes = func() []string { return nil }
+	}
+	if o.Overdue == nil {
+		o.Overdue = func() alert.Overdue { return alert.Overdue{} }
 	}
 	if o.Notify == nil {
 		o.Notify = func(string) {}

@@ -62,6 +62,9 @@ type Config struct {
 	MinimalOK bool
 	// RequestID makes X-Request-Id values; nil means random UUIDs.
 	RequestID func() string
+	// OnSkew is told of every answer whose Date is at least two seconds off our clock: how far the
+	// server is ahead. It is for people to look at; nothing here depends on the two clocks agreeing.
+	OnSkew func(time.Duration)
 }
 
 // Client calls one FHIR server. It is safe for concurrent use.

@@ -3,8 +3,10 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/chartwire/chartwire/fhir/r4"
@@ -76,18 +78,30 @@ func (c *Client) Next(ctx context.Context, page r4.BundleView) (next r4.BundleVi
 }
 
 // All collects the matches of a first page and those after it, at most maxPages in all. whole is
-// false where pages were left unread: absence then proves nothing.
+// false where pages were left unread, lead in a circle or out of the base: absence then proves nothing. An entry
+// that several pages show is collected once.
 func (c *Client) All(ctx context.Context, page r4.BundleView, maxPages int) (entries []r4.BundleEntry, whole bool, err error) {
+	visited, shown := map[string]bool{}, map[string]bool{}
 	for n := 1; ; n++ {
-		entries = append(entries, page.Matches()...)
+		for _, e := range page.Matches() {
+			if at := e.ResourceType + "/" + e.ID; e.ID == "" || !shown[at] {
+				shown[at] = true
+				entries = append(entries, e)
+			}
+		}
 		if page.Next == "" {
 			return entries, true, nil
 		}
-		if n >= maxPages {
+		if n >= maxPages || visited[page.Next] {
 			return entries, false, nil
 		}
+		visited[page.Next] = true
 		var ok bool
-		if page, ok, err = c.Next(ctx, page); err != nil || !ok {
+		page, ok, err = c.Next(ctx, page)
+		if errors.Is(err, ErrOutsideBase) {
+			return entries, false, nil
+		}
+		if err != nil || !ok {
 			return entries, false, err
 		}
 	}
@@ -99,11 +113,24 @@ func (c *Client) page(ctx context.Context, r Request) (r4.BundleView, error) {
 		return r4.BundleView{}, err
 	}
 	bundle, err := r4.ReadBundle(resp.Body)
-	if err != nil {
-		return r4.BundleView{}, &Error{Op: operation(r), RequestID: resp.RequestID, cause: err,
-			Outcome: Outcome{Class: Ambiguous, Status: resp.Status, Why: "the Bundle cannot be read"}}
+	why := ""
+	switch {
+	case err != nil:
+		why = "the Bundle cannot be read"
+	case slices.ContainsFunc(bundle.Entries, misnamed):
+		why = "an entry of the Bundle is one resource by its fullUrl and another by its id"
+	default:
+		return bundle, nil
 	}
-	return bundle, nil
+	return r4.BundleView{}, &Error{Op: operation(r), RequestID: resp.RequestID, cause: err,
+		Outcome: Outcome{Class: Ambiguous, Status: resp.Status, Why: why}}
+}
+
+// misnamed says whether an entry's fullUrl, where it is the URL of a resource, names another than
+// the entry holds (R4 bundle §3.5.4): neither can then be believed.
+func misnamed(e r4.BundleEntry) bool {
+	at, ok := ParseLocation(e.FullURL)
+	return ok && e.ID != "" && at.Type == e.ResourceType && at.ID != e.ID
 }
 
 // write headers: the answer should show what is now on the chart.
@@ -157,6 +184,9 @@ func answers(view r4.BundleView, entries int) bool {
 	for _, e := range view.Entries {
 		if e.Status < 200 || e.Status > 299 || e.Status == http.StatusAccepted {
 			return false
+		}
+		if at, ok := ParseLocation(e.Location); ok && e.ID != "" && at.Reference() != e.ResourceType+"/"+e.ID {
+			return false // its location and its resource are two places
 		}
 	}
 	return true

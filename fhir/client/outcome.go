@@ -151,7 +151,7 @@ func (c *Client) classifySuccess(r Request, resp Response, issues []r4.Issue) (C
 	case resp.Status == http.StatusAccepted:
 		return Ambiguous, why + ", accepted for review, not yet done"
 	case resp.bodyErr != nil:
-		return Ambiguous, why + " with a body that is too large or cut short"
+		return Ambiguous, why + " with a body that is too large, packed or cut short"
 	case resp.Status != http.StatusOK && resp.Status != http.StatusCreated && resp.Status != http.StatusNoContent:
 		return Ambiguous, why + " is no answer to this request"
 	case r.Expect == "":
@@ -160,10 +160,32 @@ func (c *Client) classifySuccess(r Request, resp Response, issues []r4.Issue) (C
 		return Ambiguous, why + " with an OperationOutcome that reports an error"
 	case len(resp.Body) == 0 && c.cfg.MinimalOK && r.Method != http.MethodGet:
 		return minimal(r, resp, why)
+	case contradicts(r, resp):
+		return Ambiguous, why + " whose body, Location and URL name different resources"
 	case resp.Status == http.StatusNoContent || !json.Valid(resp.Body) || r4.TypeOf(resp.Body) != r.Expect:
 		return Ambiguous, why + " without the expected " + r.Expect
 	}
 	return OK, why
+}
+
+// contradicts says whether the answer to a write names two places for what was written: its body
+// one, its Location or the URL of an update another. Neither can then be believed.
+func contradicts(r Request, resp Response) bool {
+	if r.Method != http.MethodPost && r.Method != http.MethodPut {
+		return false
+	}
+	var body struct {
+		ResourceType string `json:"resourceType"`
+		ID           string `json:"id"`
+	}
+	if json.Unmarshal(resp.Body, &body) != nil || body.ID == "" || body.ResourceType != r.Expect {
+		return false
+	}
+	if r.Method == http.MethodPut {
+		return r.Path != body.ResourceType+"/"+body.ID
+	}
+	at, ok := ParseLocation(resp.Header.Get("Location"))
+	return ok && r.Path == r.Expect && at.Reference() != body.ResourceType+"/"+body.ID
 }
 
 // minimal judges a 2xx without a body from a server known to answer so.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // Request is one call. Path is below the base, "" for the base itself.
@@ -37,7 +38,9 @@ type Response struct {
 	Header    http.Header
 	Body      []byte // decompressed, at most MaxBody
 	RequestID string // the X-Request-Id we sent
-	// bodyErr is why Body is not whole: too large, cut short, or too slow.
+	// Skew is how far the server's clock (Date) is ahead of ours, within a second or two; 0 where it does not say.
+	Skew time.Duration
+	// bodyErr is why Body is not whole: too large, packed, cut short, or too slow.
 	bodyErr error
 }
 
@@ -119,8 +122,11 @@ func (c *Client) once(ctx context.Context, u *url.URL, r Request) (Response, str
 		return Response{}, token, sent.transportError(ctx, err, r.ID)
 	}
 	defer resp.Body.Close()
-	out := Response{Status: resp.StatusCode, Header: resp.Header, RequestID: r.ID}
-	out.Body, out.bodyErr = readBounded(resp.Body, c.limit(resp.StatusCode))
+	out := Response{Status: resp.StatusCode, Header: resp.Header, RequestID: r.ID, Skew: skew(resp.Header, c.cfg.Now())}
+	if c.cfg.OnSkew != nil && (out.Skew >= noticeable || out.Skew <= -noticeable) {
+		c.cfg.OnSkew(out.Skew)
+	}
+	out.Body, out.bodyErr = readBody(resp, c.limit(resp.StatusCode))
 	return out, token, nil
 }
 
@@ -157,17 +163,88 @@ func (c *Client) build(ctx context.Context, u *url.URL, r Request) *http.Request
 	return req
 }
 
-// errTooLarge marks an answer above the limit.
-var errTooLarge = errors.New("fhir client: the answer is larger than allowed")
+// noticeable is a difference of clocks that Date, in whole seconds, can show for certain.
+const noticeable = 2 * time.Second
+
+// skew is how far the server's Date is ahead of now, 0 where it gives none. Date counts whole
+// seconds and is written before the answer is, so less than a second behind is no difference.
+func skew(h http.Header, now time.Time) time.Duration {
+	at, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return at.Sub(now.Truncate(time.Second))
+}
+
+// errTooLarge marks an answer above the limit, errPacked one in an encoding that nobody asked for.
+var (
+	errTooLarge = errors.New("fhir client: the answer is larger than allowed")
+	errPacked   = errors.New("fhir client: the answer is compressed, and that was not asked for")
+)
+
+// readBody reads what an answer brings, within the limit. One that announces more is not read at
+// all, and one still packed neither: we ask for no encoding, so where the transport has not
+// unpacked it, it is none of ours.
+func readBody(resp *http.Response, limit int64) ([]byte, error) {
+	switch encoding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))); {
+	case encoding != "" && encoding != "identity":
+		return nil, errPacked
+	case resp.ContentLength > limit:
+		return nil, errTooLarge
+	}
+	return readBounded(resp.Body, limit)
+}
+
+// Sizes of the chunks an answer is read in: doubling from the first to the largest.
+const (
+	firstChunk   = 4 << 10
+	largestChunk = 1 << 20
+)
 
 // readBounded reads at most limit bytes. The reader is already decompressed, so a small
-// compressed body cannot become a large one in memory.
+// compressed body cannot become a large one in memory. It keeps chunks and joins them at the end:
+// one growing buffer would hold more than twice the answer while it grows. Of an answer that is
+// too large only its beginning is kept.
 func readBounded(r io.Reader, limit int64) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if int64(len(b)) > limit {
-		return b[:limit], errTooLarge
+	var chunks [][]byte
+	size, n := int64(firstChunk), int64(0)
+	for {
+		b := make([]byte, min(size, limit+1-n))
+		got, err := fill(r, b)
+		n += int64(got)
+		chunks = append(chunks, b[:got])
+		switch {
+		case n > limit:
+			return join(chunks, min(limit, maxErrorBody)), errTooLarge
+		case err == io.EOF:
+			return join(chunks, n), nil
+		case err != nil:
+			return join(chunks, n), err
+		}
+		size = min(2*size, largestChunk)
 	}
-	return b, err
+}
+
+// fill reads until b is full or r ends, whose error it returns as it is.
+func fill(r io.Reader, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var got int
+		got, err = r.Read(b[n:])
+		n += got
+	}
+	return n, err
+}
+
+// join puts the first n bytes of the chunks together.
+func join(chunks [][]byte, n int64) []byte {
+	if len(chunks) == 1 {
+		return chunks[0][:n]
+	}
+	out := make([]byte, 0, n)
+	for _, c := range chunks {
+		out = append(out, c[:min(int64(len(c)), n-int64(len(out)))]...)
+	}
+	return out
 }
 
 // sentTrace learns whether anything was written. net/http may call hooks from other goroutines.

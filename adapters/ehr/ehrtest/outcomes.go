@@ -61,6 +61,18 @@ func outcomes(t *testing.T, h Harness) {
 		hold(t, r, w, 200, nil, page)
 		hold(t, r, w, 201, nil, page)
 	}
+	for _, elsewhere := range []string{"http://169.254.169.254/latest/meta-data/", "/", ""} {
+		for _, status := range []int{301, 302, 303, 307, 308} {
+			hold(t, r, w, status, map[string]string{"Location": elsewhere}, "")
+		}
+	}
+	// An answer that names two places, and one packed though nobody asked: neither says that it was done.
+	shown := `{"resourceType":"` + w.Type + `","id":"one"}`
+	hold(t, r, w, 201, map[string]string{"Location": w.Type + "/another/_history/1"}, shown)
+	hold(t, r, w, 201, map[string]string{"Location": w.Type + "/one/_history/1", "Content-Encoding": "gzip"}, shown)
+	for _, wait := range []string{"-1", "soon", "99999999999999999999", "Sun, 06 Nov 1994 08:49:37 GMT"} {
+		hold(t, r, w, 429, map[string]string{"Retry-After": wait}, body)
+	}
 	if n := len(r.Stored(w.Type)); n != before {
 		t.Errorf("%d entries were stored by requests the EHR did not carry out", n-before)
 	}

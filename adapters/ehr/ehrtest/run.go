@@ -17,7 +17,8 @@ func Run(t *testing.T, h Harness) {
 	}{
 		{"Match", match}, {"PlanIsPure", planIsPure}, {"FileThenFind", fileThenFind}, {"TwiceIsOnce", twiceIsOnce},
 		{"Outcomes", outcomes}, {"ResetAfterCommit", resetAfterCommit}, {"WrongSubjectShows", wrongSubject},
-		{"AlteredWordsShow", altered}, {"WordsSurvive", wordsSurvive}, {"Updates", updates}, {"Retraction", retraction},
+		{"AlteredWordsShow", altered},
+		{"AlteredAndLostShows", alteredAndLost}, {"WordsSurvive", wordsSurvive}, {"Updates", updates}, {"Retraction", retraction},
 		{"Proxy", proxy}, {"GateRefuses", gateRefuses},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, h) })
@@ -165,6 +166,32 @@ func altered(t *testing.T, h Harness) {
 	}
 	if receipt.Echo.Shown && receipt.Echo.Text == w.Expect.Text {
 		t.Error("the EHR changed the words, and the receipt does not show it")
+	}
+}
+
+// alteredAndLost: the words are changed and the answer does not come. What is found then is not taken for what was sent.
+func alteredAndLost(t *testing.T, h Harness) {
+	r := h.Start(t)
+	if r.Rewrite == nil {
+		return
+	}
+	r.open(t)
+	r.file(t, r.header(h.Strategy))
+	w := r.only(t, r.exchange(h.Strategy, connector.ItemExchange, "m-1", "5 mg  twice — not 50"))
+	r.Rewrite()
+	r.HangUp()
+	var ambiguous *connector.Ambiguous
+	if _, err := r.EHR.File(t.Context(), w); !errors.As(err, &ambiguous) {
+		t.Fatalf("a connection reset after the commit is %v", err)
+	}
+	found, err := r.EHR.Find(t.Context(), w)
+	if err == nil && found.Echo.Shown && found.Echo.Text == w.Expect.Text {
+		t.Error("the EHR changed the words, and what was found does not show it")
+	}
+	if l, ok := r.EHR.(connector.Lister); ok && errors.Is(err, connector.ErrNotSearchable) {
+		if listed, err := l.List(t.Context(), w); err == nil && listed.Echo.Shown && listed.Echo.Text == w.Expect.Text {
+			t.Error("the EHR changed the words, and what was listed does not show it")
+		}
 	}
 }
 

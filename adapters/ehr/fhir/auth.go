@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/chartwire/chartwire/fhir/client"
 	"github.com/chartwire/chartwire/fhir/smart"
 )
 
@@ -35,7 +36,13 @@ func (b *backend) current() *smart.Backend {
 
 // discover learns the token endpoint and prepares to ask for the scopes; an unchanged answer keeps the present token.
 func (b *backend) discover(ctx context.Context, needed smart.Scopes) error {
-	found, err := smart.Discover(ctx, b.http, b.base)
+	timeout := b.timeout
+	if timeout == 0 {
+		timeout = client.DefaultTimeout
+	}
+	within, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	found, err := smart.Discover(within, b.http, b.base)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type Options struct {
 	Deadline    time.Duration
 	MaxBody     int64 // of an answer, bytes; 0 is the client's default
 	Now         func() time.Time
+	OnSkew      func(time.Duration) // told how far the EHR's clock is ahead of ours, when by two seconds or more; may be nil
 }
 
 // Credentials are those of a SMART Backend Services client. The token endpoint is discovered.
@@ -63,7 +64,7 @@ var (
 // New makes the adapter. It makes no call: what is wrong with the options is the error of the first call that needs them.
 func New(o Options) *EHR {
 	e := &EHR{opts: o, able: everything(), disproven: map[string]bool{}, noPost: map[string]bool{}}
-	config := client.Config{HTTP: o.HTTP, Base: o.BaseURL, Now: o.Now, MaxBody: o.MaxBody, Timeout: o.Deadline, MinimalOK: true}
+	config := client.Config{HTTP: o.HTTP, Base: o.BaseURL, Now: o.Now, MaxBody: o.MaxBody, Timeout: o.Deadline, MinimalOK: true, OnSkew: o.OnSkew}
 	e.anon, e.invalid = client.New(config)
 	if o.Credentials != nil {
 		if o.TokenHTTP == nil {

@@ -48,6 +48,7 @@ type setting struct {
 	scopes  string // with authorization: what the client may be granted
 	options func(*Options)
 	script  string
+	virtual bool // no socket: for tests in a synctest bubble
 	after   func(*http.Request, *ehr.Response) *ehr.Response
 }
 
@@ -79,8 +80,17 @@ func newLab(t *testing.T, s setting) *lab {
 		opts.Credentials = &Credentials{ClientID: "chartwire", Key: key}
 	}
 	var err error
-	if l.EHR, err = sandbox.StartEHR(t.Context(), o); err != nil {
+	if s.virtual {
+		l.EHR, err = sandbox.NewEHR("", o)
+	} else {
+		l.EHR, err = sandbox.StartEHR(t.Context(), o)
+	}
+	if err != nil {
 		t.Fatal(err)
+	}
+	l.wire.base = http.DefaultTransport
+	if s.virtual {
+		l.wire.base = l.EHR.Transport()
 	}
 	t.Cleanup(func() {
 		if t.Failed() && opts.Credentials != nil {
@@ -222,6 +232,7 @@ func rewriteWords(body []byte) []byte {
 
 // wire is the transport: it keeps what was asked, and may change the body of the next write under way.
 type wire struct {
+	base     http.RoundTripper
 	mu       sync.Mutex
 	requests []*http.Request
 	rewrite  func([]byte) []byte
@@ -257,7 +268,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())
 		r.Body, r.ContentLength = http.NoBody, 0
 	}
-	return http.DefaultTransport.RoundTrip(r)
+	return w.base.RoundTrip(r)
 }
 
 type nopCloser struct{ *bytes.Reader }

@@ -211,12 +211,12 @@ func echoing(resp *Response, change func(resource)) *Response {
 	return resp
 }
 
-// onEntries changes the entries of a Bundle answered; an answer of another kind stays.
+// onEntries changes the entries of a transaction's answer; an answer of another kind stays.
 func onEntries(resp *Response, change func([]any) []any) *Response {
 	var bundle map[string]json.RawMessage
 	var entries []any
 	d := json.NewDecoder(bytes.NewReader(resp.Body))
-	if d.Decode(&bundle) != nil || json.Unmarshal(bundle["entry"], &entries) != nil || len(entries) == 0 {
+	if d.Decode(&bundle) != nil || string(bundle["type"]) != `"transaction-response"` || json.Unmarshal(bundle["entry"], &entries) != nil || len(entries) == 0 {
 		return resp
 	}
 	raw, err := json.Marshal(change(entries))

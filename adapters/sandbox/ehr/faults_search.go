@@ -44,13 +44,14 @@ var searchFaults = map[string]fault{
 	},
 	"twin-entry": {
 		about: "the search shows its first hit a second time under another id, as an index out of step does",
-		run: searched(func(_ *strike, b resource, entries []any) []any {
+		run: searched(func(k *strike, b resource, entries []any) []any {
 			if len(entries) == 0 {
 				return entries
 			}
 			twin, _ := copyValue(entries[0]).(resource)
 			if r, ok := twin["resource"].(resource); ok {
 				r["id"] = "twin-of-it"
+				twin["fullUrl"] = k.s.opts.Base + "/" + k.searched() + "/twin-of-it"
 			}
 			b["total"] = len(entries) + 1
 			return append(entries, twin)

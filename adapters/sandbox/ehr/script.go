@@ -286,7 +286,10 @@ func methodsOf(r *http.Request, basePath string) []string {
 
 // stage finds the fault for a request that comes so long after the EHR began; nil for none.
 func (s *Script) stage(r *http.Request, basePath string, body []byte, since time.Duration) *strike {
-	if s == nil {
+	s.mu.Lock()
+	idle := len(s.rules)+len(s.chances) == 0
+	s.mu.Unlock()
+	if idle {
 		return nil
 	}
 	methods, kinds := methodsOf(r, basePath), requestKinds(r, basePath, body)
@@ -312,9 +315,6 @@ func (s *Script) stage(r *http.Request, basePath string, body []byte, since time
 
 // stop ends the script: nothing strikes any more.
 func (s *Script) stop() {
-	if s == nil {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rules, s.chances = nil, nil
@@ -329,10 +329,8 @@ func (s *Script) Hits() []Hit {
 
 // traits are an EHR's with the changes of the script.
 func (s *Script) traits(t Traits) Traits {
-	if s != nil {
-		for _, change := range s.changes {
-			change(&t)
-		}
+	for _, change := range s.changes {
+		change(&t)
 	}
 	return t
 }

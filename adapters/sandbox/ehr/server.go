@@ -87,6 +87,9 @@ func New(opts Options) (*Server, error) {
 	case opts.Traits.Auth && opts.Access == nil:
 		return nil, errors.New("ehr: Traits.Auth needs Options.Access")
 	}
+	if opts.Script == nil {
+		opts.Script = &Script{}
+	}
 	opts.Traits = opts.Script.traits(opts.Traits)
 	if opts.HTTPClient == nil {
 		opts.HTTPClient = http.DefaultClient
@@ -122,6 +125,20 @@ func (s *Server) Release() {
 	defer s.hang.Unlock()
 	close(s.hang.release)
 	s.hang.release = make(chan struct{})
+}
+
+// Stage puts rules before those of the script, while requests go on. Their counts begin now. It takes no traits; the error
+// is ParseScript's.
+func (s *Server) Stage(rules string) error {
+	more, err := ParseScript(strings.NewReader(rules))
+	if err != nil {
+		return err
+	}
+	s.opts.Script.mu.Lock()
+	defer s.opts.Script.mu.Unlock()
+	s.opts.Script.rules = append(more.rules, s.opts.Script.rules...)
+	s.opts.Script.chances = append(more.chances, s.opts.Script.chances...)
+	return nil
 }
 
 // EndFaults makes the EHR behave from now on: no rule of the script strikes, connections are taken, the search index is up

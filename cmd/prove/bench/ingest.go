@@ -84,7 +84,7 @@ func (b *bench) acks(ctx context.Context, name, store string) (func() (float64, 
 		return nil, nil, err
 	}
 	p := newPoster(c.public + "/channels/texting/events")
-	rate := 2000.0 // a guess for the first time
+	rate := 500.0 // a guess for the first time
 	measure := func() (float64, error) {
 		all, err := events(max(int(rate*b.span().Seconds())/5, clients), 5, b.prefix())
 		if err != nil {

@@ -55,19 +55,37 @@ api:
     - {name: proof, sha256: {{.Token}}, ehr: ` + EHRName + `, role: clinician, act_as: [{{.StaffRef}}]}
 `))
 
-// writeConfig writes a configuration, with the secrets it names, into a folder for one replica or several.
+// writeConfig writes each replica a folder with a configuration and the secrets it names: they share the store and the
+// keys, and a machine of its own would have its own files.
 func (w *World) writeConfig() error {
+	keys := filepath.Join(w.dir, "chartwire.keyset.json")
+	if err := seal.Init(keys, w.clock.Now()); err != nil {
+		return err
+	}
+	keyset, err := os.ReadFile(keys)
+	if err != nil {
+		return err
+	}
+	for _, r := range w.Replicas {
+		if err := os.MkdirAll(r.dir, 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(r.dir, "chartwire.keyset.json"), keyset, 0o600); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(r.dir, "texting.secret"), []byte(w.Platform.Secret()+"\n"), 0o600); err != nil {
+			return err
+		}
+		if err := w.configure(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *World) configure(r *Replica) error {
 	sum := sha256.Sum256([]byte(token))
-	if err := os.MkdirAll(w.dir, 0o755); err != nil {
-		return err
-	}
-	if err := seal.Init(filepath.Join(w.dir, "chartwire.keyset.json"), w.clock.Now()); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(w.dir, "texting.secret"), []byte(w.Platform.Secret()+"\n"), 0o600); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(w.config(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(r.Config(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -81,4 +99,5 @@ func (w *World) writeConfig() error {
 	})
 }
 
-func (w *World) config() string { return filepath.Join(w.dir, "chartwire.yaml") }
+// Config is the file the replica reads, for other commands of the binary.
+func (r *Replica) Config() string { return filepath.Join(r.dir, "chartwire.yaml") }

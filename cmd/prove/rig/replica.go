@@ -23,8 +23,8 @@ import (
 type Replica struct {
 	Env []string // beside the World's; read by the next Start
 
-	w   *World
-	log string
+	w        *World
+	dir, log string
 
 	mu      sync.Mutex
 	cmd     *exec.Cmd
@@ -36,7 +36,8 @@ type Replica struct {
 }
 
 func newReplica(w *World, n int) *Replica {
-	return &Replica{w: w, log: filepath.Join(w.dir, fmt.Sprintf("replica%d.log", n))}
+	dir := filepath.Join(w.dir, fmt.Sprintf("replica%d", n))
+	return &Replica{w: w, dir: dir, log: filepath.Join(dir, "log")}
 }
 
 // Start starts the process where it is down. It returns before the process serves: wait with Ready.
@@ -46,7 +47,7 @@ func (r *Replica) Start(ctx context.Context) error {
 	if r.running() {
 		return nil
 	}
-	cmd := exec.Command(r.w.o.Binary, "serve", "--config", r.w.config())
+	cmd := exec.Command(r.w.o.Binary, "serve", "--config", r.Config())
 	cmd.Env = append(append(os.Environ(), r.w.o.Env...), r.Env...)
 	cmd.SysProcAttr = dieWithUs()
 	out, err := cmd.StderrPipe()

@@ -116,13 +116,10 @@ func New(ctx context.Context, o Options) (_ *World, err error) {
 	if w.Acks, err = newAcks(filepath.Join(w.dir, "acks"), w.clock); err != nil {
 		return nil, err
 	}
-	if err := w.writeConfig(); err != nil {
-		return nil, err
-	}
 	for n := range w.o.Replicas {
 		w.Replicas = append(w.Replicas, newReplica(w, n))
 	}
-	return w, nil
+	return w, w.writeConfig()
 }
 
 func (w *World) openSides(ctx context.Context) (err error) {
@@ -173,9 +170,6 @@ func (w *World) openStore(ctx context.Context) (err error) {
 
 // StoreURL is the store's address as the configuration has it.
 func (w *World) StoreURL() string { return w.storeURL }
-
-// Config is the file the replicas read, for other commands of the binary.
-func (w *World) Config() string { return w.config() }
 
 // Up starts every replica that is down and waits until each would take an event.
 func (w *World) Up(ctx context.Context) error {

@@ -65,7 +65,7 @@ func Start(o Options) (*Cluster, error) {
 	if c.data == "" {
 		c.data = filepath.Join(c.dir, "data")
 	}
-	if err := c.own(c.dir, o.Data); err != nil {
+	if err := errors.Join(os.MkdirAll(c.data, 0o700), c.own(c.dir, c.data)); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(c.dir))
 	}
 	if err := c.watch(); err != nil { // from here on the watcher tidies up, whatever happens
@@ -83,10 +83,10 @@ func Start(o Options) (*Cluster, error) {
 // own gives folders to whom the server runs as.
 func (c *Cluster) own(folders ...string) error {
 	for _, f := range folders {
-		if f == "" || c.who == nil {
+		if c.who == nil {
 			continue
 		}
-		if err := os.Chown(f, int(c.who.Uid), int(c.who.Gid)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Chown(f, int(c.who.Uid), int(c.who.Gid)); err != nil {
 			return err
 		}
 	}
