@@ -4,7 +4,6 @@ SHELL := /bin/bash
 GO ?= go
 SPEC ?= threads=2000,messages=5,shuffle,repeat=0.1
 SECONDS_FUZZ ?= 10
-SEEDS ?= 1000
 HAPI_EVENTS ?= testdata/threads-contract/proxy-with-photo.ndjson
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export GOFLAGS ?= -mod=readonly

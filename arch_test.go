@@ -71,6 +71,7 @@ var rooms = map[string][]string{
 	"cmd/prove/figure":          {"connector/clock"},
 	"cmd/prove/powercut":        {"connector/clock", "connector/store/pgtest", "cmd/prove/figure", "cmd/prove/rig", "cmd/prove/powercut/..."},
 	"cmd/prove/powercut/lazyfs": {},
+	"cmd/prove/restore":         {"adapters/sandbox/...", "cmd/prove/figure", "cmd/prove/rig"},
 	"cmd/prove/rig":             {"connector", "connector/clock", "connector/seal", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/figure"},
 	"cmd/prove/faults":          {"connector/clock", "connector/store/pgtest", "adapters/sandbox/...", "cmd/prove/..."},
 	"cmd/prove/bench":           {"connector", "connector/clock", "connector/seal", "connector/store/...", "adapters/sandbox/...", "fhir/smart", "cmd/prove/..."},

@@ -11,7 +11,9 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,9 +66,14 @@ func mrn(n int) string { return fmt.Sprintf("MRN%05d", n) }
 
 func newChartHouse(t *testing.T, patients int, traits ehr.Traits) *chartHouse {
 	t.Helper()
+	return newStagedHouse(t, patients, ehr.Options{Traits: traits, Now: clock.System.Now})
+}
+
+func newStagedHouse(t *testing.T, patients int, options ehr.Options) *chartHouse {
+	t.Helper()
 	h := &chartHouse{house: newHouse(t), began: clock.System.Now().Add(-time.Hour)}
 	var err error
-	h.chart, err = sandbox.StartEHR(t.Context(), sandbox.EHROptions{EHR: ehr.Options{Traits: traits, Now: clock.System.Now}})
+	h.chart, err = sandbox.StartEHR(t.Context(), sandbox.EHROptions{EHR: options})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,6 +338,49 @@ func TestReconcileFindsWhatTheStoreDoesNotKnow(t *testing.T) {
 	}
 	findings, _ := h.reconcile(clock.System.Now().Add(-time.Hour))
 	if len(findings) != 2 || findings[0].Kind != deliver.FoundUnknown || findings[1].Kind != deliver.FoundUnknown {
+		t.Errorf("found %+v", findings)
+	}
+}
+
+// TestReconcileNamesTheAttemptThatCameAfterAll: a request is on its way for longer than settle. It is searched for, is not
+// there, and is made again; then the first one arrives. Where the EHR takes every POST for a new entry only reconcile can
+// tell, and it names both entries and the attempt.
+func TestReconcileNamesTheAttemptThatCameAfterAll(t *testing.T) {
+	late, arrived := make(chan struct{}), make(chan struct{})
+	var held atomic.Bool
+	h := newStagedHouse(t, 1, ehr.Options{Traits: ehr.SearchOnly(), Now: clock.System.Now,
+		Before: func(r *http.Request) *ehr.Response {
+			body, err := io.ReadAll(r.Body)
+			if err != nil || r.Method != http.MethodPost || !strings.Contains(string(body), "Words 2 of thread 0.") {
+				return nil
+			}
+			if held.CompareAndSwap(false, true) {
+				<-late
+			}
+			return nil
+		},
+		After: func(r *http.Request, _ *ehr.Response) *ehr.Response {
+			body, _ := io.ReadAll(r.Body)
+			select {
+			case <-late:
+				if r.Method == http.MethodPost && strings.Contains(string(body), "Words 2 of thread 0.") {
+					close(arrived)
+				}
+			default:
+			}
+			return nil
+		}})
+	h.start(2)
+	h.message(0, 0, 1)
+	h.message(0, 0, 2)
+	h.wait()
+	if findings, _ := h.reconcile(h.began); len(findings) != 0 {
+		t.Errorf("before it arrived: %+v", findings)
+	}
+	close(late)
+	<-arrived
+	findings, _ := h.reconcile(h.began)
+	if len(findings) != 1 || findings[0].Kind != deliver.FoundDuplicate || len(findings[0].Others) != 1 || findings[0].TakenOver != 1 || len(findings[0].Attempts) != 2 {
 		t.Errorf("found %+v", findings)
 	}
 }

@@ -22,6 +22,7 @@ type cli struct {
 	Faults     faultsCmd     `cmd:"" help:"Take the store away, lose answers, shuffle, wedge: P2, P3, P4, P5."`
 	Table      tableCmd      `cmd:"" help:"Make the table of docs/figures.md of files of figures."`
 	BenchRelay benchRelayCmd `cmd:"" hidden:"" name:"bench-relay"`
+	Restore    restoreCmd    `cmd:"" help:"Restore a day-old backup: nothing comes twice (P24)."`
 	Crash      crashCmd      `cmd:"" help:"Kill and stop the processes; nothing acknowledged may be lost, nothing doubled."`
 }
 

@@ -255,7 +255,7 @@ func (r *reconciler) confirm(ctx context.Context, f *filedEntry, seen ...string)
 	find.Kind, find.Differs, find.Attempts = FoundDuplicate, nil, attempts
 	find.Sentence = "more than one entry carries this identifier"
 	for _, a := range attempts {
-		if a.Outcome == "absent" {
+		if a.Outcome == "absent" || (a.Outcome == "ambiguous" && a.No < len(attempts)) {
 			find.TakenOver = a.No
 			find.Sentence = "more than one entry carries this identifier: an attempt was taken over, was not on the chart when it was looked for, and came after all"
 		}
