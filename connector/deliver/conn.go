@@ -193,7 +193,7 @@ func (c *conn) resolve(ctx context.Context, by asker, channel, patient string, p
 	if !ok {
 		return connector.Reference{}, nil
 	}
-	key := channel + "|" + patient + "|" + string(p.Role) + "|" + p.Key()
+	key := personKey(channel, patient, p)
 	now := c.e.clock.Now()
 	c.mu.Lock()
 	known, ok := c.people[key]
@@ -211,6 +211,14 @@ func (c *conn) resolve(ctx context.Context, by asker, channel, patient string, p
 	}
 	c.remember(key, person{ref: ref, err: err, when: now})
 	return ref, err
+}
+
+// personKey is what a participant's reference is remembered by: a proxy is one patient's, staff everybody's.
+func personKey(channel, patient string, p connector.Participant) string {
+	if p.Role != connector.RoleProxy {
+		patient = ""
+	}
+	return channel + "|" + patient + "|" + string(p.Role) + "|" + p.Key()
 }
 
 // visit finds the encounter a platform named, remembered like a participant.
@@ -246,7 +254,7 @@ func (c *conn) remember(key string, p person) {
 // forgetProxy drops a remembered absence once the RelatedPerson was created.
 func (c *conn) forgetProxy(channel, patient string, p connector.Participant) {
 	c.mu.Lock()
-	delete(c.people, channel+"|"+patient+"|"+string(p.Role)+"|"+p.Key())
+	delete(c.people, personKey(channel, patient, p))
 	c.mu.Unlock()
 }
 

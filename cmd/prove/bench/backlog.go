@@ -52,7 +52,7 @@ func (b *bench) backlog(ctx context.Context) error {
 }
 
 // drained is how many exchanges a measurement files; warm how many are filed before it.
-func (b *bench) drained() int { return 200 * b.o.Seconds }
+func (b *bench) drained() int { return max(200*b.o.Seconds, 400) }
 func (b *bench) warm() int    { return 200 }
 
 // waiting is a connector with a database in which exchanges wait.

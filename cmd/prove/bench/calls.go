@@ -29,7 +29,7 @@ func (b *bench) calls(ctx context.Context) error {
 	if err := c.start(ctx); err != nil {
 		return err
 	}
-	threads := 10 * b.o.Seconds
+	threads := max(10*b.o.Seconds, 30) // of fewer, what is asked once for all of them is too large a part
 	all, exchanges, err := eventsWithNews(threads, 20, b.prefix())
 	if err == nil {
 		err = sign(all, b.secret)

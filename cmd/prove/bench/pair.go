@@ -31,6 +31,9 @@ func spreadOf(values []float64) spread {
 // restless says whether a reference swung so much that a ratio to it tells nothing.
 func (s spread) restless() bool { return s.iqr > 0.25*s.median }
 
+// enough pairs show by how much a reference swings; of fewer, as a quick look takes, nobody can say that it did not.
+const enough = 5
+
 func (s spread) String() string { return fmt.Sprintf("%.4g (IQR %.2g)", s.median, s.iqr) }
 
 // pairs are measurements of one thing and its reference, taken in turns.
@@ -49,10 +52,11 @@ func (p *pairs) ratio() spread {
 	return spreadOf(all)
 }
 
-// figure is the ratio as it is told. Only a ratio of wall-clock rates may be noisy.
+// figure is the ratio as it is told. Only a ratio of wall-clock rates may be noisy: where the reference was restless, and
+// where there were too few pairs to know.
 func (p *pairs) figure(id, limit, ours, theirs string, wall bool) figure.Figure {
 	r := p.ratio()
-	return figure.Figure{ID: id, Value: r.median, Limit: limit, Noisy: wall && spreadOf(p.theirs).restless(),
+	return figure.Figure{ID: id, Value: r.median, Limit: limit, Noisy: wall && (len(p.theirs) < enough || spreadOf(p.theirs).restless()),
 		Note: fmt.Sprintf("IQR %.2g of %d pairs; %s %v, %s %v", r.iqr, len(p.ours), ours, spreadOf(p.ours), theirs, spreadOf(p.theirs))}
 }
 

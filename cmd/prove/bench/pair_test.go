@@ -33,12 +33,16 @@ func TestRatioOfPairs(t *testing.T) {
 	if r := p.ratio(); math.Abs(r.median-0.4) > 1e-9 || r.iqr > 1e-9 {
 		t.Errorf("%v", r)
 	}
-	calm := &pairs{ours: []float64{30, 30}, theirs: []float64{100, 100}}
+	calm := &pairs{ours: []float64{30, 30, 30, 30, 30}, theirs: []float64{100, 100, 100, 100, 100}}
 	if v := calm.figure("R", ">=0.4", "", "", true).Verdict(); v != figure.Short {
 		t.Errorf("a miss with a calm reference is %s", v)
 	}
 	if v := p.figure("R", ">=0.5", "", "", true).Verdict(); v != figure.Noisy {
 		t.Errorf("a miss with a restless reference is %s", v)
+	}
+	few := &pairs{ours: []float64{30, 30}, theirs: []float64{100, 100}}
+	if v := few.figure("R", ">=0.4", "", "", true).Verdict(); v != figure.Noisy {
+		t.Errorf("a miss of two pairs is %s", v)
 	}
 	if v := p.figure("R", ">=0.5", "", "", false).Verdict(); v != figure.Short {
 		t.Errorf("processor time is never noisy, but this is %s", v)
