@@ -123,11 +123,16 @@ func (d *drainer) unavailable(i *connector.Item, err error) {
 		d.wait(i, reason, d.notNow(i, err))
 		return
 	}
+	i.Tries++
+	d.tryAgain(i, err)
+}
+
+// tryAgain makes an item whose try failed wait for the next one, until the horizon has passed.
+func (d *drainer) tryAgain(i *connector.Item, err error) {
 	if d.exhausted(i) {
 		d.park(i, connector.RetriesExhausted, err.Error())
 		return
 	}
-	i.Tries++
 	reason, again := d.again(i, err)
 	d.wait(i, reason, again)
 }
