@@ -179,7 +179,7 @@ func (d *drainer) again(i *connector.Item, err error) (connector.Reason, time.Ti
 	var retry *connector.Retry
 	if errors.As(err, &retry) {
 		if retry.After > 0 {
-			at = d.e.clock.Now().Add(min(retry.After, askedMost) + jitter(time.Second))
+			at = d.e.clock.Now().Add(min(retry.After, connector.AskedMost) + jitter(time.Second))
 		}
 		if retry.Reason != "" {
 			reason = retry.Reason

@@ -61,15 +61,13 @@ func (c *circuit) close() {
 	c.open, c.opened, c.gentle, c.probe, c.why = false, 0, false, time.Time{}, ""
 }
 
-// asked notes a Retry-After: nothing leaves before it is over, and then one request first.
-func (c *circuit) asked(now time.Time, after time.Duration) {
-	if after <= 0 {
-		return
-	}
-	after = min(after, askedMost)
+// asked notes a Retry-After: nothing leaves before it is over, and then one request first. It gives when that is.
+func (c *circuit) asked(now time.Time, after time.Duration) time.Time {
+	after = min(after, connector.AskedMost)
 	c.open, c.why, c.probe = true, connector.RateLimited, time.Time{}
 	c.until = later(c.until, now.Add(after))
 	c.gentle = c.gentle || after >= askedRamp
+	return c.until
 }
 
 // failed notes a request that was not answered, or with a server's error. One that began before the last good answer says

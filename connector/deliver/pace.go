@@ -12,7 +12,6 @@ import (
 )
 
 const (
-	askedMost   = time.Hour        // of a Retry-After
 	probeEvery  = time.Second      // at most one request in this time while the circuit is open
 	probeHangs  = 3 * time.Second  // a probe this long under way, and ever longer, lets the next one go: its lane may hang
 	openMost    = 30 * time.Second // the jitter between probes grows to this
@@ -78,6 +77,7 @@ type ticket struct {
 	began   time.Time
 	suspect bool
 	probe   bool
+	asked   time.Time // done: until when the EHR asked for no requests
 }
 
 type waiter struct {
@@ -330,6 +330,16 @@ func (t *ticket) closed() bool {
 	return b.open && (!t.probe || b.until.After(t.p.clock.Now()))
 }
 
+// asked closes the pace until a time that another process was told to wait for.
+func (p *pace) asked(now, until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until.After(now) && until.After(p.breaker.until) {
+		p.breaker.asked(now, until.Sub(now))
+		p.wakeAll()
+	}
+}
+
 // cancel gives a ticket back on which no request was made.
 func (t *ticket) cancel() { t.done(connector.ErrFenced) }
 
@@ -357,7 +367,7 @@ func (t *ticket) done(err error) {
 	case v.good:
 		p.answered(t, now, v.denied)
 	case v.after > 0:
-		p.breaker.asked(now, v.after)
+		t.asked = p.breaker.asked(now, v.after)
 	case v.many && t.probe: // it is there, if only to say that it is busy
 		p.breaker.close()
 		p.load.ramp(now)

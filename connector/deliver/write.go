@@ -73,7 +73,7 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 	if err := d.c.EHR.Gate(w.Write); err != nil {
 		return d.refuse(i, w, nil, err), nil
 	}
-	t, err := d.c.pace.enter(ctx, d.asker())
+	t, err := d.c.enter(ctx, d.asker())
 	if err != nil {
 		return false, d.notEntered(ctx, i, err)
 	}
@@ -88,6 +88,7 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 	}
 	receipt, err := d.attempt(ctx, w.Write)
 	t.done(err)
+	d.asked(t)
 	return d.outcome(ctx, i, w, a, receipt, err)
 }
 
