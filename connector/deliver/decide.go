@@ -169,12 +169,27 @@ func release(tx connector.Tx, i *connector.Item, ask Ask, now time.Time) error {
 	if err := tx.PutItem(i); err != nil {
 		return err
 	}
+	if i.Lane == connector.LaneSend {
+		if err := releaseSend(tx, i, now); err != nil {
+			return err
+		}
+	}
 	if i.Lane != "" { // what waited for it looks again
 		if err := tx.TouchLane(i.EHR, i.Thread, i.Lane, now, i.Priority); err != nil {
 			return err
 		}
 	}
 	return decided(tx, *i, now)
+}
+
+// releaseSend lets the exchange of a released message that the platform may or may not have be filed as just that: nobody
+// waits for its hand-over any more. News of it that comes all the same is taken (connector.TakeHandover).
+func releaseSend(tx connector.Tx, i *connector.Item, now time.Time) error {
+	m, err := tx.Message(i.EHR, i.Message)
+	if err != nil || m.Delivery.State != connector.SendUnsure {
+		return err
+	}
+	return letGo(tx, m, connector.SendUnknown, now)
 }
 
 // decision writes down who decided what.

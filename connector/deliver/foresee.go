@@ -53,6 +53,9 @@ func (e *Engine) foresee(ctx context.Context, ask Ask, i connector.Item) (Fate, 
 		if refs := entriesOf(rows); len(refs) > 0 {
 			says += fmt.Sprintf("; the chart keeps %d of its entries", len(refs))
 		}
+		if i.Lane == connector.LaneSend && i.Reason == connector.SendUnknown {
+			says = "left out as dealt with by hand; nothing is sent, and its exchange is filed with its delivery as unknown (not at all where the platform never named the thread)"
+		}
 		return Fate{Will: WillLeave, Says: says}, nil
 	}
 	return refusal(fmt.Errorf("%w: there is no action %q", ErrNotThisWay, ask.Act)), nil
