@@ -20,6 +20,8 @@ const (
 	hungAfter   = 2 * time.Second  // a request this long under way may leave its slot to another one, or one that is …
 	hungTimes   = 8                // … so many times as long under way as others, …
 	hungLeast   = 250 * time.Millisecond
+	slowTimes   = 4 // the same for one that a later one has overtaken
+	slowLeast   = 100 * time.Millisecond
 	frontTurns  = 3      // requests of lanes in front for one of the others
 	suspectsMax = 10_000 // lanes remembered as failing
 )
@@ -61,6 +63,7 @@ type pace struct {
 	back     []*waiter
 	turn     int           // requests of front lanes since the last of the others
 	usual    time.Duration // that a request takes, of late
+	overtook time.Time     // when the latest request began that has been answered well
 	failing  time.Time     // since when nothing has been answered well; from the start, or what was open before would stay so
 }
 
@@ -271,11 +274,12 @@ func (p *pace) free(now time.Time) bool {
 	if len(p.flying) < may {
 		return true
 	}
-	hung, alone, long := 0, 0, p.long()
+	hung, alone := 0, 0
+	slow, long := p.long()
 	for t := range p.flying {
-		switch {
-		case now.Sub(t.began) < long:
-		case p.breaker.good.After(t.began):
+		switch took := now.Sub(t.began); {
+		case took < slow:
+		case p.overtook.After(t.began), took >= long && p.breaker.good.After(t.began):
 			hung++
 		default:
 			alone = 1
@@ -284,12 +288,12 @@ func (p *pace) free(now time.Time) bool {
 	return len(p.flying)-min(hung+alone, p.slots) < may
 }
 
-// long is how long a request is under way before it counts as hung.
-func (p *pace) long() time.Duration {
+// long is how long a request is under way before it counts as hung: slow where one that began after it has been answered.
+func (p *pace) long() (slow, long time.Duration) {
 	if p.usual == 0 {
-		return hungAfter
+		return hungAfter, hungAfter
 	}
-	return min(max(hungTimes*p.usual, hungLeast), hungAfter)
+	return min(max(slowTimes*p.usual, slowLeast), hungAfter), min(max(hungTimes*p.usual, hungLeast), hungAfter)
 }
 
 // next is how long the first in line waits for a token, or for a request under way to count as hung.
@@ -297,10 +301,13 @@ func (p *pace) next(now time.Time) time.Duration {
 	if p.rate > 0 && p.tokens < 1 {
 		return time.Duration((1-p.tokens)/(p.rate*p.load.share)*float64(time.Second)) + time.Microsecond
 	}
-	wait, long := hungAfter, p.long()
+	wait := hungAfter
+	slow, long := p.long()
 	for t := range p.flying {
-		if left := t.began.Add(long).Sub(now); left > 0 {
-			wait = min(wait, left)
+		for _, d := range []time.Duration{slow, long} {
+			if left := t.began.Add(d).Sub(now); left > 0 {
+				wait = min(wait, left)
+			}
 		}
 	}
 	return wait
@@ -395,6 +402,7 @@ func (t *ticket) done(err error) {
 // answered notes a good answer.
 func (p *pace) answered(t *ticket, now time.Time, denied bool) {
 	p.load.answered(now, t.began)
+	p.overtook = later(p.overtook, t.began)
 	if took := now.Sub(t.began); p.usual == 0 {
 		p.usual = took
 	} else {
