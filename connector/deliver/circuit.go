@@ -38,10 +38,27 @@ func (c *circuit) closedFor(now time.Time) (wait time.Duration, probe bool) {
 
 func (c *circuit) probed(now time.Time) { c.probe, c.last = now, now }
 
-// unprobed notes that a probe was given back unmade.
-func (c *circuit) unprobed(t *ticket) {
-	if t.probe && c.probe.Equal(t.began) {
-		c.probe, c.last = time.Time{}, time.Time{}
+// leaves says whether the request of a ticket that was taken a while ago may leave. The next probe is counted from when this
+// one leaves.
+func (c *circuit) leaves(t *ticket, now time.Time) bool {
+	switch {
+	case !c.open:
+		return true
+	case !t.probe || c.until.After(now) || !c.probe.Equal(t.began):
+		return false
+	}
+	c.last = now
+	return true
+}
+
+// unprobed notes that a probe was given back unmade, or where it left, with nobody waiting for its outcome.
+func (c *circuit) unprobed(t *ticket, left bool) {
+	if !t.probe || !c.probe.Equal(t.began) {
+		return
+	}
+	c.probe = time.Time{}
+	if !left {
+		c.last = time.Time{}
 	}
 }
 

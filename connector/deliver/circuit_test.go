@@ -251,7 +251,7 @@ func TestNothingLeavesBeforeRetryAfter(t *testing.T) {
 				asks := enters(t, p, of(3))
 				asks.done(askedFor(c.asked))
 				flying.done(nil) // an answer to what was under way does not take it back
-				if !late.closed() {
+				if late.leaves() {
 					t.Error("a request that had its ticket may still leave")
 				}
 				late.cancel()

@@ -68,11 +68,15 @@ func (c *conn) ask(ctx context.Context, by asker, request func(ctx context.Conte
 	if err != nil {
 		return err
 	}
+	if !t.leaves() {
+		t.cancel()
+		return notNow(connector.EHRUnavailable, errClosed)
+	}
 	within, cancel := context.WithTimeout(ctx, c.Deadline)
 	defer cancel()
 	err = request(within)
 	if ctx.Err() != nil { // we gave up, not the EHR
-		t.cancel()
+		t.done(errLeft)
 		return err
 	}
 	t.done(err)

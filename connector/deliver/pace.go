@@ -210,6 +210,9 @@ func (p *pace) first() *waiter {
 // grant gives tickets to those in line while there are slots and tokens.
 func (p *pace) grant(now time.Time) {
 	p.fill(now)
+	if p.breaker.open {
+		return // those in line are on their way out of it
+	}
 	granted := false
 	for w := p.first(); w != nil && p.free(now) && (p.rate == 0 || p.tokens >= 1); w = p.first() {
 		if w.by.front {
@@ -321,13 +324,12 @@ func (p *pace) wakeAll() {
 	}
 }
 
-// closed says whether the circuit opened, or the EHR asked for patience, since the ticket was taken: then nothing may leave
-// on it any more.
-func (t *ticket) closed() bool {
+// leaves says whether the ticket's request may leave now: not where the circuit opened, or the EHR asked for patience, since
+// it was taken, nor where it was a probe for so long that another one took its place.
+func (t *ticket) leaves() bool {
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()
-	b := &t.p.breaker
-	return b.open && (!t.probe || b.until.After(t.p.clock.Now()))
+	return t.p.breaker.leaves(t, t.p.clock.Now())
 }
 
 // asked closes the pace until a time that another process was told to wait for.
@@ -342,6 +344,9 @@ func (p *pace) asked(now, until time.Time) {
 
 // cancel gives a ticket back on which no request was made.
 func (t *ticket) cancel() { t.done(connector.ErrFenced) }
+
+// errLeft is the outcome of a request that left and that nobody waited for.
+var errLeft = errors.New("nobody waited for what the request came to")
 
 // done gives the ticket back with what the request came to, an error of connector.EHR or nil.
 func (t *ticket) done(err error) {
@@ -363,12 +368,12 @@ func (t *ticket) done(err error) {
 	}
 	switch {
 	case !v.made:
-		p.breaker.unprobed(t)
+		p.breaker.unprobed(t, v.left)
 	case v.good:
 		p.answered(t, now, v.denied)
 	case v.after > 0:
 		t.asked = p.breaker.asked(now, v.after)
-	case v.many && t.probe: // it is there, if only to say that it is busy
+	case v.many && t.probe && !p.breaker.until.After(now): // it is there, if only to say that it is busy
 		p.breaker.close()
 		p.load.ramp(now)
 	case v.many: // neither an outage nor the lane's fault

@@ -82,7 +82,7 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 	if err != nil {
 		return false, err
 	}
-	if t.closed() { // another lane was told so meanwhile: nothing has left
+	if !t.leaves() { // another lane was told so meanwhile: nothing has left
 		err := notNow(connector.EHRUnavailable, errClosed)
 		return d.outcome(ctx, i, w, a, connector.Receipt{}, err)
 	}
