@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -54,6 +55,7 @@ func TestSeeds(t *testing.T) {
 	if _, err := Sealer(); err != nil {
 		t.Fatal(err)
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small, and made by the hundred
 	from, to := uint64(1), uint64(*seeds)
 	if *only > 0 {
 		from, to = *only, *only
