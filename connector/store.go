@@ -50,6 +50,9 @@ type Tx interface {
 	ThreadByExt(ehr, channel, ext string) (Thread, error)
 	// PutThread inserts or updates by ID and grows Version.
 	PutThread(t *Thread) error
+	// PassThread writes how far the order of a thread has come, which only the holder of its chart lane moves: NextSeq,
+	// LastSent, LastMsg and Strategy. Version grows. ErrNotFound where the thread is gone.
+	PassThread(t Thread) error
 	// Rehome moves every message, blob and item of one thread to another and removes the empty one. It is for a thread
 	// Chartwire started whose platform id turns out to be a thread that came in meanwhile. Nothing of it may be filed yet.
 	Rehome(ehr, from, to string) error
@@ -86,12 +89,15 @@ type Tx interface {
 	LaneTouched(l Lane) (int64, error)
 
 	PutWrite(w *WriteRow) error
+	// PutOutcome writes what an attempt has changed of a write that is stored: State (attempted or filed), Attempts,
+	// AttemptedAt, FiledAt and Receipt. ErrNotFound where it is not stored.
+	PutOutcome(w *WriteRow) error
 	WriteByKey(ehr, key string) (WriteRow, error)
 	WriteByProvides(ehr, provides string) (WriteRow, error)
 	WritesOf(ehr, item string) ([]WriteRow, error)
 	// WritesByRef gives the writes whose receipt names an EHR reference (Type/id).
 	WritesByRef(ehr, ref string) ([]WriteRow, error)
-	// AnyFiled gives the latest filed write with an identity of an EHR, for the proof that Find works.
+	// AnyFiled gives the newest write with an identity of an EHR that is filed, for the proof that Find works.
 	AnyFiled(ehr string) (WriteRow, error)
 	PutAttempt(a *Attempt) error
 	Attempts(ehr, write string) ([]Attempt, error)

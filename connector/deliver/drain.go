@@ -24,6 +24,7 @@ type drainer struct {
 	items   []*connector.Item // of the lane, not done, oldest commit first
 	pending []func(tx connector.Tx) error
 	moved   []connector.Item // told to the observer once committed
+	back    bool             // the lane was given back
 
 	// What this drain has brought about and may not have committed yet.
 	known    map[string]string // scoped symbol → EHR reference
@@ -33,8 +34,8 @@ type drainer struct {
 }
 
 // run works the lane until nothing moves; it gives when the lane is due again (zero: when something touches it). The
-// lane is read once and worked in memory; only when nothing is left to do is it committed, read again and, if still
-// nothing moves, given back.
+// lane is read once and worked in memory; when nothing is left to do, it is given back with the commit of what was done,
+// or read again where something has touched it meanwhile.
 func (d *drainer) run(ctx context.Context) (time.Time, error) {
 	fresh := false
 	picked := map[string]int{} // an item that does not move must not be picked forever
@@ -43,6 +44,11 @@ func (d *drainer) run(ctx context.Context) (time.Time, error) {
 		if p.item == nil {
 			if fresh {
 				return p.due, nil
+			}
+			if len(d.pending) > 0 {
+				if err := d.giveBack(ctx, p.due); err != nil || d.back {
+					return p.due, err
+				}
 			}
 			if err := d.load(ctx); err != nil {
 				return time.Time{}, err
@@ -193,14 +199,34 @@ func (d *drainer) flush(ctx context.Context) error {
 	if len(d.pending) == 0 {
 		return nil
 	}
+	return d.commit(ctx, func(tx connector.Tx, l *connector.Lane) error { return tx.HoldLane(l, d.e.clock.Now()) })
+}
+
+// giveBack commits what is pending and gives the lane back in the same commit, unless something has touched it.
+func (d *drainer) giveBack(ctx context.Context, next time.Time) error {
+	crash.At(crash.DeliverBeforeRelease)
+	back := false
+	err := d.commit(context.WithoutCancel(ctx), func(tx connector.Tx, l *connector.Lane) error {
+		touched, err := tx.LaneTouched(*l)
+		if back = touched == l.Touched; err != nil || !back {
+			return errors.Join(err, tx.HoldLane(l, d.e.clock.Now()))
+		}
+		return tx.ReleaseLane(*l, next, d.e.clock.Now())
+	})
+	d.back = back && err == nil
+	return err
+}
+
+// commit commits what is pending with what fence does about the lane, which fails where the lane is no longer ours.
+func (d *drainer) commit(ctx context.Context, fence func(tx connector.Tx, l *connector.Lane) error) error {
 	ops, lane := d.pending, d.lane
 	receipts := slices.ContainsFunc(d.moved, func(i connector.Item) bool { return i.State == connector.Filed })
 	if receipts {
 		crash.At(crash.DeliverBeforeReceipt)
 	}
 	err := d.e.store.Update(ctx, d.shard, func(tx connector.Tx) error {
-		l := lane
-		if err := tx.HoldLane(&l, d.e.clock.Now()); err != nil {
+		l := d.lane
+		if err := fence(tx, &l); err != nil {
 			return err
 		}
 		for _, op := range ops {
@@ -232,6 +258,9 @@ func (d *drainer) flush(ctx context.Context) error {
 
 // release gives the lane back with whatever is still pending committed before.
 func (d *drainer) release(ctx context.Context, next time.Time) {
+	if d.back {
+		return
+	}
 	if err := d.flush(ctx); err != nil {
 		if !errors.Is(err, connector.ErrFenced) {
 			d.e.log.Error("a lane's last results could not be committed; they are found again after the lease", "ehr", d.c.Name, "thread", d.lane.Thread, "error", err)
@@ -308,15 +337,7 @@ func (d *drainer) leftLane(i *connector.Item) {
 	if i.Kind != connector.ItemExchange || i.Lane != connector.LaneChart {
 		return
 	}
-	it, strategy := *i, d.thread.Strategy
-	passed(&d.thread, &it)
-	d.later(func(tx connector.Tx) error {
-		t, err := tx.Thread(d.lane.EHR, d.lane.Thread)
-		if err != nil {
-			return err
-		}
-		passed(&t, &it)
-		t.Strategy = strategy
-		return tx.PutThread(&t)
-	})
+	passed(&d.thread, i)
+	t := d.thread
+	d.later(func(tx connector.Tx) error { return tx.PassThread(t) }) // under the fence: nobody else moves it
 }

@@ -86,7 +86,11 @@ func (d *drainer) accept(i *connector.Item, w *connector.WriteRow, a *connector.
 		outcome = "found"
 	}
 	d.ended(a, outcome, v.reason, r.Status, r.Response)
-	d.storeRow(w)
+	if a != nil { // its attempt's commit has everything else
+		d.storeOutcome(w)
+	} else {
+		d.storeRow(w)
+	}
 	d.know(w)
 	if v.reason == "" {
 		return true

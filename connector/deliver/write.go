@@ -345,6 +345,14 @@ func (d *drainer) storeRow(w *connector.WriteRow) {
 	})
 }
 
+func (d *drainer) storeOutcome(w *connector.WriteRow) {
+	row := *w
+	d.later(func(tx connector.Tx) error {
+		c := row
+		return tx.PutOutcome(&c)
+	})
+}
+
 func (d *drainer) storeAttempt(a *connector.Attempt) {
 	row := *a
 	d.later(func(tx connector.Tx) error {

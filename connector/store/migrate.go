@@ -19,11 +19,13 @@ import (
 //go:embed migrations
 var embedded embed.FS
 
-// migrations are the steps of the schema: NNNNN_what.sql for both engines. Version 2 is the engine's file of triggers.
+// migrations are the steps of the schema: NNNNN_what.sql for both engines, NNNNN_postgres_what.sql for Postgres. Version 2
+// is the engine's file of triggers.
 //
 // They run while the previous version serves, so a step only adds: tables, columns that may be null or have a constant
 // default, indexes. What nothing uses any more is dropped by a later release than the one that stopped using it, which
-// raises oldest. TestMigrationsOnlyAdd holds the files to it. An index of a table that was there before is built
+// raises oldest. Only an index may go at once, for without it a statement is slower and not wrong; so may how Postgres lays
+// out its pages change. TestMigrationsOnlyAdd holds the files to it. An index of a table that was there before is built
 // concurrently on Postgres, after the other steps.
 var migrations, _ = fs.Sub(embedded, "migrations") // the folder is embedded
 
@@ -47,12 +49,12 @@ type step struct {
 type index struct{ name, unique, rest string }
 
 var (
-	stepName    = regexp.MustCompile(`^(\d{5})_\w+\.sql$`)
+	stepName    = regexp.MustCompile(`^(\d{5})_(postgres_)?\w+\.sql$`)
 	createIndex = regexp.MustCompile(`(?m)^CREATE (UNIQUE )?INDEX (\w+) (ON (\w+)[^;]*);`)
 )
 
-// steps reads the migrations of an engine. later takes the indexes of known tables out of the steps, for the engine that
-// builds them apart.
+// steps reads the migrations of an engine. later is Postgres: it takes the indexes of known tables out of the steps, to be
+// built apart.
 func steps(files fs.FS, guard string, later bool) ([]step, error) {
 	text, err := fs.ReadFile(files, guard)
 	if err != nil {
@@ -70,6 +72,9 @@ func steps(files fs.FS, guard string, later bool) ([]step, error) {
 		text, e := fs.ReadFile(files, name)
 		err = errors.Join(err, e)
 		s.text, _, _ = strings.Cut(string(text), "-- +goose Down")
+		if m[2] != "" && !later {
+			s.text = "" // Postgres's own: the numbers are the same everywhere
+		}
 		if later {
 			s.text, s.indexes = takeIndexes(s.text)
 		}

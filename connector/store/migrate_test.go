@@ -229,6 +229,8 @@ func TestReplicasMigrateOnce(t *testing.T) {
 var allowed = []*regexp.Regexp{
 	regexp.MustCompile(`(?s)^CREATE TABLE \w+ \(.*\)$`),
 	regexp.MustCompile(`(?s)^CREATE (UNIQUE )?INDEX \w+ ON \w+ .*$`),
+	regexp.MustCompile(`^DROP INDEX \w+$`),
+	regexp.MustCompile(`^ALTER TABLE \w+ ((, )?(ALTER COLUMN \w+ SET STORAGE EXTERNAL|SET \(fillfactor = \d+\)))+$`),
 	regexp.MustCompile(`^ALTER TABLE \w+ ADD COLUMN \w+ (TEXT|BIGINT|BYTEA)$`),
 	regexp.MustCompile(`^ALTER TABLE \w+ ADD COLUMN \w+ (TEXT|BIGINT|BYTEA) NOT NULL DEFAULT ('\w*'|\d+)$`),
 }

@@ -25,6 +25,8 @@ var (
 		info = excluded.info, patient = excluded.patient, bound = excluded.bound, last_msg = excluded.last_msg,
 		ext_hash = excluded.ext_hash, bound_hash = excluded.bound_hash
 		WHERE thread.version = ?18`)
+	threadPass = sqOne(`UPDATE thread SET version = version + 1, strategy = ?3, next_seq = ?4, last_sent = ?5, last_msg = ?6
+		WHERE ehr_id = ?1 AND id = ?2`)
 	threadBump = sq(`UPDATE thread SET version = version + 1 WHERE ehr_id = ?1 AND id = ?2`)
 )
 
@@ -59,6 +61,22 @@ func (t *tx) PutThread(r *connector.Thread) error {
 	}
 	r.Version++
 	return nil
+}
+
+// PassThread is connector.Tx. It does not ask for the version: these columns are the lane's holder's alone.
+func (t *tx) PassThread(r connector.Thread) error {
+	var last []byte
+	if r.LastMsg != "" {
+		var err error
+		if last, err = t.seal(threadPlace(r.EHR, r.ID), "last_msg", r.LastMsg); err != nil {
+			return err
+		}
+	}
+	n, err := t.execN(threadPass, r.EHR, r.ID, string(r.Strategy), r.NextSeq, micros(r.LastSent), last)
+	if err == nil && n == 0 {
+		return fmt.Errorf("store: thread %s: %w", r.ID, connector.ErrNotFound)
+	}
+	return err
 }
 
 func readThread(t *tx, scan func(...any) error) (connector.Thread, error) {

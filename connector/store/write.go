@@ -22,7 +22,9 @@ var (
 		ORDER BY CASE WHEN state = 'filed' THEN 0 ELSE 1 END, id DESC LIMIT 1`)
 	writesByRef  = sq(writeCols + `WHERE ehr_id = ?1 AND ref_hash = ?2 ORDER BY id`)
 	writesOfItem = sq(writeCols + `WHERE ehr_id = ?1 AND item_id = ?2 ORDER BY ord, id`)
-	writeFiled   = sq(writeCols + `WHERE ehr_id = ?1 AND state = 'filed' AND identified = 1 ORDER BY filed_at DESC LIMIT 1`)
+	writeFiled   = sq(writeCols + `WHERE ehr_id = ?1 AND state = 'filed' AND identified = 1 ORDER BY id DESC LIMIT 1`)
+	writeOutcome = sqOne(`UPDATE chart_write SET state = ?3, attempts = ?4, attempted_at = ?5, filed_at = ?6, receipt = ?7, ref_hash = ?8
+		WHERE ehr_id = ?1 AND id = ?2`)
 
 	attemptPut = sq(`INSERT INTO attempt (ehr_id, id, thread_id, write_id, no, fence, started_at, ended_at, outcome, reason, status, answer, request)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (ehr_id, id) DO UPDATE SET
@@ -60,15 +62,37 @@ func (t *tx) PutWrite(w *connector.WriteRow) error {
 	if err != nil {
 		return err
 	}
-	var receipt []byte
-	if w.Receipt.Reference != "" || !w.Receipt.At.IsZero() || w.Receipt.Status != 0 || w.Receipt.Version != "" {
-		if receipt, err = t.seal(p, "receipt", w.Receipt); err != nil {
-			return err
-		}
+	receipt, err := t.receipt(w)
+	if err != nil {
+		return err
 	}
 	return t.exec(writePut, w.EHR, w.ID, w.Thread, w.Item, int64(w.Ord), string(w.State), int64(w.Attempts),
 		micros(w.AttemptedAt), micros(w.FiledAt), request, receipt, t.s.Lookup("write", w.EHR, w.Key),
 		t.hash("provides", w.EHR, w.Provides), t.hash("ref", w.EHR, w.Receipt.Reference), bit(!w.Write.Identity.IsZero()), t.control(w))
+}
+
+// PutOutcome is connector.Tx. The request is neither sealed nor written again, which is most of what a write holds.
+func (t *tx) PutOutcome(w *connector.WriteRow) error {
+	if w.State != connector.WriteAttempted && w.State != connector.WriteFiled {
+		return fmt.Errorf("store: write %s was attempted, and its outcome is neither that nor filed", w.ID)
+	}
+	receipt, err := t.receipt(w)
+	if err != nil {
+		return err
+	}
+	n, err := t.execN(writeOutcome, w.EHR, w.ID, string(w.State), int64(w.Attempts), micros(w.AttemptedAt), micros(w.FiledAt), receipt,
+		t.hash("ref", w.EHR, w.Receipt.Reference))
+	if err == nil && n == 0 {
+		return fmt.Errorf("store: write %s: %w", w.ID, connector.ErrNotFound)
+	}
+	return err
+}
+
+func (t *tx) receipt(w *connector.WriteRow) ([]byte, error) {
+	if w.Receipt.Reference == "" && w.Receipt.At.IsZero() && w.Receipt.Status == 0 && w.Receipt.Version == "" {
+		return nil, nil
+	}
+	return t.seal(writePlace(w), "receipt", w.Receipt)
 }
 
 // control is the keyed hash of the MSH-10 that the write's identity gives: an interface engineer finds the write by it.

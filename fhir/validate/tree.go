@@ -3,8 +3,8 @@ package validate
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strconv"
+	"strings"
 )
 
 // maxDepth is far deeper than any resource we send and far less than what costs stack.
@@ -52,12 +52,23 @@ func (n *node) text() string {
 
 func (n *node) resourceType() string { return n.get("resourceType").text() }
 
-var keyPattern = regexp.MustCompile(`^_?[A-Za-z][A-Za-z0-9]{0,63}$`)
+// isElementName says whether a key may be an element's: ^_?[A-Za-z][A-Za-z0-9]{0,63}$, without what a pattern costs for
+// each key of each resource.
+func isElementName(key string) bool {
+	key = strings.TrimPrefix(key, "_")
+	for i := range len(key) {
+		c := key[i]
+		if letter := c|0x20 >= 'a' && c|0x20 <= 'z'; !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return key != "" && len(key) <= 64
+}
 
 // child names an element for a path. A key that cannot be an element name may be anything, so
 // it is not repeated.
 func child(path, key string) string {
-	if !keyPattern.MatchString(key) {
+	if !isElementName(key) {
 		key = "(not an element name)"
 	}
 	if path == "" {

@@ -116,6 +116,16 @@ var rowCases = []testCase{
 			absent[connector.Thread](f, "the old ext")(tx.ThreadByExt(f.ehr, "sms", "t-1"))
 			return nil
 		})
+		placed := r
+		placed.NextSeq, placed.LastSent, placed.LastMsg, placed.Strategy = 99, f.now.Add(time.Hour), "m-98", connector.AsNote
+		r, placed.Ext, placed.Closed = placed, "t-1c", true // its order is all that is written
+		f.update(func(tx connector.Tx) error { return tx.PassThread(placed) })
+		r.Version = 3
+		f.view(check)
+		placed.ID = f.id()
+		if err := f.s.Update(f.Context(), f.ehr, func(tx connector.Tx) error { return tx.PassThread(placed) }); err == nil {
+			f.Error("the order of a thread that is not there was taken")
+		}
 	}},
 	{"a thread that was read long ago does not undo what came since", func(f *fixture) {
 		r := f.thread("t-2")
@@ -261,18 +271,27 @@ func writeCase(f *fixture) {
 		f.update(func(tx connector.Tx) error {
 			given := *r
 			given.Receipt.Response, given.Receipt.Echo = []byte("not kept"), connector.Echo{Shown: true}
-			return tx.PutWrite(&given)
+			if n == 0 {
+				return tx.PutWrite(&given)
+			}
+			given.Write, given.Key, given.Provides, given.Ord = connector.Write{}, "", "", 9 // an outcome leaves these alone
+			return tx.PutOutcome(&given)
 		})
 	}
 	f.view(func(tx connector.Tx) error {
 		same(f, "WriteByKey", a)(tx.WriteByKey(f.ehr, "k1"))
 		same(f, "WriteByProvides", b)(tx.WriteByProvides(f.ehr, "{header}"))
-		same(f, "AnyFiled: the latest with an identity", a)(tx.AnyFiled(f.ehr))
+		same(f, "AnyFiled: the newest with an identity", b)(tx.AnyFiled(f.ehr))
 		same(f, "WritesByRef", []connector.WriteRow{a})(tx.WritesByRef(f.ehr, "Communication/k1"))
 		same(f, "WritesByRef of no write", []connector.WriteRow(nil))(tx.WritesByRef(f.ehr, "Communication/none"))
 		absent[connector.WriteRow](f, "an unknown key")(tx.WriteByKey(f.ehr, "k9"))
 		return nil
 	})
+	stray := w(0, "k4", "")
+	stray.State = connector.WriteFiled
+	if err := f.s.Update(f.Context(), f.ehr, func(tx connector.Tx) error { return tx.PutOutcome(&stray) }); err == nil {
+		f.Error("an outcome of a write that is not there was taken")
+	}
 	twin := w(0, "k1", "")
 	if err := f.s.Update(f.Context(), f.ehr, func(tx connector.Tx) error { return tx.PutWrite(&twin) }); err == nil {
 		f.Error("a second write with the same key was taken")
