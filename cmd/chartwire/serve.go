@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"runtime/debug"
 
 	"github.com/chartwire/chartwire/cmd/app"
 	"github.com/chartwire/chartwire/config"
@@ -35,6 +37,9 @@ func (c serveCmd) Run(ctx context.Context, s streams) error {
 	cfg, err := c.load(s, true)
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(300) // what lives is small, and every message makes much that dies at once
 	}
 	log := slog.New(slog.NewJSONHandler(s.err, nil))
 	a, err := app.New(ctx, app.Options{Config: cfg, Log: log, Version: version, AcceptClock: c.AcceptClock})

@@ -40,6 +40,7 @@ type conn struct {
 	patients map[string]connector.Patient // by EHR reference
 	people   map[string]person            // resolved participants
 	altered  []time.Time
+	making   making
 	probe    *connector.WriteRow // what Find is to be proven with
 }
 

@@ -3,8 +3,8 @@ package deliver
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 )
@@ -60,56 +60,62 @@ func resolveBody(body []byte, known map[string]string) ([]byte, error) {
 
 var errSymbol = fmt.Errorf("the plan names an entry that is not on the chart")
 
-// eachReference walks a JSON document and gives every string value of a member named "reference", with the byte range
-// of its quoted form.
+// eachReference gives every string value of a member named "reference" in a JSON document, with the byte range of its quoted
+// form. In valid JSON every string before a colon names a member, so no more than strings has to be looked at: the decoder
+// of the standard library costs ten times as much, twice for each write.
 func eachReference(body []byte, visit func(value string, start, end int)) error {
 	if len(body) == 0 {
 		return nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	type level struct {
-		object bool
-		key    string
-		isKey  bool
+	if !json.Valid(body) {
+		return errors.New("the plan's body is not JSON")
 	}
-	var stack []level
-	for {
-		before := int(dec.InputOffset())
-		tok, err := dec.Token()
-		if err == io.EOF && len(stack) == 0 && before > 0 {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("the plan's body is not JSON: %w", err)
-		}
-		top := len(stack) - 1
-		if d, ok := tok.(json.Delim); ok {
-			if d == '{' || d == '[' {
-				stack = append(stack, level{object: d == '{', isKey: d == '{'})
-				continue
-			}
-			stack = stack[:top]
-			if top = len(stack) - 1; top >= 0 && stack[top].object {
-				stack[top].isKey = true
-			}
+	for i := bytes.IndexByte(body, '"'); i >= 0 && i < len(body); {
+		if body[i] != '"' {
+			i++
 			continue
 		}
-		if top < 0 || !stack[top].object {
+		end := stringEnd(body, i)
+		name := body[i:end]
+		if i = afterSpace(body, end); i == len(body) || body[i] != ':' {
 			continue
 		}
-		if stack[top].isKey {
-			stack[top].key, _ = tok.(string)
-			stack[top].isKey = false
+		if i = afterSpace(body, i+1); body[i] != '"' || unquoted(name) != "reference" {
 			continue
 		}
-		stack[top].isKey = true
-		if s, ok := tok.(string); ok && stack[top].key == "reference" {
-			// Between a member's name and its value stand only white space and the colon. The value's own bytes may be
-			// escaped (a platform's id may hold any character), so they are measured and not rebuilt.
-			start := before + bytes.IndexByte(body[before:], '"')
-			visit(s, start, int(dec.InputOffset()))
+		// The value's own bytes may be escaped (a platform's id may hold any character), so they are measured and not rebuilt.
+		end = stringEnd(body, i)
+		visit(unquoted(body[i:end]), i, end)
+		i = end
+	}
+	return nil
+}
+
+// stringEnd is where the JSON string that begins at i is over.
+func stringEnd(body []byte, i int) int {
+	for i++; body[i] != '"'; i++ {
+		if body[i] == '\\' {
+			i++
 		}
 	}
+	return i + 1
+}
+
+func afterSpace(body []byte, i int) int {
+	for i < len(body) && (body[i] == ' ' || body[i] == '\n' || body[i] == '\t' || body[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// unquoted is the value of a valid JSON string.
+func unquoted(quoted []byte) string {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted[1 : len(quoted)-1])
+	}
+	var s string
+	_ = json.Unmarshal(quoted, &s)
+	return s
 }
 
 // resolveText replaces symbols in a URL or a key, where they are path segments.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/crash"
@@ -61,6 +62,11 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 	if w.Write.Update != nil || w.Write.After != "" {
 		w.Key += "|" + i.ID // an update is this item's own; entries are unique in their EHR
 	}
+	made, err := d.c.making.enter(ctx, w)
+	if err != nil {
+		return false, err
+	}
+	defer made()
 	if done, ok, err := d.takenByOther(ctx, i, w); err != nil || done || !ok {
 		return done, err
 	}
@@ -79,6 +85,7 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 	}
 	defer t.cancel() // where it came to no request
 	a, err := d.commitAttempt(ctx, i, rows, n)
+	made()
 	if err != nil {
 		return false, err
 	}
@@ -234,7 +241,8 @@ func (d *drainer) takenByOther(ctx context.Context, i *connector.Item, w *connec
 		}
 		return true, true, nil
 	default:
-		d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(jitter(recheckPatient(0))), "")
+		// It takes a round trip or two, and then this item is next.
+		d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(jitter(min(100*time.Millisecond<<min(i.Tries, 8), recheckPatient(0)))), "")
 		return false, false, nil
 	}
 }

@@ -34,6 +34,7 @@ type DB struct {
 	listeners  listeners
 	fold       folder
 	nexts      perKinds
+	views      crowd
 	outage     outage
 
 	closing chan struct{} // closed first: nothing new is taken

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -246,33 +245,4 @@ func bit(b bool) int64 {
 		return 1
 	}
 	return 0
-}
-
-// View is connector.Store.
-func (db *DB) View(ctx context.Context, fn func(tx connector.Tx) error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	db.viewing.RLock()
-	defer db.viewing.RUnlock()
-	select {
-	case <-db.closing:
-		return errClosed
-	default:
-	}
-	if err := db.up(); err != nil {
-		return err
-	}
-	c, err := db.eng.view(ctx)
-	if err != nil {
-		db.failed(ctx, err)
-		return fmt.Errorf("%w: %w", connector.ErrStore, err)
-	}
-	defer c.close()
-	t := &tx{c: c, s: db.sealer, db: db}
-	err = call(t, fn)
-	if t.err != nil {
-		db.failed(ctx, t.err)
-	}
-	return err
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -81,6 +82,9 @@ func (r *runner) execN(q *query, args ...any) (int64, error) {
 }
 
 func (r *runner) rows(q *query, args []any, each func(scan func(dest ...any) error) error) error {
+	if r.t.batch == nil && r.o.ctx.Err() != nil { // a View nobody waits for any more
+		return context.Cause(r.o.ctx)
+	}
 	if r.leave || slices.ContainsFunc(q.tables, func(t string) bool { return r.wrote[t] }) {
 		return r.leaves()
 	}
@@ -115,7 +119,7 @@ func (k *committer) wave(c *pgConn, batch []*op) (ran, alone []*op, b *batch, ok
 			asks <- r
 		}()
 	}
-	if !gather(c, asks, len(all)) {
+	if gather(c, asks, len(all)) != nil {
 		return nil, nil, nil, false
 	}
 	b = newBatch()
@@ -135,10 +139,9 @@ func (k *committer) wave(c *pgConn, batch []*op) (ran, alone []*op, b *batch, ok
 	return ran, alone, b, true
 }
 
-// gather answers the reads of n functions, together whenever all of them wait, until all are over. false: a read failed,
-// which ends the transaction.
-func gather(c *pgConn, asks <-chan *runner, n int) bool {
-	ok := true
+// gather answers the reads of n functions, together whenever all of them wait, until all are over. A read that fails ends
+// the transaction, and fails all that come after it.
+func gather(c *pgConn, asks <-chan *runner, n int) (err error) {
 	for n > 0 {
 		var waiting []*runner
 		for len(waiting) < n {
@@ -152,27 +155,22 @@ func gather(c *pgConn, asks <-chan *runner, n int) bool {
 			break
 		}
 		slices.SortFunc(waiting, func(a, b *runner) int { return cmp.Compare(a.o.shard, b.o.shard) }) // row locks in one order
-		if ok {
-			ok = readAll(c, waiting)
-		} else {
-			for _, r := range waiting {
-				r.answer <- errLeaves
-			}
+		if err == nil {
+			err = readAll(c, waiting)
+		}
+		for _, r := range waiting {
+			r.answer <- err
 		}
 	}
-	return ok
+	return err
 }
 
 // readAll sends the reads of several functions together and gives each its rows.
-func readAll(c *pgConn, waiting []*runner) bool {
+func readAll(c *pgConn, waiting []*runner) error {
 	for _, r := range waiting {
 		c.queued = append(c.queued, stmt{sql: r.read.pg, args: r.args, each: r.each})
 	}
-	err := c.flush()
-	for _, r := range waiting {
-		r.answer <- err
-	}
-	return err == nil
+	return c.flush()
 }
 
 // together runs a batch in waves as far as it can and gives what is left to be run one after the other. Of the ops it does
