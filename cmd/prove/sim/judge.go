@@ -28,7 +28,7 @@ type judge struct {
 	audits   map[string]bool // kind|item
 	items    map[string]connector.Item
 	itemSeq  map[string]int64
-	firstTry map[string]time.Time // item → when its first write left
+	firstTry map[string]time.Time // item → when its first attempt was committed
 	came     map[string]time.Time // item → when it was committed first
 	since    map[string]time.Time // item → since when it is unknown
 	paused   time.Time            // since when the connection is stopped; zero: it is not
@@ -229,6 +229,9 @@ func (j *judge) commitWrite(row connector.WriteRow, seq int64) {
 	j.noteLocked("commit write %s %s attempts=%d %s %s", row.State, row.Key, row.Attempts, row.Write.Method, row.Write.URL)
 	w.row = row
 	if row.State == connector.WriteAttempted {
+		if _, tried := j.firstTry[row.Item]; !tried {
+			j.firstTry[row.Item] = clock.System.Now()
+		}
 		if row.Attempts > w.attempts {
 			w.attempts, w.at = row.Attempts, clock.System.Now()
 		}
