@@ -100,6 +100,7 @@ func (j *judge) end() {
 	open, parked := j.w.open(), j.w.parked()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.leases.end(j)
 	for _, i := range open {
 		if j.mayWait(i) {
 			continue

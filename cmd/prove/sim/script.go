@@ -76,6 +76,7 @@ func newScript(seed uint64) *script {
 	if r.IntN(3) == 0 {
 		s.traits.Transaction, s.traits.Provenance = false, false
 	}
+	s.lag = s.lag.Round(time.Millisecond) // as people configure it; stores keep microseconds
 	s.traits.SearchLag = s.lag
 	s.span = []time.Duration{10 * time.Minute, time.Hour, 3 * time.Hour, 26 * time.Hour, 30 * time.Hour}[r.IntN(5)]
 	s.weather = []weather{{}, {.03, .02, .05}, {.10, .05, .10}, {.10, .05, .10}, {.30, .15, .30}}[r.IntN(5)]
