@@ -21,7 +21,7 @@ run: ## Start sandbox EHR, sandbox platform and the connector; file the bundled 
 	@$(GO) run ./cmd/chartwire demo --listen 127.0.0.1:8080 --console 127.0.0.1:8081
 
 .PHONY: test
-test: lint unit race demo ## Everything but HAPI: lint, tests (SQLite and Postgres), race detector, the demo's counts.
+test: lint unit race demo proofs ## Everything but HAPI: lint, tests (SQLite and Postgres), race detector, the demo's counts, the proofs in short form.
 
 .PHONY: lint
 lint: ## gofmt and go vet.
@@ -36,9 +36,12 @@ unit: ## Tests of every package, on SQLite and on a private Postgres.
 
 RACE := ./connector/... ./fhir/client ./fhir/smart ./adapters/sandbox/... ./adapters/ehr/... ./adapters/channel/...
 
+# Virtual hours and hundred thousands of rows take the detector minutes and show it nothing new; unit runs them.
+RACE_SKIP := ^TestOutage|^TestWedgedThreads|^TestOneProbe|^TestMovedValues|^TestClaimsBeside|^TestAMigrationWaits|^TestAnUnreachable
+
 .PHONY: race
 race: ## The concurrent rooms again under the race detector.
-	@$(GO) test -race -timeout 8m $(RACE)
+	@$(GO) test -race -timeout 12m -skip '$(RACE_SKIP)' $(RACE)
 	@echo "race: $(RACE)"
 
 .PHONY: demo
@@ -91,7 +94,7 @@ powercut: prove ## CUTS power cuts under each store, and under stores that must 
 .PHONY: faults
 faults: prove ## Store away, answers lost, shuffled and wedged threads, a restored backup: EXCHANGES exchanges each.
 	@bin/prove faults --exchanges $(EXCHANGES)
-	@bin/prove restore --exchanges $$(( $(EXCHANGES) < 3000 ? $(EXCHANGES) : 3000 ))
+	@bin/prove restore --exchanges $$(( $(EXCHANGES) / 2 ))
 
 .PHONY: sim
 sim: ## SEEDS simulated worlds in virtual time, planted bugs, outages of 72 hours.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -169,8 +170,13 @@ func freeItems(tx Tx, t Thread, m MessageRow, was string, now time.Time) error {
 		changed := false
 		if i.Lane == LaneChart && i.Message == m.ID && i.MsgKey == was && (was != m.Message.ID || i.Sequence != m.Message.Sequence) {
 			i.MsgKey, i.Sequence, changed = m.Message.ID, m.Message.Sequence, true
+			if err := renameEntry(tx, *i, was); err != nil {
+				return err
+			}
 		}
-		if i.Lane == LaneChart && i.Reason == NeedsHandover && !i.State.Done() {
+		waits := i.Reason == NeedsHandover && !i.State.Done()
+		given := i.Reason == SendUnknown && i.State == NotDue // its send was released before the thread had a name
+		if i.Lane == LaneChart && (waits || given) {
 			i.State, i.Reason, i.NextAt, changed = Waiting, "", time.Time{}, true
 		}
 		if !changed {
@@ -179,6 +185,27 @@ func freeItems(tx Tx, t Thread, m MessageRow, was string, now time.Time) error {
 		i.ChangedAt = now
 		if err := tx.PutItem(i); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// renameEntry makes the entry of a message that was filed before it had the platform's name known by that name, too: what
+// comes later refers to it so.
+func renameEntry(tx Tx, i Item, was string) error {
+	if was == i.MsgKey || i.Kind != ItemExchange {
+		return nil
+	}
+	rows, err := tx.WritesOf(i.EHR, i.ID)
+	if err != nil {
+		return err
+	}
+	for _, w := range rows {
+		if before, ok := strings.CutSuffix(w.Provides, "/"+was+"}"); ok {
+			w.Provides = before + "/" + i.MsgKey + "}"
+			if err := tx.PutWrite(&w); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

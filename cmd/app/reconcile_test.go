@@ -384,3 +384,34 @@ func TestReconcileNamesTheAttemptThatCameAfterAll(t *testing.T) {
 		t.Errorf("found %+v", findings)
 	}
 }
+
+// TestReconcileNamesADuplicateNobodyFiled: the search after a lost answer finds two entries, so the exchange parks and the
+// database knows neither as filed. Who reconciles is told all the same.
+func TestReconcileNamesADuplicateNobodyFiled(t *testing.T) {
+	lost := make(chan struct{})
+	var once sync.Once
+	h := newStagedHouse(t, 1, ehr.Options{Traits: ehr.SearchOnly(), Now: clock.System.Now,
+		After: func(r *http.Request, _ *ehr.Response) (instead *ehr.Response) {
+			body, _ := io.ReadAll(r.Body)
+			if r.Method == http.MethodPost && strings.Contains(string(body), "Words 2 of thread 0.") {
+				once.Do(func() { instead = &ehr.Response{Reset: true}; close(lost) })
+			}
+			return instead
+		}})
+	h.startParked(1)
+	h.message(0, 0, 1)
+	h.message(0, 0, 2)
+	<-lost
+	for _, x := range h.chart.All("Communication") {
+		if strings.Contains(string(x.Raw), "Words 2 of thread 0.") {
+			if _, err := h.chart.Double(x.Reference()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	h.wait()
+	findings, reports := h.reconcile(h.began)
+	if len(findings) != 1 || findings[0].Kind != deliver.FoundDuplicate || len(findings[0].Others) != 1 || findings[0].Item == "" {
+		t.Errorf("found %+v; %+v", findings, reports)
+	}
+}

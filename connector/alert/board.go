@@ -17,13 +17,14 @@ import (
 const (
 	metaKey = "alerts" // where the store keeps the state
 
-	maxWants   = 4096           // alerts raised or cleared and not yet written down; more are dropped, and that is logged
-	maxOpen    = 500            // open at once; who reads five hundred alerts needs no further one
-	maxQueue   = 1000           // notices not yet told; the oldest are dropped first
-	tellAtOnce = 50             // notices told between two commits
-	tellFor    = 24 * time.Hour // a notice nobody took for this long is dropped
-	firstWait  = time.Second    // between tries to tell, doubling to maxWait
-	maxWait    = 5 * time.Minute
+	maxWants   = 4096            // alerts raised or cleared and not yet written down; more are dropped, and that is logged
+	maxOpen    = 500             // open at once; who reads five hundred alerts needs no further one
+	maxQueue   = 1000            // notices not yet told; the oldest are dropped first
+	tellAtOnce = 50              // notices told between two commits
+	tellFor    = 24 * time.Hour  // a notice nobody took for this long is dropped
+	firstWait  = time.Second     // between tries to tell, doubling to maxWait
+	maxWait    = 5 * time.Minute // also between two looks at what other replicas left
+	tellLease  = time.Minute     // one board tells at a time; it has so long until it tells the store how it went
 )
 
 // Options wires a Board.
@@ -56,6 +57,7 @@ const (
 // Board keeps the open alerts and tells of their opening and closing. Run it; Raise and Clear may be called before.
 type Board struct {
 	o    Options
+	id   string
 	wake chan struct{}
 
 	mu      sync.Mutex
@@ -69,6 +71,13 @@ type Board struct {
 type state struct {
 	Open  map[string]Alert `json:"open"`
 	Queue []Notice         `json:"queue"`
+	// Teller is the board that tells now. Others leave the queue to it, or they would tell the same once more.
+	Teller teller `json:"teller,omitzero"`
+}
+
+type teller struct {
+	ID    string    `json:"id"`
+	Until time.Time `json:"until"`
 }
 
 // New gives a board that has told nothing yet.
@@ -76,7 +85,7 @@ func New(o Options) *Board {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Board{o: o, wake: make(chan struct{}, 1), wants: map[string]*Alert{}, open: map[string]Alert{}}
+	return &Board{o: o, id: connector.NewID(o.Clock.Now()), wake: make(chan struct{}, 1), wants: map[string]*Alert{}, open: map[string]Alert{}}
 }
 
 // Raise is Alerter.
@@ -120,7 +129,7 @@ func (b *Board) Open() []Alert {
 func (b *Board) Run(ctx context.Context) error {
 	wait := firstWait
 	for ctx.Err() == nil {
-		left, err := b.turn(ctx)
+		left, again, err := b.turn(ctx)
 		switch {
 		case err != nil:
 			b.o.Log.Warn("alerts could not be told; trying again", "error", err)
@@ -129,10 +138,7 @@ func (b *Board) Run(ctx context.Context) error {
 			continue
 		}
 		if err == nil {
-			select {
-			case <-ctx.Done():
-			case <-b.wake:
-			}
+			b.rest(ctx, again)
 			continue
 		}
 		_ = clock.Sleep(ctx, b.o.Clock, wait) // what is raised meanwhile would wait behind the same notice
@@ -141,26 +147,47 @@ func (b *Board) Run(ctx context.Context) error {
 	return nil
 }
 
-// turn writes down what was raised and cleared and tells the oldest notices; it says whether more is left to tell. A
-// notice told just before the process dies is told again, under its id.
-func (b *Board) turn(ctx context.Context) (bool, error) {
+// rest waits until something is raised or cleared here, or for so long.
+func (b *Board) rest(ctx context.Context, again time.Duration) {
+	timer := b.o.Clock.NewTimer(again)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-b.wake:
+	case <-timer.C():
+	}
+}
+
+// turn writes down what was raised and cleared and tells the oldest notices, where no other board is about to; it says
+// whether more is left to tell, and when to look again if not. A notice told just before the process dies is told again,
+// under its id.
+func (b *Board) turn(ctx context.Context) (left bool, again time.Duration, err error) {
 	s, err := b.write(ctx)
-	if err != nil || len(s.Queue) == 0 {
-		return false, err
+	switch {
+	case err != nil || len(s.Queue) == 0:
+		return false, maxWait, err
+	case s.Teller.ID != b.id:
+		return false, max(s.Teller.Until.Sub(b.o.Clock.Now()), 0) + time.Millisecond, nil
 	}
 	done := map[string]bool{}
 	for _, n := range s.Queue[:min(len(s.Queue), tellAtOnce)] {
+		if s.Teller.Until.Sub(b.o.Clock.Now()) < tellWithin {
+			break
+		}
 		if err = b.tell(ctx, n); err != nil {
 			break
 		}
 		done[n.ID] = true
 	}
-	if len(done) == 0 {
-		return false, err
-	}
-	return len(s.Queue) > len(done), errors.Join(err, b.change(ctx, func(s *state) {
+	// Also where ctx has ended: what was told must not be told again by the next process.
+	e := b.change(context.WithoutCancel(ctx), func(s *state) {
 		s.Queue = slices.DeleteFunc(s.Queue, func(q Notice) bool { return done[q.ID] })
-	}))
+		left = len(s.Queue) > 0
+		if s.Teller.ID == b.id {
+			s.Teller = teller{}
+		}
+	})
+	return left, maxWait, errors.Join(err, e)
 }
 
 // tell hands one notice over. One that nobody took for long enough is given up.
@@ -190,6 +217,9 @@ func (b *Board) write(ctx context.Context) (state, error) {
 	err := b.change(ctx, func(in *state) {
 		for _, key := range slices.Sorted(maps.Keys(wants)) {
 			in.take(key, wants[key], now)
+		}
+		if len(in.Queue) > 0 && (in.Teller.ID == b.id || !in.Teller.Until.After(now) || in.Teller.Until.After(now.Add(tellLease))) {
+			in.Teller = teller{ID: b.id, Until: now.Add(tellLease).UTC()}
 		}
 		s = *in
 	})

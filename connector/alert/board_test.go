@@ -73,7 +73,12 @@ func bubble(t *testing.T, test func(t *testing.T, db *store.DB, p *pager)) {
 
 func start(t *testing.T, db *store.DB, p *pager) (*alert.Board, func()) {
 	t.Helper()
-	b := alert.New(alert.Options{Store: db, Clock: clock.System, Tell: p})
+	return startTelling(t, db, p)
+}
+
+func startTelling(t *testing.T, db *store.DB, to alert.Teller) (*alert.Board, func()) {
+	t.Helper()
+	b := alert.New(alert.Options{Store: db, Clock: clock.System, Tell: to})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()
@@ -224,5 +229,64 @@ func TestAStoreThatDoesNotCommitLosesNoAlert(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// slow takes its time over each notice, so that two boards would tell at once, or for ever where its process has died.
+type slow struct {
+	*pager
+	dead bool
+}
+
+func (s slow) Tell(ctx context.Context, n alert.Notice) error {
+	if s.dead {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	time.Sleep(time.Second)
+	return s.pager.Tell(ctx, n)
+}
+
+// Two replicas see the same things stand still and share one store: each is told once.
+func TestTwoReplicasTellOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, db *store.DB, p *pager) {
+		a, stopA := startTelling(t, db, slow{pager: p})
+		defer stopA()
+		b, stopB := startTelling(t, db, slow{pager: p})
+		defer stopB()
+		for _, board := range []*alert.Board{a, b, a, b} {
+			board.Raise(stalled("x"))
+			board.Raise(stalled("y"))
+			time.Sleep(100 * time.Millisecond)
+		}
+		b.Raise(stalled("z")) // while the other one tells
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		p.heard(t, "alert.raised x", "alert.raised y", "alert.raised z")
+		b.Clear("x")
+		a.Clear("x")
+		a.Clear("y")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		slices.Sort(p.got[3:])
+		p.heard(t, "alert.raised x", "alert.raised y", "alert.raised z", "alert.cleared x", "alert.cleared y")
+	})
+}
+
+// What a replica was about to tell when it died, another one tells.
+func TestAReplicaTellsWhatADeadOneDidNot(t *testing.T) {
+	bubble(t, func(t *testing.T, db *store.DB, p *pager) {
+		a, stopA := startTelling(t, db, slow{pager: p, dead: true})
+		defer stopA()
+		a.Raise(stalled("x"))
+		synctest.Wait()
+		b, stopB := startTelling(t, db, slow{pager: p})
+		defer stopB()
+		b.Raise(stalled("x"))
+		time.Sleep(50 * time.Second)
+		p.heard(t)
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		p.heard(t, "alert.raised x")
 	})
 }

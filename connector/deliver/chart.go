@@ -123,11 +123,16 @@ func (d *drainer) unavailable(i *connector.Item, err error) {
 		d.wait(i, reason, d.notNow(i, err))
 		return
 	}
+	i.Tries++
+	d.tryAgain(i, err)
+}
+
+// tryAgain makes an item whose try failed wait for the next one, until the horizon has passed.
+func (d *drainer) tryAgain(i *connector.Item, err error) {
 	if d.exhausted(i) {
 		d.park(i, connector.RetriesExhausted, err.Error())
 		return
 	}
-	i.Tries++
 	reason, again := d.again(i, err)
 	d.wait(i, reason, again)
 }
@@ -174,7 +179,7 @@ func (d *drainer) again(i *connector.Item, err error) (connector.Reason, time.Ti
 	var retry *connector.Retry
 	if errors.As(err, &retry) {
 		if retry.After > 0 {
-			at = d.e.clock.Now().Add(min(retry.After, askedMost) + jitter(time.Second))
+			at = d.e.clock.Now().Add(min(retry.After, connector.AskedMost) + jitter(time.Second))
 		}
 		if retry.Reason != "" {
 			reason = retry.Reason

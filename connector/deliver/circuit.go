@@ -38,10 +38,27 @@ func (c *circuit) closedFor(now time.Time) (wait time.Duration, probe bool) {
 
 func (c *circuit) probed(now time.Time) { c.probe, c.last = now, now }
 
-// unprobed notes that a probe was given back unmade.
-func (c *circuit) unprobed(t *ticket) {
-	if t.probe && c.probe.Equal(t.began) {
-		c.probe, c.last = time.Time{}, time.Time{}
+// leaves says whether the request of a ticket that was taken a while ago may leave. The next probe is counted from when this
+// one leaves.
+func (c *circuit) leaves(t *ticket, now time.Time) bool {
+	switch {
+	case !c.open:
+		return true
+	case !t.probe || c.until.After(now) || !c.probe.Equal(t.began):
+		return false
+	}
+	c.last = now
+	return true
+}
+
+// unprobed notes that a probe was given back unmade, or where it left, with nobody waiting for its outcome.
+func (c *circuit) unprobed(t *ticket, left bool) {
+	if !t.probe || !c.probe.Equal(t.began) {
+		return
+	}
+	c.probe = time.Time{}
+	if !left {
+		c.last = time.Time{}
 	}
 }
 
@@ -61,15 +78,13 @@ func (c *circuit) close() {
 	c.open, c.opened, c.gentle, c.probe, c.why = false, 0, false, time.Time{}, ""
 }
 
-// asked notes a Retry-After: nothing leaves before it is over, and then one request first.
-func (c *circuit) asked(now time.Time, after time.Duration) {
-	if after <= 0 {
-		return
-	}
-	after = min(after, askedMost)
+// asked notes a Retry-After: nothing leaves before it is over, and then one request first. It gives when that is.
+func (c *circuit) asked(now time.Time, after time.Duration) time.Time {
+	after = min(after, connector.AskedMost)
 	c.open, c.why, c.probe = true, connector.RateLimited, time.Time{}
 	c.until = later(c.until, now.Add(after))
 	c.gentle = c.gentle || after >= askedRamp
+	return c.until
 }
 
 // failed notes a request that was not answered, or with a server's error. One that began before the last good answer says

@@ -173,6 +173,29 @@ func TestHungRequestsLeaveTheirSlots(t *testing.T) {
 	}
 }
 
+// A request that a later one has overtaken is taken for hung sooner than one of which nothing can be said.
+func TestAnOvertakenRequestLeavesItsSlotSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(clock.System, 0, 4)
+		k := enters(t, p, of(9))
+		time.Sleep(20 * time.Millisecond)
+		k.done(nil)
+		for n := range 4 {
+			enters(t, p, of(n))
+		}
+		begun := time.Now()
+		for n := range 3 { // the first shows that the others hang
+			k := enters(t, p, of(10+n))
+			if waited := time.Since(begun); waited != slowLeast {
+				t.Errorf("request %d left after %v, want %v", n, waited, slowLeast)
+			}
+			if n == 0 {
+				k.done(nil)
+			}
+		}
+	})
+}
+
 // During an outage of an hour, with fifty lanes that all want in, at most one request a second leaves; and when the EHR is
 // back one request closes the circuit, and load comes back gently.
 func TestOneProbeASecondAndThenARamp(t *testing.T) {
@@ -251,7 +274,7 @@ func TestNothingLeavesBeforeRetryAfter(t *testing.T) {
 				asks := enters(t, p, of(3))
 				asks.done(askedFor(c.asked))
 				flying.done(nil) // an answer to what was under way does not take it back
-				if !late.closed() {
+				if late.leaves() {
 					t.Error("a request that had its ticket may still leave")
 				}
 				late.cancel()

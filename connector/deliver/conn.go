@@ -27,6 +27,10 @@ type conn struct {
 	nudge      chan struct{}
 	subscribed bool // only the watcher reads and sets it
 
+	heeding sync.Mutex // see heed
+	heeded  time.Time
+	askedBy time.Time
+
 	mu       sync.Mutex
 	traits   connector.Traits
 	opened   time.Time
@@ -61,18 +65,23 @@ func (c *conn) settle() time.Duration { return c.e.store.Lease() + c.Deadline + 
 
 // ask makes one request of the EHR on somebody's behalf, when the pace allows it.
 func (c *conn) ask(ctx context.Context, by asker, request func(ctx context.Context) error) error {
-	t, err := c.pace.enter(ctx, by)
+	t, err := c.enter(ctx, by)
 	if err != nil {
 		return err
+	}
+	if !t.leaves() {
+		t.cancel()
+		return notNow(connector.EHRUnavailable, errClosed)
 	}
 	within, cancel := context.WithTimeout(ctx, c.Deadline)
 	defer cancel()
 	err = request(within)
 	if ctx.Err() != nil { // we gave up, not the EHR
-		t.cancel()
+		t.done(errLeft)
 		return err
 	}
 	t.done(err)
+	c.asked(ctx, t)
 	return err
 }
 

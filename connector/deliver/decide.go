@@ -18,6 +18,8 @@ type Ask struct {
 	Why       string           `json:"why,omitempty"`       // in the person's own words; may be PHI
 	Agent     string           `json:"-"`                   // who asks
 	Yes       bool             `json:"yes,omitempty"`       // false only shows what would happen
+
+	seeks *seeks // what may still be searched for
 }
 
 // Answer says what will happen, or has happened, about each item.
@@ -41,7 +43,7 @@ func (a Answer) Good() bool { return a.Count[Refused]+a.Count[Differs] == 0 }
 
 // Decide shows what an action would come to for each selected item, and with Yes does it. An item whose request may ever
 // have left is searched for on the chart first, by the rules of settling, so that the answer says which are there already
-// and which cannot be known. Errors: ErrNotFound and ErrNotParked for a selected id, the store's.
+// and which cannot be known. It searches for maxSeeks items at most, and no more in an EHR that did not answer. Errors: ErrNotFound and ErrNotParked for a selected id, the store's.
 func (e *Engine) Decide(ctx context.Context, ask Ask) (Answer, error) {
 	out := Answer{Act: ask.Act, Done: ask.Yes, Count: map[Will]int{}, Items: []Fate{}}
 	if ask.Act == connector.ActAlreadyThere && (len(ask.Select.IDs) != 1 || ask.Reference == "") {
@@ -64,6 +66,7 @@ func (e *Engine) Decide(ctx context.Context, ask Ask) (Answer, error) {
 	if err != nil {
 		return out, err
 	}
+	ask.seeks = &seeks{left: maxSeeks, silent: map[string]bool{}}
 	for _, i := range items {
 		f, err := e.decideOne(ctx, ask, i)
 		if err != nil {
@@ -169,12 +172,27 @@ func release(tx connector.Tx, i *connector.Item, ask Ask, now time.Time) error {
 	if err := tx.PutItem(i); err != nil {
 		return err
 	}
+	if i.Lane == connector.LaneSend {
+		if err := releaseSend(tx, i, now); err != nil {
+			return err
+		}
+	}
 	if i.Lane != "" { // what waited for it looks again
 		if err := tx.TouchLane(i.EHR, i.Thread, i.Lane, now, i.Priority); err != nil {
 			return err
 		}
 	}
 	return decided(tx, *i, now)
+}
+
+// releaseSend lets the exchange of a released message that the platform may or may not have be filed as just that: nobody
+// waits for its hand-over any more. News of it that comes all the same is taken (connector.TakeHandover).
+func releaseSend(tx connector.Tx, i *connector.Item, now time.Time) error {
+	m, err := tx.Message(i.EHR, i.Message)
+	if err != nil || m.Delivery.State != connector.SendUnsure {
+		return err
+	}
+	return letGo(tx, m, connector.SendUnknown, now)
 }
 
 // decision writes down who decided what.

@@ -312,3 +312,56 @@ func (r reading) Retract(w connector.Write, ref string) (connector.Write, error)
 	return connector.Write{Key: w.Key + "#retract", Method: "PUT", URL: ref, Type: w.Type, Header: map[string]string{},
 		Update: &connector.Update{Target: ref, Set: maps.Clone(map[string]any{"status": "entered-in-error"})}}, nil
 }
+
+// doubtful puts parked items whose requests left an hour ago, with no word of what became of them.
+func (w *world) doubtful(n int) {
+	w.update(func(tx connector.Tx) error {
+		at := time.Now().Add(-time.Hour)
+		if err := tx.PutEHR(connector.EHRRow{ID: ehrID, Name: "mercy", FindProven: true}); err != nil {
+			return err
+		}
+		for k := range n {
+			id := fmt.Sprintf("I%03d", k)
+			i := connector.Item{ID: id, EHR: ehrID, Thread: "T", Lane: connector.LaneChart, Kind: connector.ItemStatus, State: connector.Parked,
+				Reason: connector.RetriesExhausted, Channel: channel, CommittedAt: at, ChangedAt: at}
+			row := connector.WriteRow{ID: id, EHR: ehrID, Thread: "T", Item: id, Key: id, State: connector.WriteAttempted, Attempts: 1, AttemptedAt: at,
+				Write: connector.Write{Key: id, Type: "Communication", Identity: connector.Identifier{System: "s", Value: id}}}
+			if err := errors.Join(tx.PutItem(&i), tx.PutWrite(&row)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// A person waits for what a command would do: it searches for so many items and no more, and not on in a silent EHR.
+func TestAPreviewSearchesForSoMany(t *testing.T) {
+	for name, c := range map[string]struct {
+		err   error
+		finds int
+		says  string
+	}{
+		"more than are searched for": {nil, 200, "not looked for: more than 200 selected; it is searched for before anything is written"},
+		"an EHR that is silent": {&connector.Ambiguous{Cause: errors.New("timeout")}, 1,
+			"not looked for: its EHR does not answer now; it is searched for before anything is written"},
+		"an EHR that refuses the search": {&connector.Refused{Reason: connector.ScopeMissing}, 200,
+			"not looked for: more than 200 selected; it is searched for before anything is written"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.doubtful(205)
+				w.chart.set(func(c2 *chart) { c2.findErr = c.err })
+				w.run()
+				w.pass(time.Second)
+				a := w.ask(deliver.Ask{Act: connector.ActReplay, Agent: "cli:ana"})
+				w.barrier()
+				if w.chart.finds != c.finds || len(a.Items) != 205 || a.Items[204].Says != c.says || a.Items[204].Will != deliver.WillSearch {
+					t.Errorf("%d searches for %d items; of the last it says %q", w.chart.finds, len(a.Items), a.Items[204].Says)
+				}
+				if want := map[bool]int{true: 200}[c.err == nil]; a.Count[deliver.WillWrite] != want {
+					t.Errorf("%v", a.Count)
+				}
+			})
+		})
+	}
+}

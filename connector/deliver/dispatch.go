@@ -119,6 +119,10 @@ func (d *dispatcher) claim(ctx context.Context) bool {
 	now := d.e.clock.Now()
 	places := d.crew.others - d.crew.back
 	if d.paced {
+		if err := d.c.heed(ctx); err != nil {
+			d.failed(err)
+			return false
+		}
 		wait, probe := d.c.pace.closedFor(now)
 		switch {
 		case wait > 0:
@@ -154,13 +158,17 @@ func (d *dispatcher) lanes(ctx context.Context, n int, now, since time.Time) (la
 	} else {
 		lanes, err = d.e.store.ClaimFront(ctx, d.c.ID, d.kinds, n, now, since)
 	}
-	if err != nil && !errors.Is(err, context.Canceled) {
-		d.e.log.Error("lanes could not be claimed; trying again", "ehr", d.c.Name, "error", err)
-	}
+	d.failed(err)
 	if len(lanes) > 0 {
 		crash.At(crash.DeliverAfterClaim)
 	}
 	return lanes
+}
+
+func (d *dispatcher) failed(err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		d.e.log.Error("lanes could not be claimed; trying again", "ehr", d.c.Name, "error", err)
+	}
 }
 
 func (d *dispatcher) start(ctx context.Context, lanes []connector.Lane, front bool) {

@@ -53,6 +53,9 @@ func (e *Engine) foresee(ctx context.Context, ask Ask, i connector.Item) (Fate, 
 		if refs := entriesOf(rows); len(refs) > 0 {
 			says += fmt.Sprintf("; the chart keeps %d of its entries", len(refs))
 		}
+		if i.Lane == connector.LaneSend && i.Reason == connector.SendUnknown {
+			says = "left out as dealt with by hand; nothing is sent, and its exchange is filed with its delivery as unknown (not at all where the platform never named the thread)"
+		}
 		return Fate{Will: WillLeave, Says: says}, nil
 	}
 	return refusal(fmt.Errorf("%w: there is no action %q", ErrNotThisWay, ask.Act)), nil
@@ -128,9 +131,12 @@ func (e *Engine) seek(ctx context.Context, ask Ask, i connector.Item, open, rows
 			return Fate{Will: WillSearch, Says: "its last request may still arrive; it is searched for after " + due.UTC().Format(time.RFC3339)}, nil
 		}
 	}
+	if why := ask.seeks.over(i.EHR); why != "" {
+		return Fate{Will: WillSearch, Says: why + "; it is searched for before anything is written"}, nil
+	}
 	out := Fate{Will: WillFinish, Says: "it is on the chart; nothing is written, its receipt is recorded", At: firstOf(entriesOf(rows))}
 	for n := range open {
-		f, err := e.seekOne(ctx, c, i, &open[n])
+		f, err := e.seekOne(ctx, c, i, &open[n], ask.seeks)
 		if err != nil {
 			return f, err
 		}
@@ -150,11 +156,33 @@ func (e *Engine) seek(ctx context.Context, ask Ask, i connector.Item, open, rows
 	return out, nil
 }
 
+// maxSeeks bounds how many items one command searches the chart for: a person waits for the answer.
+const maxSeeks = 200
+
+// seeks is what one command may still search for.
+type seeks struct {
+	left   int
+	silent map[string]bool // EHRs that did not answer
+}
+
+// over says why an item is not searched for, or takes one from what is left.
+func (l *seeks) over(ehr string) string {
+	switch {
+	case l.silent[ehr]:
+		return "not looked for: its EHR does not answer now"
+	case l.left == 0:
+		return fmt.Sprintf("not looked for: more than %d selected", maxSeeks)
+	}
+	l.left--
+	return ""
+}
+
 // seekOne searches for one write.
-func (e *Engine) seekOne(ctx context.Context, c *conn, i connector.Item, w *connector.WriteRow) (Fate, error) {
+func (e *Engine) seekOne(ctx context.Context, c *conn, i connector.Item, w *connector.WriteRow, l *seeks) (Fate, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*c.Deadline)
 	defer cancel()
 	if _, err := c.can(ctx, caller); err != nil {
+		l.silent[i.EHR] = true
 		return Fate{Will: WillSearch, Says: "the EHR does not answer now; it is searched for before anything is written"}, nil
 	}
 	d := e.drainerOf(c, i)
@@ -173,6 +201,9 @@ func (e *Engine) seekOne(ctx context.Context, c *conn, i connector.Item, w *conn
 		return Fate{Will: WillSearch, Says: "this EHR cannot be searched for it, so a replay parks it again; look in the chart and say already-there or release"}, nil
 	case errors.As(err, &refused) && refused.Reason == connector.IdentityCollision:
 		return Fate{Will: Differs, Says: refused.Reason.Sentence()}, nil
+	case errors.As(err, new(tooNew)):
+	default:
+		l.silent[i.EHR] = !judge(err).good
 	}
 	return Fate{Will: WillSearch, Says: "the EHR did not answer the search; it is searched for before anything is written"}, nil
 }

@@ -10,7 +10,8 @@ import (
 
 // answer is what one outcome says about the EHR.
 type answer struct {
-	made   bool          // a request left
+	made   bool          // a request left, and we know what it came to
+	left   bool          // a request left, and nobody waited for it
 	good   bool          // it was answered: whatever the answer says, the EHR is there
 	busy   bool          // 429 or 503: the EHR has too much to do
 	many   bool          // 429: and it is well otherwise
@@ -31,6 +32,8 @@ func judge(err error) answer {
 	switch {
 	case errors.Is(err, connector.ErrFenced):
 		return answer{}
+	case errors.Is(err, errLeft):
+		return answer{left: true}
 	case errors.As(err, &refused):
 		return answer{made: true, good: true, denied: refused.Reason == connector.Unauthorized}
 	case err == nil, errors.As(err, &conflict), errors.Is(err, connector.ErrAbsent), errors.Is(err, connector.ErrNoMatch),

@@ -22,7 +22,11 @@ func (d *drainer) outcome(ctx context.Context, i *connector.Item, w *connector.W
 		w.State = connector.WriteReady
 		d.ended(a, "retry", retry.Reason, retry.Status, nil)
 		d.storeRow(w)
-		d.unavailable(i, err)
+		if reason, untried := notTried(err); untried {
+			d.wait(i, reason, d.notNow(i, err))
+		} else {
+			d.tryAgain(i, err) // its attempt counted it
+		}
 		return false, nil
 	case errors.As(err, &refused):
 		return d.refuse(i, w, a, err), nil

@@ -12,7 +12,6 @@ import (
 )
 
 const (
-	askedMost   = time.Hour        // of a Retry-After
 	probeEvery  = time.Second      // at most one request in this time while the circuit is open
 	probeHangs  = 3 * time.Second  // a probe this long under way, and ever longer, lets the next one go: its lane may hang
 	openMost    = 30 * time.Second // the jitter between probes grows to this
@@ -21,6 +20,8 @@ const (
 	hungAfter   = 2 * time.Second  // a request this long under way may leave its slot to another one, or one that is …
 	hungTimes   = 8                // … so many times as long under way as others, …
 	hungLeast   = 250 * time.Millisecond
+	slowTimes   = 4 // the same for one that a later one has overtaken
+	slowLeast   = 100 * time.Millisecond
 	frontTurns  = 3      // requests of lanes in front for one of the others
 	suspectsMax = 10_000 // lanes remembered as failing
 )
@@ -62,6 +63,7 @@ type pace struct {
 	back     []*waiter
 	turn     int           // requests of front lanes since the last of the others
 	usual    time.Duration // that a request takes, of late
+	overtook time.Time     // when the latest request began that has been answered well
 	failing  time.Time     // since when nothing has been answered well; from the start, or what was open before would stay so
 }
 
@@ -78,6 +80,7 @@ type ticket struct {
 	began   time.Time
 	suspect bool
 	probe   bool
+	asked   time.Time // done: until when the EHR asked for no requests
 }
 
 type waiter struct {
@@ -210,6 +213,9 @@ func (p *pace) first() *waiter {
 // grant gives tickets to those in line while there are slots and tokens.
 func (p *pace) grant(now time.Time) {
 	p.fill(now)
+	if p.breaker.open {
+		return // those in line are on their way out of it
+	}
 	granted := false
 	for w := p.first(); w != nil && p.free(now) && (p.rate == 0 || p.tokens >= 1); w = p.first() {
 		if w.by.front {
@@ -268,11 +274,12 @@ func (p *pace) free(now time.Time) bool {
 	if len(p.flying) < may {
 		return true
 	}
-	hung, alone, long := 0, 0, p.long()
+	hung, alone := 0, 0
+	slow, long := p.long()
 	for t := range p.flying {
-		switch {
-		case now.Sub(t.began) < long:
-		case p.breaker.good.After(t.began):
+		switch took := now.Sub(t.began); {
+		case took < slow:
+		case p.overtook.After(t.began), took >= long && p.breaker.good.After(t.began):
 			hung++
 		default:
 			alone = 1
@@ -281,12 +288,12 @@ func (p *pace) free(now time.Time) bool {
 	return len(p.flying)-min(hung+alone, p.slots) < may
 }
 
-// long is how long a request is under way before it counts as hung.
-func (p *pace) long() time.Duration {
+// long is how long a request is under way before it counts as hung: slow where one that began after it has been answered.
+func (p *pace) long() (slow, long time.Duration) {
 	if p.usual == 0 {
-		return hungAfter
+		return hungAfter, hungAfter
 	}
-	return min(max(hungTimes*p.usual, hungLeast), hungAfter)
+	return min(max(slowTimes*p.usual, slowLeast), hungAfter), min(max(hungTimes*p.usual, hungLeast), hungAfter)
 }
 
 // next is how long the first in line waits for a token, or for a request under way to count as hung.
@@ -294,10 +301,13 @@ func (p *pace) next(now time.Time) time.Duration {
 	if p.rate > 0 && p.tokens < 1 {
 		return time.Duration((1-p.tokens)/(p.rate*p.load.share)*float64(time.Second)) + time.Microsecond
 	}
-	wait, long := hungAfter, p.long()
+	wait := hungAfter
+	slow, long := p.long()
 	for t := range p.flying {
-		if left := t.began.Add(long).Sub(now); left > 0 {
-			wait = min(wait, left)
+		for _, d := range []time.Duration{slow, long} {
+			if left := t.began.Add(d).Sub(now); left > 0 {
+				wait = min(wait, left)
+			}
 		}
 	}
 	return wait
@@ -321,17 +331,29 @@ func (p *pace) wakeAll() {
 	}
 }
 
-// closed says whether the circuit opened, or the EHR asked for patience, since the ticket was taken: then nothing may leave
-// on it any more.
-func (t *ticket) closed() bool {
+// leaves says whether the ticket's request may leave now: not where the circuit opened, or the EHR asked for patience, since
+// it was taken, nor where it was a probe for so long that another one took its place.
+func (t *ticket) leaves() bool {
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()
-	b := &t.p.breaker
-	return b.open && (!t.probe || b.until.After(t.p.clock.Now()))
+	return t.p.breaker.leaves(t, t.p.clock.Now())
+}
+
+// asked closes the pace until a time that another process was told to wait for.
+func (p *pace) asked(now, until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until.After(now) && until.After(p.breaker.until) {
+		p.breaker.asked(now, until.Sub(now))
+		p.wakeAll()
+	}
 }
 
 // cancel gives a ticket back on which no request was made.
 func (t *ticket) cancel() { t.done(connector.ErrFenced) }
+
+// errLeft is the outcome of a request that left and that nobody waited for.
+var errLeft = errors.New("nobody waited for what the request came to")
 
 // done gives the ticket back with what the request came to, an error of connector.EHR or nil.
 func (t *ticket) done(err error) {
@@ -353,12 +375,12 @@ func (t *ticket) done(err error) {
 	}
 	switch {
 	case !v.made:
-		p.breaker.unprobed(t)
+		p.breaker.unprobed(t, v.left)
 	case v.good:
 		p.answered(t, now, v.denied)
 	case v.after > 0:
-		p.breaker.asked(now, v.after)
-	case v.many && t.probe: // it is there, if only to say that it is busy
+		t.asked = p.breaker.asked(now, v.after)
+	case v.many && t.probe && !p.breaker.until.After(now): // it is there, if only to say that it is busy
 		p.breaker.close()
 		p.load.ramp(now)
 	case v.many: // neither an outage nor the lane's fault
@@ -380,6 +402,7 @@ func (t *ticket) done(err error) {
 // answered notes a good answer.
 func (p *pace) answered(t *ticket, now time.Time, denied bool) {
 	p.load.answered(now, t.began)
+	p.overtook = later(p.overtook, t.began)
 	if took := now.Sub(t.began); p.usual == 0 {
 		p.usual = took
 	} else {

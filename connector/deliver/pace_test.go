@@ -213,3 +213,24 @@ func TestTwoReplicasFileOnce(t *testing.T) {
 		}
 	})
 }
+
+// The waits of one write double from a second: an attempt counts once.
+func TestWaitsOfAWriteDouble(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.run()
+		w.accept(said("a", 1, "one"))
+		w.pass(time.Second)
+		w.chart.fails("t-1/b", unavailable, unavailable, unavailable, unavailable, unavailable)
+		w.accept(said("b", 2, "two"))
+		w.pass(time.Minute)
+		tries := w.chart.attempts("t-1/b")
+		if len(tries) != 6 {
+			t.Fatalf("%d attempts in a minute", len(tries))
+		}
+		for n := range tries[1:] {
+			if wait, most := tries[n+1].at.Sub(tries[n].at), time.Second<<n; wait > most+100*time.Millisecond {
+				t.Errorf("attempt %d came %v after the one before, want %v at most", n+2, wait, most)
+			}
+		}
+	})
+}

@@ -65,6 +65,8 @@ func (p plan) status(d connector.Delivery) string {
 		return "completed"
 	case d.State == connector.Failed:
 		return "not-done"
+	case d.State == connector.SendUnsure:
+		return "unknown"
 	case !p.x.Receipts:
 		return "completed"
 	}

@@ -80,7 +80,7 @@ func (e *Engine) Reconcile(ctx context.Context, q ReconcileQuery, found func(Fin
 	}
 	slices.SortFunc(conns, func(a, b *conn) int { return strings.Compare(a.Name, b.Name) })
 	for _, c := range conns {
-		r := &reconciler{e: e, c: c, q: q, found: found, told: map[string]bool{}, plain: map[string]bool{}, blind: map[string]bool{}}
+		r := &reconciler{e: e, c: c, q: q, found: found, told: map[string]bool{}, plain: map[string]bool{}, blind: map[string]bool{}, unsure: map[string]bool{}}
 		err := r.run(ctx)
 		out = append(out, r.report)
 		if r.report.Found() {
@@ -104,6 +104,7 @@ type reconciler struct {
 	told   map[string]bool // findings already told, by kind and entry
 	plain  map[string]bool // types whose search does not know identifiers of a system: all of a patient is read
 	blind  map[string]bool // types that cannot be listed: each entry is read by itself
+	unsure map[string]bool // writes not known as filed that have been looked at, by id
 }
 
 // filedPage is how many threads are read from the database at a time.

@@ -188,7 +188,7 @@ func (r *reconciler) strange(ctx context.Context, x connector.ChartEntry) error 
 		case err == nil && filedAsEntry(row):
 			err = r.confirm(ctx, &filedEntry{row: row}, x.Reference)
 		case err == nil:
-			r.report.Moving++
+			err = r.unfiled(ctx, row, x)
 		}
 		if err != nil {
 			return err
@@ -366,7 +366,7 @@ func (r *reconciler) passing(ctx context.Context, x connector.ChartEntry) error 
 		known := false
 		err := r.e.store.View(ctx, func(tx connector.Tx) error {
 			row, err := tx.WriteByKey(r.c.ID, id.Token())
-			known = err == nil && (!filedAsEntry(row) || row.Receipt.Reference == x.Reference)
+			known = err == nil && filedAsEntry(row) && row.Receipt.Reference == x.Reference
 			if errors.Is(err, connector.ErrNotFound) {
 				err = nil
 			}

@@ -251,32 +251,36 @@ func (d *drainer) handedOver(m connector.MessageRow, h connector.Handover) {
 // thread has none either it cannot be filed; its request on the chart and the pool's notice say what became of it.
 func (d *drainer) unplaced(i *connector.Item, m connector.MessageRow, r connector.Reason) {
 	now := d.e.clock.Now()
-	d.later(func(tx connector.Tx) error {
-		t, err := tx.Thread(m.EHR, m.Thread)
-		if err != nil {
-			return err
-		}
-		if !t.Placed() {
-			return leaveOut(tx, t, m.ID, r, now)
-		}
-		items, err := tx.ItemsOf(m.EHR, m.ID)
-		if err != nil {
-			return err
-		}
-		for _, it := range items {
-			if it.Kind != connector.ItemExchange || it.State.Done() || it.Reason != connector.NeedsHandover {
-				continue
-			}
-			it.State, it.Reason, it.NextAt, it.ChangedAt = connector.Waiting, "", time.Time{}, now
-			if err := tx.PutItem(&it); err != nil {
-				return err
-			}
-		}
-		return tx.TouchLane(m.EHR, m.Thread, connector.LaneChart, now, m.Message.Priority)
-	})
+	d.later(func(tx connector.Tx) error { return letGo(tx, m, r, now) })
 	if !d.thread.Placed() {
 		d.afterMessage(i)
 	}
+}
+
+// letGo makes the exchange of a message that waits for no hand-over any more go on, or leaves it out where its thread has
+// no place.
+func letGo(tx connector.Tx, m connector.MessageRow, r connector.Reason, now time.Time) error {
+	t, err := tx.Thread(m.EHR, m.Thread)
+	if err != nil {
+		return err
+	}
+	if !t.Placed() {
+		return leaveOut(tx, t, m.ID, r, now)
+	}
+	items, err := tx.ItemsOf(m.EHR, m.ID)
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		if it.Kind != connector.ItemExchange || it.State.Done() || it.Reason != connector.NeedsHandover {
+			continue
+		}
+		it.State, it.Reason, it.NextAt, it.ChangedAt = connector.Waiting, "", time.Time{}, now
+		if err := tx.PutItem(&it); err != nil {
+			return err
+		}
+	}
+	return tx.TouchLane(m.EHR, m.Thread, connector.LaneChart, now, m.Message.Priority)
 }
 
 // leaveOut settles the exchange of a message that never was one, and the header of a thread that never began.

@@ -360,3 +360,63 @@ func TestRefusedFirstMessageFilesNothingUnderANameOfOurs(t *testing.T) {
 		}
 	})
 }
+
+// A person who releases a message that the platform may or may not have lets its exchange go: it is on the chart as just
+// that, and what the platform says of it later makes no second entry.
+func TestReleasedSendIsFiledAsUnknown(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.platform.answer = func(int, connector.Outgoing) (connector.Handover, error) {
+			return connector.Handover{}, &connector.Ambiguous{Cause: errors.New("timeout")}
+		}
+		w.run()
+		w.accept(said("a", 1, "question"))
+		w.pass(time.Second)
+		reply := w.compose(thread1, "answer")
+		w.pass(15 * time.Minute)
+		send := w.sendItem(thread1)
+		w.is(send, connector.Parked, connector.SendUnknown)
+		w.is(w.item(reply.Client), connector.Waiting, connector.NeedsHandover)
+		w.ask(deliver.Ask{Act: connector.ActRelease, Select: deliver.Selection{IDs: []string{send.ID}}, Agent: "cli:ana", Yes: true})
+		w.pass(time.Minute)
+		m := w.chart.on("t-1/" + reply.Client)
+		if len(m) != 1 || m[0].str("status") != "unknown" {
+			t.Fatalf("the chart has %v", m)
+		}
+		w.is(w.sendItem(thread1), connector.NotDue, connector.SendUnknown)
+		w.accept(said("b", 2, "thanks"))
+		echo := told("m-7", 3, "answer")
+		echo.Message.ClientID = reply.Client
+		w.accept(echo, status("m-7", connector.Delivered, ""))
+		w.pass(30 * time.Minute)
+		w.filed(map[string]string{"b": "thanks"})
+		m = w.chart.on("t-1/" + reply.Client)
+		if len(w.chart.order()) != 3 || len(m) != 1 || m[0].str("status") != "completed" {
+			t.Errorf("the chart has %v, the message %v", w.chart.order(), m)
+		}
+	})
+}
+
+// Where Chartwire began the thread, its name comes with the platform's word, and until then there is nothing to file.
+func TestReleasedSendOfAThreadWithoutANameIsLeftOutUntilItHasOne(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.platform.answer = func(int, connector.Outgoing) (connector.Handover, error) {
+			return connector.Handover{}, &connector.Ambiguous{Cause: errors.New("timeout")}
+		}
+		w.run()
+		out := w.compose("", "hello")
+		w.pass(15 * time.Minute)
+		send := w.items(out.Thread, connector.ItemSend)[0]
+		w.ask(deliver.Ask{Act: connector.ActRelease, Select: deliver.Selection{IDs: []string{send.ID}}, Agent: "cli:ana", Yes: true})
+		w.pass(time.Minute)
+		for _, kind := range []connector.ItemKind{connector.ItemHeader, connector.ItemExchange} {
+			w.is(w.items(out.Thread, kind)[0], connector.NotDue, connector.SendUnknown)
+		}
+		echo := told("m-7", 1, "hello")
+		echo.Message.ClientID = out.Client
+		w.acceptIn("t-9", echo)
+		w.pass(time.Minute)
+		if e := w.chart.on("t-9/m-7"); len(e) != 1 || len(w.chart.on("t-9")) != 1 || len(w.chart.order()) != 1 {
+			t.Errorf("the chart has %v", w.chart.order())
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -62,4 +63,54 @@ func TestWedgedThreadsLeaveTheOthersAlone(t *testing.T) {
 	figure(t, "P4-lost-virtual", float64(lost+lost2), 0, false)
 	figure(t, "P4-wedged-virtual", with.Seconds()/base.Seconds(), 1.2, true)
 	t.Logf("99 of 100 exchanges were filed within %v, and within %v beside ten wedged threads", base, with)
+}
+
+// atOnce files about 40 exchanges a second for 12 seconds from eight senders, some of whose neighbours change places, and
+// before them as many wedged threads as it is told. The EHR answers within 20 ms.
+func atOnce(t *testing.T, wedged int) (p99 time.Duration) {
+	alone(t, func(w *world) {
+		s := &turnstile{chart: w.chart, trip: 20 * time.Millisecond}
+		s.hangs = func(value string) bool { return strings.HasPrefix(value, "bad-") }
+		w.chart.onFile = nil
+		w.conn.EHR, w.conn.Concurrent, w.conn.PerSecond, w.conn.Deadline = s, 8, 5000, 2*time.Second
+		w.run()
+		w.acceptIn("before", said("m1", 1, "x"))
+		w.pass(time.Second)
+		for n := range wedged {
+			w.acceptIn(fmt.Sprint("bad-", n), said("m1", 1, "x"), said("m2", 2, "x"))
+		}
+		begun := time.Now()
+		var one sync.Mutex
+		var senders sync.WaitGroup
+		for n := range 8 {
+			senders.Go(func() {
+				dice := rand.New(rand.NewPCG(0, uint64(n)))
+				for thread := 0; time.Since(begun) < 12*time.Second; thread++ {
+					order := []int{1, 2, 3, 4}
+					for k := range 3 {
+						if dice.IntN(10) == 0 {
+							order[k], order[k+1] = order[k+1], order[k]
+						}
+					}
+					for _, k := range order {
+						one.Lock()
+						w.acceptIn(fmt.Sprint("good-", n, "-", thread), said(fmt.Sprint("m", k), int64(k), "x"))
+						one.Unlock()
+						time.Sleep(200*time.Millisecond + time.Duration(dice.IntN(10))*time.Millisecond)
+					}
+				}
+			})
+		}
+		senders.Wait()
+		w.pass(3 * time.Minute)
+		p99 = w.filings().p99("good-")
+	})
+	return p99
+}
+
+// Ten threads that hang at once take every slot, and give them back before the others have waited for long.
+func TestThreadsThatHangAtOnceGiveTheirSlotsBack(t *testing.T) {
+	base, with := atOnce(t, 0), atOnce(t, 10)
+	figure(t, "P4-wedged-at-once-virtual", with.Seconds()/base.Seconds(), 1.2, true)
+	t.Logf("99 of 100 exchanges were filed within %v, and within %v beside ten threads that hang at once", base, with)
 }

@@ -79,7 +79,7 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 	if err := d.c.EHR.Gate(w.Write); err != nil {
 		return d.refuse(i, w, nil, err), nil
 	}
-	t, err := d.c.pace.enter(ctx, d.asker())
+	t, err := d.c.enter(ctx, d.asker())
 	if err != nil {
 		return false, d.notEntered(ctx, i, err)
 	}
@@ -89,12 +89,13 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 	if err != nil {
 		return false, err
 	}
-	if t.closed() { // another lane was told so meanwhile: nothing has left
+	if !t.leaves() { // another lane was told so meanwhile: nothing has left
 		err := notNow(connector.EHRUnavailable, errClosed)
 		return d.outcome(ctx, i, w, a, connector.Receipt{}, err)
 	}
 	receipt, err := d.attempt(ctx, w.Write)
 	t.done(err)
+	d.asked(t)
 	return d.outcome(ctx, i, w, a, receipt, err)
 }
 

@@ -114,6 +114,9 @@ func (t *tx) pullBack(newest, now time.Time) error {
 	}
 	all := []any{nil, micros(now), micros(now.Add(soonEnough)), micros(newest), newest.Sub(now).Microseconds(), micros(connector.Never)}
 	for _, e := range ehrs {
+		if err := t.pullBackAsked(e, newest, now); err != nil {
+			return err
+		}
 		all[0] = e
 		for n, q := range pullBack {
 			args := slices.Clone(all)
@@ -126,4 +129,13 @@ func (t *tx) pullBack(newest, now time.Time) error {
 		}
 	}
 	return t.PutMeta(metaNewest, strconv.FormatInt(micros(now), 10))
+}
+
+// pullBackAsked is pullBack for the wait that an EHR asked for.
+func (t *tx) pullBackAsked(ehr string, newest, now time.Time) error {
+	until, err := connector.ReadAsked(t, ehr)
+	if err != nil || !until.After(now.Add(soonEnough)) {
+		return err
+	}
+	return connector.SetAsked(t, ehr, until.Add(-newest.Sub(now)))
 }

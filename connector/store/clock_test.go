@@ -73,6 +73,9 @@ func TestPullBack(t *testing.T) {
 					if err := tx.PutEHR(connector.EHRRow{ID: "E", Name: "main"}); err != nil {
 						return err
 					}
+					if err := connector.SetAsked(tx, "E", newest.Add(40*time.Minute)); err != nil {
+						return err
+					}
 					for thread, d := range due {
 						i := connector.Item{ID: thread, EHR: "E", Thread: thread, Lane: connector.LaneChart, Kind: connector.ItemExchange,
 							State: connector.Waiting, CommittedAt: newest, ChangedAt: newest, FirstTried: newest, NextAt: d[0]}
@@ -111,6 +114,9 @@ func TestPullBack(t *testing.T) {
 						if done, err := ct.Item("E", thread+"-done"); err != nil || !done.CommittedAt.Equal(newest) {
 							t.Errorf("what is done was committed at %v (%v)", done.CommittedAt, err)
 						}
+					}
+					if until, err := connector.ReadAsked(ct, "E"); err != nil || !until.Equal(now.Add(40*time.Minute)) {
+						t.Errorf("the EHR asked for no requests until %v (%v)", until, err)
 					}
 					w, err := ct.AnyFiled("E")
 					if !w.FiledAt.Equal(now) {

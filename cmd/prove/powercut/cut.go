@@ -93,12 +93,27 @@ func (r *Run) cut(ctx context.Context, w *rig.World, acked int, out *outcome) er
 		return err
 	}
 	out.longest = max(out.longest, clock.System.Now().Sub(began))
-	states, err := w.States(ctx)
+	states, err := counted(ctx, w)
 	if err != nil {
 		return err
 	}
 	out.gone = max(out.gone, acked-states.Accepted())
 	return nil
+}
+
+// countedWithin is how long the counts may take to be read: a database that has just recovered, on a disk in user space, is
+// slow, and slow is not lost.
+const countedWithin = 30 * time.Second
+
+func counted(ctx context.Context, w *rig.World) (rig.States, error) {
+	ctx, cancel := context.WithTimeout(ctx, countedWithin)
+	defer cancel()
+	for {
+		states, err := w.States(ctx)
+		if err == nil || clock.Sleep(ctx, clock.System, 100*time.Millisecond) != nil {
+			return states, err
+		}
+	}
 }
 
 // unmount waits for the last of the killed to let go of its files.

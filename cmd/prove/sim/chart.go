@@ -261,7 +261,7 @@ func (j *judge) order(want wanted, v string) {
 		if want.rev > 2 {
 			before += fmt.Sprintf("/r%d", want.rev-1)
 		}
-		if j.entryOf(before) == "" && j.told[m.thread.id+"/"+m.id] != nil && !j.missing(m, want.rev-1) {
+		if j.entryOf(before) == "" && j.told[m.thread.id+"/"+m.id] != nil && !j.missing(m, want.rev-1) && !j.begunBefore(m, want.rev, want.rev-1) {
 			j.failLocked("%s was filed before %s", v, before)
 		}
 		return
@@ -279,6 +279,15 @@ func (j *judge) order(want wanted, v string) {
 			j.failLocked("%s was filed before %s, which is %s %s and came %s ago", v, other.id, i.State, i.Reason, ago)
 		}
 	}
+}
+
+// begunBefore says whether one revision was under way before the other came to us: what may have been taken is settled
+// first.
+func (j *judge) begunBefore(m *said, rev, other int) bool {
+	_, _, this := j.stateOf(m, rev)
+	_, _, that := j.stateOf(m, other)
+	first := j.firstTry[this]
+	return !first.IsZero() && first.Before(j.came[that])
 }
 
 // patience is how long a lane may take to look at what has come meanwhile.

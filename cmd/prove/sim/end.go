@@ -100,6 +100,7 @@ func (j *judge) end() {
 	open, parked := j.w.open(), j.w.parked()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.leases.end(j)
 	for _, i := range open {
 		if j.mayWait(i) {
 			continue
@@ -165,16 +166,32 @@ func (j *judge) mayWait(i connector.Item) bool {
 			return true
 		}
 	}
-	if i.Reason == connector.NeedsHandover && j.sendParked(i.Message) {
+	if i.Reason == connector.NeedsHandover && j.sendParked(i) {
 		return true
 	}
-	return i.Reason == connector.EarlierItem && len(j.w.parkedOf(i.Thread)) > 0
+	return (i.Reason == connector.EarlierItem || j.behind(i)) && len(j.w.parkedOf(i.Thread)) > 0
 }
 
-// sendParked says whether a person is asked what became of a message that was to be sent.
-func (j *judge) sendParked(message string) bool {
-	for _, i := range j.items {
-		if i.Lane == connector.LaneSend && i.Message == message && i.State == connector.Parked {
+// sendParked says whether a person is asked what became of the message that an item waits for to be handed over; a header
+// waits for any of its thread.
+func (j *judge) sendParked(i connector.Item) bool {
+	for _, other := range j.items {
+		if other.Lane == connector.LaneSend && other.Thread == i.Thread && other.State == connector.Parked &&
+			(i.Kind == connector.ItemHeader || other.Message == i.Message) {
+			return true
+		}
+	}
+	return false
+}
+
+// behind says whether a follow-up has not had its turn because a correction of the same message waits for that message.
+func (j *judge) behind(i connector.Item) bool {
+	if i.Kind != connector.ItemCorrection && i.Kind != connector.ItemRetraction {
+		return false
+	}
+	for _, other := range j.items {
+		if other.Kind == connector.ItemCorrection && other.Thread == i.Thread && other.MsgKey == i.MsgKey && other.ID != i.ID &&
+			!other.State.Done() && other.Reason == connector.EarlierItem {
 			return true
 		}
 	}

@@ -27,7 +27,7 @@ type fault struct {
 
 var writeFaults = []weighted{{20, "refuse"}, {10, "reset"}, {30, "commit-reset"}, {20, "commit-hang"}, {10, "hang"}, {20, "slow"},
 	{10, "500"}, {20, "commit-500"}, {10, "503"}, {10, "commit-503"}, {20, "503-retry-after"}, {20, "429"}, {10, "202"}, {10, "commit-202"},
-	{10, "html"}, {10, "commit-html"}, {10, "commit-garbage"}, {10, "409"}, {10, "412"}, {5, "422"}, {3, "commit-wrong-subject"}, {6, "commit-altered"}}
+	{10, "html"}, {10, "commit-html"}, {10, "commit-garbage"}, {10, "409"}, {10, "412"}, {5, "422"}, {6, "commit-wrong-subject"}, {10, "commit-altered"}}
 
 var readFaults = []weighted{{20, "refuse"}, {20, "reset"}, {10, "hang"}, {20, "500"}, {10, "503"}, {10, "503-retry-after"}, {20, "429"},
 	{10, "html"}, {10, "commit-garbage"}, {20, "slow"}}

@@ -28,11 +28,12 @@ type judge struct {
 	audits   map[string]bool // kind|item
 	items    map[string]connector.Item
 	itemSeq  map[string]int64
-	firstTry map[string]time.Time // item → when its first write left
+	firstTry map[string]time.Time // item → when its first attempt was committed
 	came     map[string]time.Time // item → when it was committed first
 	since    map[string]time.Time // item → since when it is unknown
 	paused   time.Time            // since when the connection is stopped; zero: it is not
 	fences   map[string]int64     // thread|kind → newest claim
+	leases   leases
 	searched map[string]time.Time // type → when a search of it was last answered well
 	created  map[string]string    // identity → the entry that was created with it
 	seen     int                  // of the ledger
@@ -85,7 +86,7 @@ func newJudge(w *world) *judge {
 	return &judge{w: w, told: map[string]*told{}, composed: map[string]*reply{}, wrote: map[string]*written{}, byBytes: map[string][]*written{},
 		audits: map[string]bool{}, items: map[string]connector.Item{}, itemSeq: map[string]int64{}, came: map[string]time.Time{}, firstTry: map[string]time.Time{}, since: map[string]time.Time{}, fences: map[string]int64{},
 		searched: map[string]time.Time{}, created: map[string]string{}, sent: map[string]*handover{}, released: map[string]bool{}, stats: map[string]int{}, places: map[string]int{},
-		turned: map[string]time.Time{}, mustPark: map[string]connector.Reason{}}
+		leases: leases{have: map[string]lease{}, doubt: map[string]string{}}, turned: map[string]time.Time{}, mustPark: map[string]connector.Reason{}}
 }
 
 func (j *judge) note(format string, args ...any) {
@@ -183,20 +184,6 @@ func (j *judge) turn(t *talk, ev connector.Event) {
 	}
 }
 
-// claimed notes who has a lane. A newer claim makes every older one stale.
-func (j *judge) claimed(p *process, lanes []connector.Lane) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, l := range lanes {
-		k := l.Thread + "|" + string(l.Kind)
-		if l.Fence <= j.fences[k] {
-			j.failLocked("the lane %s was claimed with fence %d after fence %d", k, l.Fence, j.fences[k])
-		}
-		j.fences[k] = l.Fence
-		j.noteLocked("process %d claims %s fence %d", p.n, k, l.Fence)
-	}
-}
-
 // committed takes what one transaction wrote.
 func (j *judge) committed(n *noted) {
 	j.mu.Lock()
@@ -226,6 +213,7 @@ func (j *judge) committed(n *noted) {
 	for _, i := range n.items {
 		j.commitItem(i, n)
 	}
+	j.leases.committed(j, n)
 }
 
 func (j *judge) commitWrite(row connector.WriteRow, seq int64) {
@@ -241,6 +229,9 @@ func (j *judge) commitWrite(row connector.WriteRow, seq int64) {
 	j.noteLocked("commit write %s %s attempts=%d %s %s", row.State, row.Key, row.Attempts, row.Write.Method, row.Write.URL)
 	w.row = row
 	if row.State == connector.WriteAttempted {
+		if _, tried := j.firstTry[row.Item]; !tried {
+			j.firstTry[row.Item] = clock.System.Now()
+		}
 		if row.Attempts > w.attempts {
 			w.attempts, w.at = row.Attempts, clock.System.Now()
 		}

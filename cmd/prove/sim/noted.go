@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/clock"
@@ -17,6 +18,8 @@ type noted struct {
 	audits   []connector.AuditEntry
 	ehrs     []connector.EHRRow
 	threads  []connector.Thread
+	held     []connector.Lane // whose lease was renewed
+	back     []connector.Lane // given back
 }
 
 func (n *noted) audited(kind, item string) bool {
@@ -56,6 +59,22 @@ func (t watched) PutEHR(r connector.EHRRow) error {
 func (t watched) PutThread(th *connector.Thread) error {
 	err := t.Tx.PutThread(th)
 	t.n.threads = append(t.n.threads, *th)
+	return err
+}
+
+func (t watched) HoldLane(l *connector.Lane, now time.Time) error {
+	err := t.Tx.HoldLane(l, now)
+	if err == nil {
+		t.n.held = append(t.n.held, *l)
+	}
+	return err
+}
+
+func (t watched) ReleaseLane(l connector.Lane, next, now time.Time) error {
+	err := t.Tx.ReleaseLane(l, next, now)
+	if err == nil {
+		t.n.back = append(t.n.back, l)
+	}
 	return err
 }
 

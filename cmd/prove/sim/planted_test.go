@@ -78,7 +78,7 @@ func (b bug) caught(t *testing.T) bool {
 	if err := os.WriteFile(overlay, replace, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("the planted bug does not compile: %v\n%s", err, out)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)

@@ -82,9 +82,6 @@ func (j *judge) attempted(s *sending, req *http.Request, body []byte, now time.T
 			j.failLocked("%s was written again and nobody had looked for it since its last attempt settled", w.row.Key)
 		}
 	}
-	if _, tried := j.firstTry[w.row.Item]; !tried {
-		j.firstTry[w.row.Item] = now
-	}
 	w.open, w.openAt = true, w.at
 	j.addressed(w, now)
 }

@@ -76,12 +76,16 @@ func newScript(seed uint64) *script {
 	if r.IntN(3) == 0 {
 		s.traits.Transaction, s.traits.Provenance = false, false
 	}
+	s.lag = s.lag.Round(time.Millisecond) // as people configure it; stores keep microseconds
 	s.traits.SearchLag = s.lag
-	s.span = []time.Duration{10 * time.Minute, time.Hour, 26 * time.Hour, 26 * time.Hour, 30 * time.Hour}[r.IntN(5)]
+	s.span = []time.Duration{10 * time.Minute, time.Hour, 3 * time.Hour, 26 * time.Hour, 30 * time.Hour}[r.IntN(5)]
 	s.weather = []weather{{}, {.03, .02, .05}, {.10, .05, .10}, {.10, .05, .10}, {.30, .15, .30}}[r.IntN(5)]
 	s.replicas = []int{1, 1, 2, 2, 3}[r.IntN(5)]
 	s.ambush = []float64{0, .01, .02, .05}[r.IntN(4)]
 	s.lease = []time.Duration{2 * time.Second, 30 * time.Second}[r.IntN(2)]
+	if s.span > 3*time.Hour {
+		s.lease = 30 * time.Second // a dispatcher looks again after a lease at the latest, which costs real time however little happens
+	}
 	s.deadline = []time.Duration{5 * time.Second, 30 * time.Second}[r.IntN(2)]
 	s.concurrent = 1 + r.IntN(8)
 	s.perSecond = []float64{0, 0, 5, 50}[r.IntN(4)]

@@ -139,8 +139,8 @@ func (s *script) after(r *rand.Rand, t *talk, m *said, at time.Duration) {
 			s.deliver(r, at, "message.status", object{"thread": about, "status": object{"message_id": m.id, "state": state, "at": stamp(at)}})
 		}
 	}
-	for r.IntN(10) == 0 && len(m.words) < 3 {
-		at += between(r, time.Second, 10*time.Minute)
+	for r.IntN(8) == 0 || len(m.words) > 1 && len(m.words) < 4 && r.IntN(2) == 0 {
+		at += between(r, time.Second, []time.Duration{5 * time.Second, 10 * time.Minute}[r.IntN(2)])
 		m.words = append(m.words, fmt.Sprintf("%s/%s corrected %d: %s", t.id, m.id, len(m.words), phrases[r.IntN(len(phrases))]))
 		s.deliver(r, at, "message.corrected", object{"thread": about, "correction": object{"message_id": m.id, "version": len(m.words),
 			"text": m.words[len(m.words)-1], "at": stamp(at), "by": s.author(t, m)}})
@@ -206,7 +206,7 @@ func (s *script) created(t *talk, m *said, first bool) object {
 		data["patient"] = patientOf(t.patient + 17)
 	case t.mistaken:
 		p := patientOf(t.patient)
-		p["identifiers"] = patientOf(t.patient + 17)["identifiers"]
+		p["identifiers"] = patientOf(t.patient + 18)["identifiers"] // of somebody of the same name
 		data["patient"] = p
 	case first || m.sequence == 0: // events may come in any order
 		data["patient"] = patientOf(t.patient)
