@@ -28,7 +28,7 @@ type judge struct {
 	audits   map[string]bool // kind|item
 	items    map[string]connector.Item
 	itemSeq  map[string]int64
-	firstTry map[string]time.Time // item → when its first attempt was committed
+	firstTry map[string]try       // item → when its first attempt was committed
 	came     map[string]time.Time // item → when it was committed first
 	since    map[string]time.Time // item → since when it is unknown
 	paused   time.Time            // since when the connection is stopped; zero: it is not
@@ -69,6 +69,9 @@ type written struct {
 	lastFor  string
 }
 
+// try is when an item's first attempt was committed, and since when its worker had the lane.
+type try struct{ at, claimed time.Time }
+
 // sending is one request that left.
 type sending struct {
 	w     *written
@@ -84,7 +87,7 @@ type handover struct {
 
 func newJudge(w *world) *judge {
 	return &judge{w: w, told: map[string]*told{}, composed: map[string]*reply{}, wrote: map[string]*written{}, byBytes: map[string][]*written{},
-		audits: map[string]bool{}, items: map[string]connector.Item{}, itemSeq: map[string]int64{}, came: map[string]time.Time{}, firstTry: map[string]time.Time{}, since: map[string]time.Time{}, fences: map[string]int64{},
+		audits: map[string]bool{}, items: map[string]connector.Item{}, itemSeq: map[string]int64{}, came: map[string]time.Time{}, firstTry: map[string]try{}, since: map[string]time.Time{}, fences: map[string]int64{},
 		searched: map[string]time.Time{}, created: map[string]string{}, sent: map[string]*handover{}, released: map[string]bool{}, stats: map[string]int{}, places: map[string]int{},
 		leases: leases{have: map[string]lease{}, doubt: map[string]string{}}, turned: map[string]time.Time{}, mustPark: map[string]connector.Reason{}}
 }
@@ -230,7 +233,8 @@ func (j *judge) commitWrite(row connector.WriteRow, seq int64) {
 	w.row = row
 	if row.State == connector.WriteAttempted {
 		if _, tried := j.firstTry[row.Item]; !tried {
-			j.firstTry[row.Item] = clock.System.Now()
+			i := j.items[row.Item]
+			j.firstTry[row.Item] = try{clock.System.Now(), j.leases.have[i.Thread+"|"+string(i.Lane)].at}
 		}
 		if row.Attempts > w.attempts {
 			w.attempts, w.at = row.Attempts, clock.System.Now()
