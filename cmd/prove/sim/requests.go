@@ -107,7 +107,7 @@ func (j *judge) addressed(w *written, now time.Time) {
 func (j *judge) distrusts(s *sending, f fault, resp *http.Response) {
 	reasons := map[string]connector.Reason{"commit-altered": connector.ContentAltered, "commit-wrong-subject": connector.WrongSubject}
 	if r := reasons[f.what]; r != "" && f.changed && resp.StatusCode < 300 && s.w != nil && s.w.row.Write.Update == nil {
-		j.mustPark[s.w.row.Item] = r
+		j.mustPark[s.w.row.Item] = doubt{r, s.w.fence}
 	}
 }
 
