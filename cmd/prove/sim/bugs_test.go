@@ -26,7 +26,7 @@ var bugs = []bug{
 	{"a lane is taken over before its lease ends", "connector/store/lane.go",
 		"leased = 1 AND lease_until <= {now}`)\n	ehrPaused", "leased = 1 AND lease_until <= {now} + 1900000`)\n	ehrPaused"},
 	{"a worker that lost its lane may still commit", "connector/store/lane.go",
-		"	if n == 0 {\n		return fenced(*l)\n	}\n	l.Until", "	l.Until"},
+		"	if n == 0 {\n		return fenced(*l)\n	}\n	l.Until", "	if n < 0 {\n		return fenced(*l)\n	}\n	l.Until"},
 	{"Retry-After is forgotten", "connector/deliver/circuit.go",
 		"	c.until = later(c.until, now.Add(after))", "	c.until = later(c.until, now.Add(after/2))"},
 	{"a pause does not stop claims", "connector/store/lane.go",

@@ -272,7 +272,7 @@ func (j *judge) order(want wanted, v string) {
 		if !ok || !other.before(m) || i.State.Done() || j.entryOf(m.thread.id+"/"+other.id) != "" {
 			continue
 		}
-		if first := j.firstTry[j.idOf(m)]; !first.IsZero() && first.Before(j.came[i.ID]) {
+		if first, ok := j.firstTry[j.idOf(m)]; ok && first.at.Before(j.came[i.ID]) {
 			continue // it was under way before the other came, and is settled first
 		}
 		if ago := clock.System.Now().Sub(j.came[i.ID]); ago > patience+j.w.script.deadline {
@@ -281,13 +281,13 @@ func (j *judge) order(want wanted, v string) {
 	}
 }
 
-// begunBefore says whether one revision was under way before the other came to us: what may have been taken is settled
-// first.
+// begunBefore says whether a worker had one revision in hand before it could see the other: the other came after the lane
+// was claimed, and after the first attempt or not long before.
 func (j *judge) begunBefore(m *said, rev, other int) bool {
 	_, _, this := j.stateOf(m, rev)
 	_, _, that := j.stateOf(m, other)
-	first := j.firstTry[this]
-	return !first.IsZero() && first.Before(j.came[that])
+	begun, ok := j.firstTry[this]
+	return ok && !j.came[that].Before(begun.claimed) && begun.at.Sub(j.came[that]) <= patience+j.w.script.deadline
 }
 
 // patience is how long a lane may take to look at what has come meanwhile.

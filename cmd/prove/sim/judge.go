@@ -28,7 +28,7 @@ type judge struct {
 	audits   map[string]bool // kind|item
 	items    map[string]connector.Item
 	itemSeq  map[string]int64
-	firstTry map[string]time.Time // item → when its first attempt was committed
+	firstTry map[string]try       // item → when its first attempt was committed
 	came     map[string]time.Time // item → when it was committed first
 	since    map[string]time.Time // item → since when it is unknown
 	paused   time.Time            // since when the connection is stopped; zero: it is not
@@ -41,11 +41,11 @@ type judge struct {
 	released map[string]bool      // items a person took off the list
 	commits  int
 	stats    map[string]int
-	places   map[string]int              // identity of a message → which of all entries was created with it
-	turned   map[string]time.Time        // thread → since when it names two patients
-	mustPark map[string]connector.Reason // item → why a person has to see it
-	names    map[string]string           // thread → the record number its first event named
-	gone     map[int]time.Time           // patients whose record was merged away
+	places   map[string]int       // identity of a message → which of all entries was created with it
+	turned   map[string]time.Time // thread → since when it names two patients
+	mustPark map[string]doubt     // item → why a person has to see it
+	names    map[string]string    // thread → the record number its first event named
+	gone     map[int]time.Time    // patients whose record was merged away
 }
 
 // told is what was acknowledged of a message.
@@ -69,6 +69,15 @@ type written struct {
 	lastFor  string
 }
 
+// try is when an item's first attempt was committed, and since when its worker had the lane.
+type try struct{ at, claimed time.Time }
+
+// doubt is what an answer showed that a person has to see, and under which claim it was heard.
+type doubt struct {
+	reason connector.Reason
+	fence  int64
+}
+
 // sending is one request that left.
 type sending struct {
 	w     *written
@@ -84,9 +93,9 @@ type handover struct {
 
 func newJudge(w *world) *judge {
 	return &judge{w: w, told: map[string]*told{}, composed: map[string]*reply{}, wrote: map[string]*written{}, byBytes: map[string][]*written{},
-		audits: map[string]bool{}, items: map[string]connector.Item{}, itemSeq: map[string]int64{}, came: map[string]time.Time{}, firstTry: map[string]time.Time{}, since: map[string]time.Time{}, fences: map[string]int64{},
+		audits: map[string]bool{}, items: map[string]connector.Item{}, itemSeq: map[string]int64{}, came: map[string]time.Time{}, firstTry: map[string]try{}, since: map[string]time.Time{}, fences: map[string]int64{},
 		searched: map[string]time.Time{}, created: map[string]string{}, sent: map[string]*handover{}, released: map[string]bool{}, stats: map[string]int{}, places: map[string]int{},
-		leases: leases{have: map[string]lease{}, doubt: map[string]string{}}, turned: map[string]time.Time{}, mustPark: map[string]connector.Reason{}}
+		leases: leases{have: map[string]lease{}, doubt: map[string]string{}}, turned: map[string]time.Time{}, mustPark: map[string]doubt{}}
 }
 
 func (j *judge) note(format string, args ...any) {
@@ -230,7 +239,8 @@ func (j *judge) commitWrite(row connector.WriteRow, seq int64) {
 	w.row = row
 	if row.State == connector.WriteAttempted {
 		if _, tried := j.firstTry[row.Item]; !tried {
-			j.firstTry[row.Item] = clock.System.Now()
+			i := j.items[row.Item]
+			j.firstTry[row.Item] = try{clock.System.Now(), j.leases.have[i.Thread+"|"+string(i.Lane)].at}
 		}
 		if row.Attempts > w.attempts {
 			w.attempts, w.at = row.Attempts, clock.System.Now()
@@ -286,18 +296,22 @@ func (j *judge) commitItem(i connector.Item, n *noted) {
 // doubts holds an item to being seen by a person where the chart showed something else than was sent, and to the horizon
 // before it is given up.
 func (j *judge) doubts(i connector.Item) {
-	must := j.mustPark[i.ID]
+	must, doubted := j.mustPark[i.ID]
+	if doubted && i.State != connector.Parked && j.fences[i.Thread+"|"+string(i.Lane)] != must.fence {
+		delete(j.mustPark, i.ID) // whoever heard it never said so, and who came next sees for himself
+		doubted = false
+	}
 	switch {
 	case i.State == connector.Parked && i.Reason == connector.RetriesExhausted && clock.System.Now().Sub(i.CommittedAt) < 72*time.Hour-time.Minute && i.Lane != connector.LaneSend:
 		j.failLocked("%s %s was given up %s after it came", i.Kind, i.MsgKey, clock.System.Now().Sub(i.CommittedAt))
-	case must == "":
+	case !doubted:
 	case i.State == connector.Parked:
 		delete(j.mustPark, i.ID)
-		if must == connector.WrongSubject && j.paused.IsZero() {
+		if must.reason == connector.WrongSubject && j.paused.IsZero() {
 			j.failLocked("the EHR showed another patient than was written to, and the connection was not stopped")
 		}
 	case i.State == connector.Filed:
-		j.failLocked("%s %s was filed although the EHR showed something else: %s", i.Kind, i.MsgKey, must)
+		j.failLocked("%s %s was filed although the EHR showed something else: %s", i.Kind, i.MsgKey, must.reason)
 	}
 }
 

@@ -16,6 +16,7 @@ type leases struct {
 
 type lease struct {
 	fence   int64
+	at      time.Time // claimed
 	until   time.Time // as far as commits have told
 	claimed int64     // commits that had begun when the claim was over
 }
@@ -42,7 +43,7 @@ func (j *judge) claimed(p *process, lanes []connector.Lane) {
 			j.leases.doubt[fenceKey(k, was.fence)] = fmt.Sprintf("the lane %s was claimed at %s with fence %d, and was leased until %s with fence %d",
 				k, at.Sub(began), l.Fence, was.until.Sub(began), was.fence)
 		}
-		j.leases.have[k] = lease{l.Fence, l.Until, j.w.order.Load()}
+		j.leases.have[k] = lease{l.Fence, at, l.Until, j.w.order.Load()}
 	}
 }
 

@@ -59,8 +59,9 @@ func (j *judge) attempted(s *sending, req *http.Request, body []byte, now time.T
 	url := strings.TrimPrefix(strings.TrimPrefix(req.URL.Path, "/fhir"), "/")
 	for _, w := range j.byBytes[bytesKey(req.Method, url, body)] {
 		if w.row.State == connector.WriteAttempted && w.sends < w.row.Attempts && bytesKey(w.row.Write.Method, w.row.Write.URL, w.row.Write.Body) == bytesKey(req.Method, url, body) {
-			s.w = w
-			break
+			if s.w == nil || w.at.After(s.w.at) || w.at.Equal(s.w.at) && w.fence > s.w.fence {
+				s.w = w // two may have the same bytes, such as two items that bring a status up to date; the elder never left
+			}
 		}
 	}
 	if s.w == nil {
@@ -106,7 +107,7 @@ func (j *judge) addressed(w *written, now time.Time) {
 func (j *judge) distrusts(s *sending, f fault, resp *http.Response) {
 	reasons := map[string]connector.Reason{"commit-altered": connector.ContentAltered, "commit-wrong-subject": connector.WrongSubject}
 	if r := reasons[f.what]; r != "" && f.changed && resp.StatusCode < 300 && s.w != nil && s.w.row.Write.Update == nil {
-		j.mustPark[s.w.row.Item] = r
+		j.mustPark[s.w.row.Item] = doubt{r, s.w.fence}
 	}
 }
 

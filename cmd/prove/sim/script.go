@@ -100,17 +100,15 @@ func (s *script) trouble(r *rand.Rand) {
 	for range []int{0, 0, 1, 1, 2}[r.IntN(5)] {
 		from := between(r, 0, s.span)
 		var length time.Duration
-		switch n := r.IntN(200); { // long ones cost real time: the engine keeps asking
+		switch n := r.IntN(200); { // long ones cost real time, since the engine keeps asking; those of days are TestOutage's
 		case n < 80:
 			length = between(r, 10*time.Second, 2*time.Minute)
 		case n < 160:
 			length = between(r, 2*time.Minute, 20*time.Minute)
-		case n < 190:
+		case n < 194:
 			length = between(r, 20*time.Minute, 90*time.Minute)
-		case n < 199:
-			length = between(r, 2*time.Hour, 8*time.Hour)
 		default:
-			length = between(r, 24*time.Hour, 76*time.Hour)
+			length = between(r, 2*time.Hour, 4*time.Hour)
 		}
 		s.outages = append(s.outages, outage{from, from + length, pick(r, []weighted{{3, "refuse"}, {2, "hang"}, {2, "503"}, {2, "503-retry-after"}, {2, "429"}})})
 	}
