@@ -106,7 +106,7 @@ func (j *judge) addressed(w *written, now time.Time) {
 // distrusts notes what an answer showed that a person has to see.
 func (j *judge) distrusts(s *sending, f fault, resp *http.Response) {
 	reasons := map[string]connector.Reason{"commit-altered": connector.ContentAltered, "commit-wrong-subject": connector.WrongSubject}
-	if r := reasons[f.what]; r != "" && f.changed && resp.StatusCode < 300 && s.w != nil && s.w.row.Write.Update == nil {
+	if r := reasons[f.what]; r != "" && f.changed && resp.StatusCode < 300 && s.w != nil && s.w.row.Write.Update == nil && s.w.row.Write.Type != "Provenance" {
 		j.mustPark[s.w.row.Item] = doubt{r, s.w.fence}
 	}
 }
