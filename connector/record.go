@@ -12,7 +12,7 @@ type EHRRow struct {
 	Name       string
 	Paused     Reason // "" runs
 	PausedAt   time.Time
-	FindProven bool      // a Find by identifier has found a write of ours on this connection
+	FindProven bool      // a Find by identifier has found a message of ours on this connection
 	Cursor     time.Time // highest server lastUpdated seen by the watcher
 }
 

@@ -97,8 +97,9 @@ type Tx interface {
 	WritesOf(ehr, item string) ([]WriteRow, error)
 	// WritesByRef gives the writes whose receipt names an EHR reference (Type/id).
 	WritesByRef(ehr, ref string) ([]WriteRow, error)
-	// AnyFiled gives the newest write with an identity of an EHR that is filed, for the proof that Find works.
-	AnyFiled(ehr string) (WriteRow, error)
+	// AnyFiled gives the newest write of a resource type ("": of any) with an identity that is filed in an EHR, for the proof
+	// that Find works there. It looks among the latest of all types; ErrNotFound where none of them is of the type.
+	AnyFiled(ehr, typ string) (WriteRow, error)
 	PutAttempt(a *Attempt) error
 	Attempts(ehr, write string) ([]Attempt, error)
 	// FiledThreads gives threads of an EHR with a write filed from a time up to, not including, another, those of one

@@ -41,7 +41,7 @@ type conn struct {
 	people   map[string]person            // resolved participants
 	altered  []time.Time
 	making   making
-	probe    *connector.WriteRow // what Find is to be proven with
+	probes   map[string]*connector.WriteRow // by resource type, "" for any: what Find is to be proven with
 }
 
 type person struct {
@@ -55,7 +55,7 @@ func newConn(c Connection, e *Engine) *conn {
 		c.Deadline = 30 * time.Second
 	}
 	out := &conn{Connection: c, e: e, pace: newPace(e.clock, c.PerSecond, c.Concurrent), nudge: make(chan struct{}, 1),
-		patients: map[string]connector.Patient{}, people: map[string]person{}}
+		patients: map[string]connector.Patient{}, people: map[string]person{}, probes: map[string]*connector.WriteRow{}}
 	out.tellStalls()
 	return out
 }
@@ -267,18 +267,18 @@ func (c *conn) forgetProxy(channel, patient string, p connector.Participant) {
 	c.mu.Unlock()
 }
 
-// probeWith keeps the first write offered as the one that Find is proven with: on a busy connection the newest is always
-// too new for the EHR's index. nil drops it.
-func (c *conn) probeWith(w *connector.WriteRow) connector.WriteRow {
+// probeWith keeps the first write offered of a type as the one that Find is proven with: on a busy connection the
+// newest is always too new for the EHR's index. nil drops it.
+func (c *conn) probeWith(typ string, w *connector.WriteRow) connector.WriteRow {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.probe == nil || w == nil {
-		c.probe = w
+	if c.probes[typ] == nil || w == nil {
+		c.probes[typ] = w
 	}
-	if c.probe == nil {
+	if c.probes[typ] == nil {
 		return connector.WriteRow{}
 	}
-	return *c.probe
+	return *c.probes[typ]
 }
 
 // contentAltered counts altered echoes and says whether the connection must stop.

@@ -73,6 +73,7 @@ type chart struct {
 	down      fault              // of every attempt without a script of its own
 	blind     bool               // the identifier cannot be searched for
 	hiding    bool               // the search by identifier never finds anything, and does not say so
+	unindexed string             // type of which the search by identifier never finds anything
 	findErr   error              // of every Find
 	openErr   error              // of every Open
 	matchErr  error              // of every Match
@@ -333,7 +334,7 @@ func (c *chart) Find(_ context.Context, w connector.Write) (connector.Receipt, e
 		return connector.Receipt{}, connector.ErrNotSearchable
 	}
 	e := c.byIdentity(w.Identity, c.now().Add(-c.lag))
-	if c.hiding || e == nil {
+	if c.hiding || c.unindexed == w.Type || e == nil {
 		return connector.Receipt{}, connector.ErrAbsent
 	}
 	return c.receipt(w, e), nil

@@ -99,6 +99,22 @@ func TestAmbiguousParksWhereItCannotBeKnown(t *testing.T) {
 	}
 }
 
+func TestAPersonThatIsFoundDoesNotProveThatMessagesAre(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.chart.unindexed = "Communication"
+		w.chart.fails("t-1/a", ambiguousTaken)
+		w.run()
+		ev := said("a", 1, "for my mother")
+		ev.Message.Sender = connector.Participant{Role: connector.RoleProxy, ID: "son", Name: "Luis", Relationship: "son"}
+		w.accept(ev)
+		w.pass(settling)
+		w.is(w.item("a"), connector.Parked, connector.NotSearchable)
+		if n := len(w.chart.attempts("t-1/a")); n != 1 {
+			t.Errorf("%d attempts left: it was posted again without knowing", n)
+		}
+	})
+}
+
 func TestListingDecidesWhereFindIsNotProven(t *testing.T) {
 	for _, f := range []fault{ambiguousTaken, ambiguousLost} {
 		t.Run(string(f), func(t *testing.T) {

@@ -113,7 +113,7 @@ func (d *drainer) search(ctx context.Context, w *connector.WriteRow) (connector.
 		return r, err
 	}
 	if errors.Is(err, connector.ErrAbsent) {
-		proven, perr := d.proven(ctx)
+		proven, perr := d.proven(ctx, w.Write.Type)
 		if perr != nil {
 			return r, perr
 		}
@@ -145,17 +145,22 @@ type tooNew time.Duration
 
 func (tooNew) Error() string { return "the write that Find is proven with is too new to be found" }
 
-// proven says whether a Find by identifier is known to see what we write here. Where it is not known yet, a write that
-// is known to be filed is looked for now.
-func (d *drainer) proven(ctx context.Context) (bool, error) {
+// proven says whether a Find by identifier is known to see what we write here. Where it is not known yet, a write that is
+// known to be filed is looked for now. That messages are found only another message proves: an EHR may index the
+// identifiers of one resource type and not of another.
+func (d *drainer) proven(ctx context.Context, typ string) (bool, error) {
+	of := typ
+	if !holdsMessages(typ) {
+		of = ""
+	}
 	var row connector.EHRRow
 	var known connector.WriteRow
 	err := d.e.store.View(ctx, func(tx connector.Tx) error {
 		var err error
-		if row, err = tx.EHR(d.c.ID); err != nil {
+		if row, err = tx.EHR(d.c.ID); err != nil || row.FindProven {
 			return err
 		}
-		known, err = tx.AnyFiled(d.c.ID)
+		known, err = tx.AnyFiled(d.c.ID, of)
 		if errors.Is(err, connector.ErrNotFound) {
 			err = nil
 		}
@@ -164,7 +169,7 @@ func (d *drainer) proven(ctx context.Context) (bool, error) {
 	if err != nil || row.FindProven || known.ID == "" {
 		return row.FindProven, err
 	}
-	known = d.c.probeWith(&known)
+	known = d.c.probeWith(of, &known)
 	if wait := known.FiledAt.Add(d.c.SearchLag).Sub(d.e.clock.Now()); wait > 0 { // not in the index yet, perhaps
 		return false, tooNew(wait)
 	}
@@ -172,11 +177,22 @@ func (d *drainer) proven(ctx context.Context) (bool, error) {
 	switch {
 	case errors.Is(err, connector.ErrAbsent), errors.Is(err, connector.ErrNotSearchable), errors.As(err, new(*connector.Refused)),
 		err == nil && r.Reference != known.Receipt.Reference:
-		d.c.probeWith(nil)
+		d.c.probeWith(of, nil)
 		return false, nil
 	case err != nil:
 		return false, err
 	}
+	if holdsMessages(known.Write.Type) {
+		d.findProven()
+	}
+	return true, nil
+}
+
+// holdsMessages says whether a resource type is one that messages are filed as.
+func holdsMessages(typ string) bool { return typ == "Communication" || typ == "DocumentReference" }
+
+// findProven remembers that Find sees our messages.
+func (d *drainer) findProven() {
 	d.later(func(tx connector.Tx) error {
 		row, err := tx.EHR(d.c.ID)
 		if err != nil {
@@ -185,5 +201,4 @@ func (d *drainer) proven(ctx context.Context) (bool, error) {
 		row.FindProven = true
 		return tx.PutEHR(row)
 	})
-	return true, nil
 }

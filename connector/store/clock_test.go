@@ -118,7 +118,7 @@ func TestPullBack(t *testing.T) {
 					if until, err := connector.ReadAsked(ct, "E"); err != nil || !until.Equal(now.Add(40*time.Minute)) {
 						t.Errorf("the EHR asked for no requests until %v (%v)", until, err)
 					}
-					w, err := ct.AnyFiled("E")
+					w, err := ct.AnyFiled("E", "")
 					if !w.FiledAt.Equal(now) {
 						t.Errorf("the newest filed write is of %v", w.FiledAt)
 					}

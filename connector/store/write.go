@@ -22,7 +22,7 @@ var (
 		ORDER BY CASE WHEN state = 'filed' THEN 0 ELSE 1 END, id DESC LIMIT 1`)
 	writesByRef  = sq(writeCols + `WHERE ehr_id = ?1 AND ref_hash = ?2 ORDER BY id`)
 	writesOfItem = sq(writeCols + `WHERE ehr_id = ?1 AND item_id = ?2 ORDER BY ord, id`)
-	writeFiled   = sq(writeCols + `WHERE ehr_id = ?1 AND state = 'filed' AND identified = 1 ORDER BY id DESC LIMIT 1`)
+	writeFiled   = sq(writeCols + `WHERE ehr_id = ?1 AND state = 'filed' AND identified = 1 ORDER BY id DESC LIMIT 100`)
 	writeOutcome = sqOne(`UPDATE chart_write SET state = ?3, attempts = ?4, attempted_at = ?5, filed_at = ?6, receipt = ?7, ref_hash = ?8
 		WHERE ehr_id = ?1 AND id = ?2`)
 
@@ -142,8 +142,18 @@ func (t *tx) WritesOf(ehr, item string) ([]connector.WriteRow, error) {
 	return many(t, readWrite, writesOfItem, ehr, item)
 }
 
-func (t *tx) AnyFiled(ehr string) (connector.WriteRow, error) {
-	return one(t, readWrite, writeFiled, ehr)
+// AnyFiled is connector.Tx. The type is sealed with the request, so that rows are opened until one is of it.
+func (t *tx) AnyFiled(ehr, typ string) (connector.WriteRow, error) {
+	rows, err := many(t, readWrite, writeFiled, ehr)
+	if err != nil {
+		return connector.WriteRow{}, err
+	}
+	for _, w := range rows {
+		if typ == "" || w.Write.Type == typ {
+			return w, nil
+		}
+	}
+	return connector.WriteRow{}, connector.ErrNotFound
 }
 
 var knownOutcomes = map[string]bool{"": true, "filed": true, "refused": true, "retry": true, "ambiguous": true,

@@ -272,10 +272,10 @@ func (j *judge) order(want wanted, v string) {
 		if !ok || !other.before(m) || i.State.Done() || j.entryOf(m.thread.id+"/"+other.id) != "" {
 			continue
 		}
-		if first, ok := j.firstTry[j.idOf(m)]; ok && first.at.Before(j.came[i.ID]) {
+		if first, ok := j.firstTry[j.idOf(m)]; ok && first.at.Before(j.due(i.ID)) {
 			continue // it was under way before the other came, and is settled first
 		}
-		if ago := clock.System.Now().Sub(j.came[i.ID]); ago > patience+j.w.script.deadline {
+		if ago := clock.System.Now().Sub(j.due(i.ID)); ago > patience+j.w.script.deadline {
 			j.failLocked("%s was filed before %s, which is %s %s and came %s ago", v, other.id, i.State, i.Reason, ago)
 		}
 	}
@@ -287,7 +287,15 @@ func (j *judge) begunBefore(m *said, rev, other int) bool {
 	_, _, this := j.stateOf(m, rev)
 	_, _, that := j.stateOf(m, other)
 	begun, ok := j.firstTry[this]
-	return ok && !j.came[that].Before(begun.claimed) && begun.at.Sub(j.came[that]) <= patience+j.w.script.deadline
+	return ok && !j.due(that).Before(begun.claimed) && begun.at.Sub(j.due(that)) <= patience+j.w.script.deadline
+}
+
+// due is since when an item is there to be worked on: since it came, or since a person let it go on.
+func (j *judge) due(item string) time.Time {
+	if at := j.again[item]; at.After(j.came[item]) {
+		return at
+	}
+	return j.came[item]
 }
 
 // patience is how long a lane may take to look at what has come meanwhile.

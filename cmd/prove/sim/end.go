@@ -172,11 +172,11 @@ func (j *judge) mayWait(i connector.Item) bool {
 	return (i.Reason == connector.EarlierItem || j.behind(i)) && len(j.w.parkedOf(i.Thread)) > 0
 }
 
-// sendParked says whether a person is asked what became of the message that an item waits for to be handed over; a header
-// waits for any of its thread.
+// sendParked says whether a person is, or was, asked what became of the message that an item waits for to be handed over,
+// and the platform may still tell; a header waits for any of its thread.
 func (j *judge) sendParked(i connector.Item) bool {
 	for _, other := range j.items {
-		if other.Lane == connector.LaneSend && other.Thread == i.Thread && other.State == connector.Parked &&
+		if other.Lane == connector.LaneSend && other.Thread == i.Thread && (other.State == connector.Parked || j.released[other.ID]) &&
 			(i.Kind == connector.ItemHeader || other.Message == i.Message) {
 			return true
 		}

@@ -30,6 +30,7 @@ type judge struct {
 	itemSeq  map[string]int64
 	firstTry map[string]try       // item → when its first attempt was committed
 	came     map[string]time.Time // item → when it was committed first
+	again    map[string]time.Time // item → when a person let it go on last
 	since    map[string]time.Time // item → since when it is unknown
 	paused   time.Time            // since when the connection is stopped; zero: it is not
 	fences   map[string]int64     // thread|kind → newest claim
@@ -93,7 +94,7 @@ type handover struct {
 
 func newJudge(w *world) *judge {
 	return &judge{w: w, told: map[string]*told{}, composed: map[string]*reply{}, wrote: map[string]*written{}, byBytes: map[string][]*written{},
-		audits: map[string]bool{}, items: map[string]connector.Item{}, itemSeq: map[string]int64{}, came: map[string]time.Time{}, firstTry: map[string]try{}, since: map[string]time.Time{}, fences: map[string]int64{},
+		audits: map[string]bool{}, items: map[string]connector.Item{}, itemSeq: map[string]int64{}, came: map[string]time.Time{}, again: map[string]time.Time{}, firstTry: map[string]try{}, since: map[string]time.Time{}, fences: map[string]int64{},
 		searched: map[string]time.Time{}, created: map[string]string{}, sent: map[string]*handover{}, released: map[string]bool{}, stats: map[string]int{}, places: map[string]int{},
 		leases: leases{have: map[string]lease{}, doubt: map[string]string{}}, turned: map[string]time.Time{}, mustPark: map[string]doubt{}}
 }
@@ -263,6 +264,9 @@ func (j *judge) commitItem(i connector.Item, n *noted) {
 	was, known := j.items[i.ID]
 	if !known {
 		j.came[i.ID] = clock.System.Now()
+	}
+	if was.State == connector.Parked && i.State != connector.Parked {
+		j.again[i.ID] = clock.System.Now()
 	}
 	j.items[i.ID] = i
 	j.noteLocked("commit item %s %s/%s %s -> %s %s next %s", i.Kind, i.Thread, i.MsgKey, was.State, i.State, i.Reason, i.NextAt.Sub(began))

@@ -44,6 +44,12 @@ func (t watched) PutWrite(w *connector.WriteRow) error {
 	return err
 }
 
+func (t watched) PutOutcome(w *connector.WriteRow) error {
+	err := t.Tx.PutOutcome(w)
+	t.n.writes = append(t.n.writes, *w)
+	return err
+}
+
 func (t watched) PutAttempt(a *connector.Attempt) error {
 	err := t.Tx.PutAttempt(a)
 	t.n.attempts = append(t.n.attempts, *a)

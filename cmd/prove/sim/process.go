@@ -36,6 +36,7 @@ type process struct {
 
 	mu    sync.Mutex
 	thaw  chan struct{} // nil: not frozen
+	woke  time.Time     // when it last thawed
 	heard time.Time     // when it asked for that
 	asked time.Time     // the EHR asked for no request before
 }
@@ -74,7 +75,7 @@ func (p *process) unfreeze() {
 	defer p.mu.Unlock()
 	if p.thaw != nil {
 		close(p.thaw)
-		p.thaw = nil
+		p.thaw, p.woke = nil, clock.System.Now()
 	}
 }
 

@@ -32,7 +32,7 @@ func (j *judge) leaves(p *process, req *http.Request, body []byte, write bool, n
 	j.noteLocked("process %d sends %s [%s]", p.n, clip(name), f.what)
 	j.stats["request"]++
 	p.mu.Lock()
-	asked := p.asked
+	asked, woke := p.asked, p.woke
 	if !p.heard.Before(begun) {
 		asked = time.Time{} // it was on its way when we were asked to wait
 	}
@@ -46,7 +46,7 @@ func (j *judge) leaves(p *process, req *http.Request, body []byte, write bool, n
 	if !write {
 		return s
 	}
-	if !j.paused.IsZero() && now.Sub(j.paused) > j.w.script.deadline {
+	if left := now.Add(-j.w.script.deadline); !j.paused.IsZero() && left.After(j.paused) && left.After(woke) {
 		j.failLocked("a write left %s after the connection was paused: %s", now.Sub(j.paused), clip(name))
 	}
 	j.attempted(s, req, body, now)
@@ -106,7 +106,7 @@ func (j *judge) addressed(w *written, now time.Time) {
 // distrusts notes what an answer showed that a person has to see.
 func (j *judge) distrusts(s *sending, f fault, resp *http.Response) {
 	reasons := map[string]connector.Reason{"commit-altered": connector.ContentAltered, "commit-wrong-subject": connector.WrongSubject}
-	if r := reasons[f.what]; r != "" && f.changed && resp.StatusCode < 300 && s.w != nil && s.w.row.Write.Update == nil {
+	if r := reasons[f.what]; r != "" && f.changed && resp.StatusCode < 300 && s.w != nil && s.w.row.Write.Update == nil && s.w.row.Write.Type != "Provenance" {
 		j.mustPark[s.w.row.Item] = doubt{r, s.w.fence}
 	}
 }

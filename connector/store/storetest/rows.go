@@ -260,7 +260,7 @@ func writeCase(f *fixture) {
 	c.Write.Update = &connector.Update{Target: "{header}", Set: map[string]any{"status": "completed"}, Remove: []string{"x"}}
 	f.update(func(tx connector.Tx) error { return errors.Join(tx.PutWrite(&a), tx.PutWrite(&b), tx.PutWrite(&c)) })
 	f.view(func(tx connector.Tx) error {
-		absent[connector.WriteRow](f, "AnyFiled")(tx.AnyFiled(f.ehr))
+		absent[connector.WriteRow](f, "AnyFiled")(tx.AnyFiled(f.ehr, "Communication"))
 		same(f, "WritesOf", []connector.WriteRow{b, a, c})(tx.WritesOf(f.ehr, item))
 		absent[connector.WriteRow](f, "no provides")(tx.WriteByProvides(f.ehr, ""))
 		return nil
@@ -281,7 +281,8 @@ func writeCase(f *fixture) {
 	f.view(func(tx connector.Tx) error {
 		same(f, "WriteByKey", a)(tx.WriteByKey(f.ehr, "k1"))
 		same(f, "WriteByProvides", b)(tx.WriteByProvides(f.ehr, "{header}"))
-		same(f, "AnyFiled: the newest with an identity", b)(tx.AnyFiled(f.ehr))
+		same(f, "AnyFiled: the newest with an identity", b)(tx.AnyFiled(f.ehr, "Communication"))
+		absent[connector.WriteRow](f, "AnyFiled of another type")(tx.AnyFiled(f.ehr, "RelatedPerson"))
 		same(f, "WritesByRef", []connector.WriteRow{a})(tx.WritesByRef(f.ehr, "Communication/k1"))
 		same(f, "WritesByRef of no write", []connector.WriteRow(nil))(tx.WritesByRef(f.ehr, "Communication/none"))
 		absent[connector.WriteRow](f, "an unknown key")(tx.WriteByKey(f.ehr, "k9"))
