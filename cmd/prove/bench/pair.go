@@ -52,11 +52,11 @@ func (p *pairs) ratio() spread {
 	return spreadOf(all)
 }
 
-// figure is the ratio as it is told. Only a ratio of wall-clock rates may be noisy: where the reference was restless, and
-// where there were too few pairs to know.
+// figure is the ratio as it is told. A miss of a quick look is noisy: it has too few pairs to tell. In the full form only a
+// ratio of wall-clock rates may be, where the reference was restless.
 func (p *pairs) figure(id, limit, ours, theirs string, wall bool) figure.Figure {
 	r := p.ratio()
-	return figure.Figure{ID: id, Value: r.median, Limit: limit, Noisy: wall && (len(p.theirs) < enough || spreadOf(p.theirs).restless()),
+	return figure.Figure{ID: id, Value: r.median, Limit: limit, Noisy: len(p.theirs) < enough || wall && spreadOf(p.theirs).restless(),
 		Note: fmt.Sprintf("IQR %.2g of %d pairs; %s %v, %s %v", r.iqr, len(p.ours), ours, spreadOf(p.ours), theirs, spreadOf(p.theirs))}
 }
 

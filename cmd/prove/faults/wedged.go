@@ -20,6 +20,8 @@ import (
 const (
 	wedgedThreads = 10
 	wedgedPairs   = 5
+	shortPairs    = 2 // of a run of fewer exchanges than shortRun: too few to tell how much the reference swings
+	shortRun      = 4000
 	phase         = 12 * time.Second
 	answersIn     = 20 * time.Millisecond // the EHR's own time for a request
 )
@@ -51,7 +53,11 @@ func (r *run) wedged(ctx context.Context) error {
 	o := rig.Options{Store: rig.SQLite, Workers: 8, Deadline: 2 * time.Second, EHR: g.options}
 	return r.in(ctx, "P4-wedged", o, func(ctx context.Context, w *rig.World) error {
 		var free, beside []time.Duration
-		for pair := range wedgedPairs {
+		pairs := wedgedPairs
+		if r.Exchanges < shortRun {
+			pairs = shortPairs
+		}
+		for pair := range pairs {
 			for _, on := range []bool{false, true} {
 				name := fmt.Sprintf("free%d-", pair)
 				if on {
@@ -86,9 +92,9 @@ func (r *run) ratio(free, beside []time.Duration, v rig.Verdict) {
 	reference := free[len(free)/2]
 	spread := free[len(free)*3/4] - free[len(free)/4]
 	r.Book.Add(figure.Figure{ID: "P4-wedged-p99", Value: float64(beside[len(beside)/2]) / float64(reference), Limit: "<=1.2",
-		Noisy: spread > reference/4,
+		Noisy: len(free) < wedgedPairs || spread > reference/4,
 		Note: fmt.Sprintf("p99 ack to chart %v without, %v beside %d wedged threads, medians of %d; spread of the first %v",
-			reference.Round(time.Millisecond), beside[len(beside)/2].Round(time.Millisecond), wedgedThreads, wedgedPairs, spread.Round(time.Millisecond))})
+			reference.Round(time.Millisecond), beside[len(beside)/2].Round(time.Millisecond), wedgedThreads, len(free), spread.Round(time.Millisecond))})
 	r.zero("P4-wedged-wrong", v.Lost+v.Duplicates+v.Inversions+v.WrongPatient+v.WrongWords+v.Strangers, fmt.Sprintf("of %d acked", v.Acked))
 }
 
@@ -119,7 +125,7 @@ func (r *run) phase(ctx context.Context, w *rig.World, name string, wedged bool,
 			took = append(took, filed[key].Sub(at))
 		}
 	}
-	if len(took) < 100 {
+	if len(took) < 60 {
 		return 0, fmt.Errorf("only %d exchanges in %v: that has no 99th percentile", len(took), phase)
 	}
 	slices.Sort(took)
