@@ -37,7 +37,7 @@ unit: ## Tests of every package, on SQLite and on a private Postgres.
 RACE := ./connector/... ./fhir/client ./fhir/smart ./adapters/sandbox/... ./adapters/ehr/... ./adapters/channel/...
 
 # Virtual hours and hundred thousands of rows take the detector minutes and show it nothing new; unit runs them.
-RACE_SKIP := ^TestOutage|^TestWedgedThreads|^TestOneProbe|^TestMovedValues|^TestClaimsBeside|^TestAMigrationWaits|^TestAnUnreachable
+RACE_SKIP := ^TestOutage|^TestWedgedThreads|^TestThreadsThatHang|^TestOneProbe|^TestMovedValues|^TestClaimsBeside|^TestAMigrationWaits|^TestAnUnreachable
 
 .PHONY: race
 race: ## The concurrent rooms again under the race detector.
