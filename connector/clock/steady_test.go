@@ -2,6 +2,7 @@ package clock
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,15 +76,15 @@ func TestSteadyFollowsDriftSlowlyAndNeverGoesBack(t *testing.T) {
 
 func TestSteadyTellsEachChangeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shift := time.Duration(0)
+		var shift atomic.Int64
 		began := time.Now()
-		s := SteadyOn(func() time.Time { return time.Now().Round(0).Add(shift) }, func() time.Duration { return time.Since(began) })
+		s := SteadyOn(func() time.Time { return time.Now().Round(0).Add(time.Duration(shift.Load())) }, func() time.Duration { return time.Since(began) })
 		ctx, stop := context.WithCancel(t.Context())
 		told := make(chan time.Duration, 10)
 		ended := make(chan struct{})
 		go func() { s.Watch(ctx, func(off time.Duration) { told <- off }); close(ended) }()
 		for _, want := range []time.Duration{time.Hour, -time.Hour, 0} {
-			shift = want
+			shift.Store(int64(want))
 			time.Sleep(10 * time.Second)
 			if len(told) != 1 {
 				t.Fatalf("%v: told %d times, want once", want, len(told))
