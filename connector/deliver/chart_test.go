@@ -333,6 +333,32 @@ func TestProxyIsCreatedOncePerPatient(t *testing.T) {
 	})
 }
 
+// What a person has dealt with otherwise holds nobody up: the son is still to be created, by the next message of his.
+func TestSharedPersonOfAReleasedItemIsCreatedByTheNext(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.chart.fails("son", refused)
+		w.run()
+		by := func(id string, seq int64) connector.Event {
+			ev := said(id, seq, "for my mother")
+			ev.Message.Sender = connector.Participant{Role: connector.RoleProxy, ID: "son", Name: "Luis", Relationship: "son"}
+			return ev
+		}
+		w.accept(by("a", 1), by("b", 2))
+		w.pass(10 * time.Minute)
+		w.is(w.item("a"), connector.Parked, connector.EHRRefused)
+		w.is(w.item("b"), connector.Held, connector.EarlierItem)
+		if n := w.item("b").Tries; n > 12 {
+			t.Errorf("it was looked at %d times while a person had the other", n)
+		}
+		w.decide(connector.ActRelease, w.item("a"), "")
+		w.pass(20 * time.Minute)
+		w.filed(map[string]string{"b": "for my mother"})
+		if n := len(w.chart.on("son")); n != 1 {
+			t.Errorf("%d RelatedPersons", n)
+		}
+	})
+}
+
 func TestAttachmentByURLIsWaitedFor(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.run()

@@ -220,9 +220,11 @@ func (d *drainer) takenByOther(ctx context.Context, i *connector.Item, w *connec
 		return false, true, nil
 	}
 	var other connector.WriteRow
-	err = d.e.store.View(ctx, func(tx connector.Tx) error {
-		var err error
-		other, err = tx.WriteByKey(d.c.ID, w.Key)
+	var owner connector.Item
+	err = d.e.store.View(ctx, func(tx connector.Tx) (err error) {
+		if other, err = tx.WriteByKey(d.c.ID, w.Key); err == nil && other.Item != i.ID {
+			owner, err = tx.Item(other.EHR, other.Item)
+		}
 		return err
 	})
 	switch {
@@ -240,6 +242,12 @@ func (d *drainer) takenByOther(ctx context.Context, i *connector.Item, w *connec
 			w.Provides = ""
 		}
 		return true, true, nil
+	case owner.State == connector.Parked: // a person has it
+		d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(recheckPatient(i.Tries)), "")
+		return false, false, nil
+	case owner.State.Done() && !(other.State == connector.WriteAttempted && d.e.clock.Now().Before(other.AttemptedAt.Add(d.c.settle()))):
+		w.Key += "|" + i.ID // a person took that item off the list before this was written
+		return false, true, nil
 	default:
 		// It takes a round trip or two, and then this item is next.
 		d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(jitter(min(100*time.Millisecond<<min(i.Tries, 8), recheckPatient(0)))), "")
