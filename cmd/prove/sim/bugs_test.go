@@ -57,8 +57,6 @@ var bugs = []bug{
 		"	case open && !d.line.SendIdempotent:", "	case open && false:"},
 	{"an item is given up after an hour", "connector/deliver/chart.go",
 		"d.e.clock.Now().Sub(i.FirstTried) > d.e.horizon", "d.e.clock.Now().Sub(i.FirstTried) > d.e.horizon/72"},
-	{"a wake-up that comes while a lane is worked on is lost", "connector/store/lane.go",
-		"next_at = CASE WHEN touched = ?5 THEN CAST(?6 AS BIGINT) ELSE CAST(?7 AS BIGINT) END,", "next_at = CASE WHEN touched < ?7 THEN CAST(?6 AS BIGINT) ELSE CAST(?7 AS BIGINT) END,"},
 	{"a retraction is acknowledged and forgotten", "connector/ingest/news.go",
 		"	i.Detail.Retraction = s.ev.Retraction\n	return s.enqueue(i)\n}\n\nfunc (s *step) retract", "	i.Detail.Retraction = s.ev.Retraction\n	return nil\n}\n\nfunc (s *step) retract"},
 	{"news that comes before its message is lost", "connector/ingest/message.go",
