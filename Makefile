@@ -37,11 +37,11 @@ unit: ## Tests of every package, on SQLite and on a private Postgres.
 RACE := ./connector/... ./fhir/client ./fhir/smart ./adapters/sandbox/... ./adapters/ehr/... ./adapters/channel/...
 
 # Virtual hours and hundred thousands of rows take the detector minutes and show it nothing new; unit runs them.
-RACE_SKIP := ^TestOutage|^TestWedgedThreads|^TestThreadsThatHang|^TestOneProbe|^TestMovedValues|^TestClaimsBeside|^TestAMigrationWaits|^TestAnUnreachable
+RACE_SKIP := ^TestOutage|^TestWedgedThreads|^TestThreadsThatHang|^TestOneProbe|^TestMovedValues|^TestClaimsBeside|^TestAMigrationWaits|^TestAnUnreachable|^TestFaultMatrix
 
 .PHONY: race
 race: ## The concurrent rooms again under the race detector.
-	@$(GO) test -race -timeout 12m -skip '$(RACE_SKIP)' $(RACE)
+	@$(GO) test -race -timeout 15m -skip '$(RACE_SKIP)' $(RACE)
 	@echo "race: $(RACE)"
 
 .PHONY: demo
