@@ -154,7 +154,7 @@ func nameMessage(tx Tx, t Thread, m *MessageRow, h Handover) error {
 
 // freeItems hands the message's new key to its items on the chart lane and lets go those that waited for the handover.
 func freeItems(tx Tx, t Thread, m MessageRow, was string, now time.Time) error {
-	items, err := tx.ItemsOf(m.EHR, m.ID)
+	items, err := tx.ItemsOf(m.EHR, m.Thread, m.ID)
 	if err != nil {
 		return err
 	}

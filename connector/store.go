@@ -20,9 +20,9 @@ type Store interface {
 	ClaimFront(ctx context.Context, ehr string, kinds []LaneKind, limit int, now, since time.Time) ([]Lane, error)
 	// NextDue says when the next unleased lane of these kinds is due; false when no lane waits.
 	NextDue(ctx context.Context, ehr string, kinds []LaneKind) (time.Time, bool, error)
-	// Listen gives a channel that receives (coalesced) after a commit touched a lane of this EHR, here or in another
-	// process on the same database, and a function that ends it.
-	Listen(ehr string) (<-chan struct{}, func())
+	// Listen gives a channel that receives (coalesced) after a commit touched a lane of one of these kinds of this EHR, here
+	// or in another process on the same database, and a function that ends it. No kinds are all.
+	Listen(ehr string, kinds ...LaneKind) (<-chan struct{}, func())
 	// Lease is how long a claim holds without renewal.
 	Lease() time.Duration
 	// Ping says whether a commit is possible now.
@@ -73,7 +73,8 @@ type Tx interface {
 	PutItem(i *Item) error
 	// LaneItems gives the items of a lane that are not done, oldest commit first.
 	LaneItems(l Lane) ([]Item, error)
-	ItemsOf(ehr, message string) ([]Item, error)
+	// ItemsOf gives the items of a message, which is of this thread, oldest commit first.
+	ItemsOf(ehr, thread, message string) ([]Item, error)
 	ThreadItems(ehr, thread string) ([]Item, error)
 	// OpenItems gives items in one of the states, oldest first, all EHRs when ehr is "".
 	OpenItems(ehr string, states []ItemState, limit int) ([]Item, error)

@@ -142,7 +142,7 @@ func (r *run) parkedFollowUps(ctx context.Context) (int, error) {
 			if err != nil {
 				return err
 			}
-			of, err := tx.ItemsOf(i.EHR, m.ID)
+			of, err := tx.ItemsOf(i.EHR, m.Thread, m.ID)
 			if err != nil {
 				return err
 			}

@@ -46,7 +46,7 @@ var (
 )
 
 // MaxBatch is how many rows one Seal takes at most.
-const MaxBatch = 256
+const MaxBatch = 512
 
 // Sealer appends to one log. One goroutine calls Seal every second or so; it is
 // safe for concurrent use. Processes that seal one log agree by Log.Append.

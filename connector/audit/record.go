@@ -193,10 +193,13 @@ func (r Record) Row(sealed []byte) Row {
 // Unsealed is the Seq of a row that is not in the log yet.
 const Unsealed int64 = -1
 
+// Stray is the Seq of a row that is neither in the log nor waits to come into it: it did not come there by Chartwire.
+const Stray int64 = -2
+
 // Row is a stored record: its sealed part in Sealed, its Detail and OnBehalfOf
 // empty.
 type Row struct {
-	Seq int64 // place in its EHR connection's log, from 0, or Unsealed
+	Seq int64 // place in its EHR connection's log, from 0, or Unsealed, or Stray
 	Record
 	Sealed []byte
 }

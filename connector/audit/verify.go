@@ -61,8 +61,12 @@ func Verify(rows iter.Seq2[Row, error], hashes tlog.HashReader, v Verifier, head
 		if err != nil {
 			return nil, err
 		}
-		if row.Seq == Unsealed {
+		switch row.Seq {
+		case Unsealed:
 			c.Waiting++
+			continue
+		case Stray:
+			c.find(-1, row.ID, "this row is not in the log and does not wait for it: it was put there past Chartwire, or is to be kept out of the log")
 			continue
 		}
 		if chunk = append(chunk, row); len(chunk) == verifyChunk {

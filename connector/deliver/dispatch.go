@@ -69,7 +69,7 @@ func (e *Engine) goDispatch(ctx context.Context, c *conn, kinds []connector.Lane
 }
 
 func (d *dispatcher) run(ctx context.Context) {
-	bell, stop := d.e.store.Listen(d.c.ID)
+	bell, stop := d.e.store.Listen(d.c.ID, d.kinds...)
 	defer stop()
 	defer func() {
 		for ; d.crew.busy > 0; d.crew.busy-- {

@@ -155,7 +155,7 @@ func (m *told) itemsOf(tx connector.Tx, t connector.Thread, first connector.Mess
 		return err
 	}
 	for _, r := range revisions {
-		items, err := tx.ItemsOf(t.EHR, r.ID)
+		items, err := tx.ItemsOf(t.EHR, r.Thread, r.ID)
 		if err != nil {
 			return err
 		}
@@ -228,7 +228,7 @@ func (m *told) parent(tx connector.Tx, t connector.Thread) error {
 	if err != nil {
 		return err
 	}
-	items, err := tx.ItemsOf(t.EHR, p.ID)
+	items, err := tx.ItemsOf(t.EHR, p.Thread, p.ID)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (d *drainer) within() time.Duration {
 func (d *drainer) unheld(row connector.MessageRow) {
 	now := d.e.clock.Now()
 	d.later(func(tx connector.Tx) error {
-		items, err := tx.ItemsOf(row.EHR, row.ID)
+		items, err := tx.ItemsOf(row.EHR, row.Thread, row.ID)
 		if err != nil {
 			return err
 		}

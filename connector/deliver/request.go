@@ -72,7 +72,7 @@ func (d *drainer) gatherRequest(ctx context.Context, i *connector.Item, traits c
 		for n := range x.Message.Attachments {
 			x.Message.Attachments[n].Data = blobs[x.Message.Attachments[n].ID]
 		}
-		items, err := tx.ItemsOf(d.thread.EHR, i.Message)
+		items, err := tx.ItemsOf(d.thread.EHR, i.Thread, i.Message)
 		for _, it := range items {
 			if it.Kind == connector.ItemRequest && it.Detail.Status == "active" {
 				requestState = it.State
@@ -128,7 +128,7 @@ func (d *drainer) afterMessage(i *connector.Item) {
 		if delivery != nil && dl.State.Advance(delivery.State) != dl.State {
 			dl = *delivery
 		}
-		items, err := tx.ItemsOf(ehr, m.ID)
+		items, err := tx.ItemsOf(ehr, m.Thread, m.ID)
 		if err != nil {
 			return err
 		}

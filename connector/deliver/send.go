@@ -267,7 +267,7 @@ func letGo(tx connector.Tx, m connector.MessageRow, r connector.Reason, now time
 	if !t.Placed() {
 		return leaveOut(tx, t, m.ID, r, now)
 	}
-	items, err := tx.ItemsOf(m.EHR, m.ID)
+	items, err := tx.ItemsOf(m.EHR, m.Thread, m.ID)
 	if err != nil {
 		return err
 	}

@@ -151,7 +151,7 @@ func (c *composition) before(client string) (bool, error) {
 		return false, ErrKeyReused
 	}
 	c.out = Composed{Thread: m.Thread, Message: m.ID, Client: client, Repeat: true}
-	items, err := c.tx.ItemsOf(m.EHR, m.ID)
+	items, err := c.tx.ItemsOf(m.EHR, m.Thread, m.ID)
 	for _, i := range items {
 		if i.Kind == connector.ItemSend {
 			c.out.Item = i.ID

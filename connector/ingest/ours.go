@@ -105,7 +105,7 @@ func (s *step) contradicted(own connector.MessageRow) error {
 // settleSend ends a send whose outcome was not known: the platform speaks of the message, so it was taken. What is still
 // on its way is left to deliver, which looks at the message's delivery before it sends.
 func (s *step) settleSend(own *connector.MessageRow) error {
-	items, err := s.tx.ItemsOf(s.ch.EHR, own.ID)
+	items, err := s.tx.ItemsOf(s.ch.EHR, own.Thread, own.ID)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (w *world) itemOf(c ingest.Composed, kind connector.ItemKind) connector.Ite
 	w.t.Helper()
 	var out connector.Item
 	w.view(func(tx connector.Tx) error {
-		items, err := tx.ItemsOf(ehrID, c.Message)
+		items, err := tx.ItemsOf(ehrID, c.Thread, c.Message)
 		for _, i := range items {
 			if i.Kind == kind {
 				out = i
@@ -209,7 +209,7 @@ func TestThreadOfOursMeetsThePlatforms(t *testing.T) {
 }
 
 func (w *world) requestItem(tx connector.Tx, c ingest.Composed) string {
-	items, err := tx.ItemsOf(ehrID, c.Message)
+	items, err := tx.ItemsOf(ehrID, c.Thread, c.Message)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestOursIsCorrectedAndTakenBackByOurID(t *testing.T) {
 	c := w.compose(w.draft(w.thread("t-1").ID))
 	w.accept(echo("k2", "t-1", c.Client, "m-2", 2))
 	w.accept(corrected("k3", c.Client, 2, "Please stop."))
-	if got := w.itemOf(ingest.Composed{Message: w.revision("m-2", 2).ID}, connector.ItemCorrection); got.MsgKey != "m-2" {
+	if got := w.itemOf(ingest.Composed{Thread: c.Thread, Message: w.revision("m-2", 2).ID}, connector.ItemCorrection); got.MsgKey != "m-2" {
 		t.Error("the correction hangs on the platform's id")
 	}
 	w.accept(retracted("k4", c.Client))

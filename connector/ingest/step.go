@@ -132,7 +132,7 @@ func (s *step) enqueue(i connector.Item) error {
 // conflict parks what contradicts a message, once for each other content. It is errRepeat where this content was parked
 // before.
 func (s *step) conflict(m *connector.MessageRow, digest string) error {
-	items, err := s.tx.ItemsOf(s.ch.EHR, m.ID)
+	items, err := s.tx.ItemsOf(s.ch.EHR, m.Thread, m.ID)
 	if err != nil {
 		return err
 	}

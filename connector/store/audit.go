@@ -53,8 +53,12 @@ func (t *tx) Audit(a connector.AuditEntry) error {
 		return fmt.Errorf("store: audit entry %s: it needs an id, a time, an agent and a kind like event-accepted", a.ID)
 	}
 	row := r.Row(t.s.Seal(r.SealedPart(), auditPlace(a.EHR, a.Thread, a.ID).aad("detail")))
-	return t.exec(auditInsert, row.EHR, row.ID, micros(row.At), string(row.Kind), string(row.Action), int64(row.Outcome),
+	err := t.exec(auditInsert, row.EHR, row.ID, micros(row.At), string(row.Kind), string(row.Action), int64(row.Outcome),
 		row.Agent.Kind, row.Agent.ID, row.Thread, row.Item, row.EntityHash, row.Sealed, t.auditMAC(row))
+	if err == nil {
+		t.audits = append(t.audits, [2]string{row.EHR, row.ID})
+	}
+	return err
 }
 
 // auditMAC is the keyed hash over everything of an audit row but what its sealer adds. It shows a row that was altered

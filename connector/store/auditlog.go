@@ -2,10 +2,13 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -15,21 +18,36 @@ import (
 
 var (
 	auditCols = `SELECT ehr_id, id, at, kind, action, outcome, agent_kind, agent_id, thread_id, item_id, entity_hash, detail,
-		mac, COALESCE(seq, -1) FROM audit `
-	auditUnsealed = sq(auditCols + `WHERE ehr_id = ?1 AND seq IS NULL AND id > ?2 ORDER BY id LIMIT ?3`)
-	auditSealed   = sq(auditCols + `WHERE ehr_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3`)
-	auditSeal     = sq(`UPDATE audit SET seq = ?3 WHERE ehr_id = ?1 AND id = ?2 AND seq IS NULL`)
-	auditCount    = sq(`SELECT COUNT(*) FROM audit WHERE ehr_id = ?1 AND seq >= ?2 AND seq < ?3`)
-	hashPut       = sq(`INSERT INTO audit_hash (ehr_id, ix, hash) VALUES (?1, ?2, ?3)`)
-	hashGet       = sq(`SELECT hash FROM audit_hash WHERE ehr_id = ?1 AND ix = ?2`)
-	pgSealAll     = sq(`UPDATE audit SET seq = n.seq FROM unnest(CAST(?2 AS TEXT[]), CAST(?3 AS BIGINT[])) AS n (id, seq)
-		WHERE audit.ehr_id = ?1 AND audit.id = n.id AND audit.seq IS NULL`)
-	pgHashAll = sq(`INSERT INTO audit_hash (ehr_id, ix, hash)
-		SELECT ?1, n.ix, n.hash FROM unnest(CAST(?2 AS BIGINT[]), CAST(?3 AS BYTEA[])) AS n (ix, hash)`)
+		mac FROM audit `
+	auditByID  = sq(auditCols + `WHERE ehr_id = ?1 AND id = ?2`)
+	pgAuditIDs = sq(auditCols + `WHERE ehr_id = ?1 AND id = ANY(CAST(?2 AS TEXT[]))`)
+	auditIDs   = sq(`SELECT id FROM audit WHERE ehr_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3`)
+	auditCount = sq(`SELECT COUNT(*) FROM audit WHERE ehr_id = ?1`)
+
+	waitPut   = sq(`INSERT INTO audit_wait (ehr_id, id, ids) VALUES (?1, ?2, ?3)`)
+	waitFirst = sq(`SELECT id, ids FROM audit_wait WHERE ehr_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3`)
+	waitLeft  = sq(`UPDATE audit_wait SET ids = ?3 WHERE ehr_id = ?1 AND id = ?2`)
+	waitDrop  = sq(`DELETE FROM audit_wait WHERE ehr_id = ?1 AND id = ?2`)
+
+	sealPut  = sq(`INSERT INTO audit_seal (ehr_id, seq, n, ids, hash_from, hashes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`)
+	sealFrom = sq(`SELECT seq, ids FROM audit_seal WHERE ehr_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1`)
+	sealSize = sq(`SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM audit_seal WHERE ehr_id = ?1`)
+	hashesOf = sq(`SELECT hash_from, hashes FROM audit_seal WHERE ehr_id = ?1 AND seq <= ?2 ORDER BY seq DESC LIMIT 1`)
+
 	headGet = sq(`SELECT checkpoint FROM audit_head WHERE ehr_id = ?1`)
 	headPut = sq(`INSERT INTO audit_head (ehr_id, size, checkpoint) VALUES (?1, ?2, ?3)
 		ON CONFLICT (ehr_id) DO UPDATE SET size = excluded.size, checkpoint = excluded.checkpoint WHERE audit_head.size = ?4`)
 )
+
+// writeWaits writes down, once a commit and log, which audit rows wait for their place.
+func (b *batch) writeWaits(db *DB, c conn) error {
+	for ehr, ids := range b.audits {
+		if err := c.exec(waitPut, ehr, connector.NewID(db.clock.Now()), strings.Join(ids, "\n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // AuditLog is the audit log of one EHR connection, or of the installation (""): an audit.Log for audit.NewSealer, and
 // its rows for audit.Verify.
@@ -57,141 +75,353 @@ func (l *AuditLog) Head(ctx context.Context) ([]byte, error) {
 	return head, err
 }
 
-// Unsealed is audit.Log. A row that is not as Audit wrote it gives audit.ErrTampered.
+// Unsealed is audit.Log, oldest commit first. A row that is not as Audit wrote it, or is gone, gives audit.ErrTampered.
 func (l *AuditLog) Unsealed(ctx context.Context, limit int) (rows []audit.Row, err error) {
 	err = l.view(ctx, func(t *tx) error {
-		rows, err = many(t, readAudit, auditUnsealed, l.ehr, "", int64(limit))
+		rows = nil
+		all, err := many(t, readWait, waitFirst, l.ehr, "", int64(limit))
+		if err != nil {
+			return err
+		}
+		var ids []string
+		for _, w := range all {
+			if ids = append(ids, w.ids...); len(ids) >= limit {
+				ids = ids[:limit]
+				break
+			}
+		}
+		rows, err = t.waiting(l.ehr, ids)
 		return err
 	})
 	return rows, err
 }
 
-func readAudit(t *tx, scan func(...any) error) (audit.Row, error) {
+// wait is the rows of one commit.
+type wait struct {
+	id  string
+	ids []string
+}
+
+func readWait(_ *tx, scan func(...any) error) (w wait, err error) {
+	var ids string
+	err = scan(&w.id, &ids)
+	w.ids = strings.Split(ids, "\n")
+	return w, err
+}
+
+// macRow is an audit row with its keyed hash.
+type macRow struct {
+	audit.Row
+	mac []byte
+}
+
+func readAudit(_ *tx, scan func(...any) error) (macRow, error) {
 	var (
-		r            audit.Row
+		r            macRow
 		at, outcome  int64
 		kind, action string
-		mac          []byte
 	)
 	err := scan(&r.EHR, &r.ID, &at, &kind, &action, &outcome, &r.Agent.Kind, &r.Agent.ID, &r.Thread, &r.Item, &r.EntityHash,
-		&r.Sealed, &mac, &r.Seq)
-	if err != nil {
-		return r, err
-	}
+		&r.Sealed, &r.mac)
 	r.At, r.Kind, r.Action, r.Outcome = fromMicros(at), audit.Kind(kind), audit.Action(action), audit.Outcome(outcome)
-	if r.Seq == audit.Unsealed && !bytes.Equal(mac, t.auditMAC(r)) {
-		return r, &OpenError{Table: "audit", Column: "mac", Row: r.ID, Err: audit.ErrTampered}
+	r.Seq = audit.Unsealed
+	return r, err
+}
+
+// auditRows reads rows by their ids, in that order, without those that are gone: together on Postgres, on SQLite one by one.
+func (t *tx) auditRows(ehr string, ids []string) ([]macRow, error) {
+	byID := make(map[string]macRow, len(ids))
+	if t.remote() {
+		some, err := many(t, readAudit, pgAuditIDs, ehr, ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range some {
+			byID[r.ID] = r
+		}
+	} else {
+		for _, id := range ids {
+			r, err := one(t, readAudit, auditByID, ehr, id)
+			if errors.Is(err, connector.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			byID[id] = r
+		}
 	}
-	return r, nil
+	var out []macRow
+	for _, id := range ids {
+		if r, ok := byID[id]; ok {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// remote says whether the database is a server's, to which a round trip costs more than rows.
+func (t *tx) remote() bool {
+	_, is := t.db.eng.(*postgres)
+	return is
+}
+
+// waiting reads rows that have no place yet and holds each to its keyed hash.
+func (t *tx) waiting(ehr string, ids []string) ([]audit.Row, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	all, err := t.auditRows(ehr, ids)
+	if err != nil {
+		return nil, err
+	}
+	var out []audit.Row
+	for i, r := range all {
+		if r.ID != ids[i] {
+			return nil, altered(ids[i])
+		}
+		if !bytes.Equal(r.mac, t.auditMAC(r.Row)) {
+			return nil, altered(r.ID)
+		}
+		out = append(out, r.Row)
+	}
+	if len(out) < len(ids) {
+		return nil, altered(ids[len(out)])
+	}
+	return out, nil
+}
+
+func altered(id string) error {
+	return &OpenError{Table: "audit", Column: "mac", Row: id, Err: audit.ErrTampered}
 }
 
 // Append is audit.Log.
 func (l *AuditLog) Append(ctx context.Context, b audit.Batch) error {
 	return l.db.Update(ctx, "audit/"+l.ehr, func(ct connector.Tx) error {
 		t := ct.(*tx)
-		size := b.From + int64(len(b.IDs))
-		n, err := t.execN(headPut, l.ehr, size, b.Checkpoint, b.From)
+		n, err := t.execN(headPut, l.ehr, b.From+int64(len(b.IDs)), b.Checkpoint, b.From)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return fmt.Errorf("audit log %s, %d rows: %w", l.ehr, b.From, audit.ErrStale)
 		}
-		if err := t.sealRows(l.ehr, b); err != nil {
+		if err := t.takeWaits(l.ehr, b.IDs); err != nil {
 			return err
 		}
-		if err := t.single(auditCount, []any{l.ehr, b.From, size}, &n); err != nil {
-			return err
+		var hashes []byte
+		for _, h := range b.Hashes {
+			hashes = append(hashes, h[:]...)
 		}
-		if n != int64(len(b.IDs)) {
-			return fmt.Errorf("audit log %s: %d of %d rows were free to be sealed: %w", l.ehr, n, len(b.IDs), audit.ErrStale)
-		}
-		return nil
+		return t.exec(sealPut, l.ehr, b.From, int64(len(b.IDs)), strings.Join(b.IDs, "\n"), b.FirstHash, hashes)
 	})
 }
 
-// sealRows gives the rows of a batch their places and keeps its hashes: row by row, or on Postgres in two statements.
-func (t *tx) sealRows(ehr string, b audit.Batch) error {
-	if _, ok := t.c.(*pgConn); ok {
-		seqs, ixs, hashes := make([]int64, len(b.IDs)), make([]int64, len(b.Hashes)), make([][]byte, len(b.Hashes))
-		for i := range b.IDs {
-			seqs[i] = b.From + int64(i)
-		}
-		for i := range b.Hashes {
-			ixs[i], hashes[i] = b.FirstHash+int64(i), b.Hashes[i][:]
-		}
-		if err := t.exec(pgSealAll, ehr, b.IDs, seqs); err != nil {
-			return err
-		}
-		return t.exec(pgHashAll, ehr, ixs, hashes)
+// takeWaits takes rows out of what waits; all of them, or the log is stale.
+func (t *tx) takeWaits(ehr string, ids []string) error {
+	left := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		left[id] = true
 	}
-	for i, id := range b.IDs {
-		if err := t.exec(auditSeal, ehr, id, b.From+int64(i)); err != nil {
+	all, err := many(t, readWait, waitFirst, ehr, "", int64(len(ids)))
+	if err != nil {
+		return err
+	}
+	for _, w := range all {
+		rest := slices.DeleteFunc(slices.Clone(w.ids), func(id string) bool { return left[id] })
+		for _, id := range w.ids {
+			delete(left, id)
+		}
+		switch {
+		case len(rest) == 0:
+			err = t.exec(waitDrop, ehr, w.id)
+		case len(rest) < len(w.ids):
+			err = t.exec(waitLeft, ehr, w.id, strings.Join(rest, "\n"))
+		}
+		if err != nil {
 			return err
 		}
 	}
-	for i, h := range b.Hashes {
-		if err := t.exec(hashPut, ehr, b.FirstHash+int64(i), h[:]); err != nil {
-			return err
-		}
+	if len(left) > 0 {
+		return fmt.Errorf("audit log %s: %d of %d rows were not there to be sealed: %w", ehr, len(left), len(ids), audit.ErrStale)
 	}
 	return nil
 }
 
-// Hashes is audit.Log.
+// Hashes is audit.Log. Those that one sealing stored are read together.
 func (l *AuditLog) Hashes(ctx context.Context, indexes []int64) ([]tlog.Hash, error) {
 	out := make([]tlog.Hash, len(indexes))
 	err := l.view(ctx, func(t *tx) error {
+		var from int64
+		var kept []byte
 		for n, i := range indexes {
-			var h []byte
-			err := t.single(hashGet, []any{l.ehr, i}, &h)
-			if errors.Is(err, connector.ErrNotFound) || err == nil && len(h) != tlog.HashSize {
+			if at := (i - from) * tlog.HashSize; at < 0 || at >= int64(len(kept)) {
+				level, no := tlog.SplitStoredHashIndex(i)
+				last := (no+1)<<level - 1 // the record that made this hash
+				err := t.single(hashesOf, []any{l.ehr, last}, &from, &kept)
+				if err != nil && !errors.Is(err, connector.ErrNotFound) {
+					return err
+				}
+			}
+			at := (i - from) * tlog.HashSize
+			if at < 0 || at+tlog.HashSize > int64(len(kept)) {
 				return fmt.Errorf("audit log %s, hash %d: %w", l.ehr, i, audit.ErrNoHash)
 			}
-			if err != nil {
-				return err
-			}
-			copy(out[n][:], h)
+			copy(out[n][:], kept[at:])
 		}
 		return nil
 	})
 	return out, err
 }
 
-// auditChunk is how many rows Rows reads at once.
+// auditChunk is how many rows that wait Rows reads at once.
 const auditChunk = 1000
 
-// Rows gives every row of the log, those in it in the order of Seq, then those that wait, for audit.Verify. Each chunk is
-// read by itself, so that a long check holds nothing up.
+// Rows gives every row of the log, those in it in the order of Seq, then those that wait, then those that do neither, for
+// audit.Verify. Each chunk is read by itself, so that a long check holds nothing up.
 func (l *AuditLog) Rows(ctx context.Context) iter.Seq2[audit.Row, error] {
 	return func(yield func(audit.Row, error) bool) {
-		var last any = int64(-1)
-		q := auditSealed
-		for {
-			var rows []audit.Row
-			err := l.view(ctx, func(t *tx) (err error) {
-				rows, err = many(t, readAudit, q, l.ehr, last, int64(auditChunk))
-				return err
-			})
+		for _, read := range []func(context.Context, func(audit.Row) bool) (bool, error){l.sealedRows, l.waitingRows, l.strayRows} {
+			more, err := read(ctx, func(r audit.Row) bool { return yield(r, nil) })
 			if err != nil {
 				yield(audit.Row{}, err)
-				return
 			}
-			for _, r := range rows {
-				if !yield(r, nil) {
-					return
-				}
-				if last = r.Seq; q == auditUnsealed {
-					last = r.ID
-				}
-			}
-			switch {
-			case len(rows) == auditChunk:
-			case q == auditSealed:
-				q, last = auditUnsealed, ""
-			default:
+			if err != nil || !more {
 				return
 			}
 		}
+	}
+}
+
+func (l *AuditLog) sealedRows(ctx context.Context, each func(audit.Row) bool) (bool, error) {
+	for next := int64(0); ; {
+		var rows []audit.Row
+		done := false
+		err := l.view(ctx, func(t *tx) error {
+			var seq int64
+			var text string
+			err := t.single(sealFrom, []any{l.ehr, next}, &seq, &text)
+			if errors.Is(err, connector.ErrNotFound) {
+				done = true
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			ids := strings.Split(text, "\n")
+			all, err := t.auditRows(l.ehr, ids)
+			for i := 0; len(all) > 0; i++ { // one that is gone leaves a gap
+				if r := all[0]; r.ID == ids[i] {
+					r.Seq, all = seq+int64(i), all[1:]
+					rows = append(rows, r.Row)
+				}
+			}
+			next = seq + 1
+			return err
+		})
+		if err != nil || done {
+			return done, err
+		}
+		for _, r := range rows {
+			if !each(r) {
+				return false, nil
+			}
+		}
+	}
+}
+
+func (l *AuditLog) waitingRows(ctx context.Context, each func(audit.Row) bool) (bool, error) {
+	for last := ""; ; {
+		var rows []audit.Row
+		done := false
+		err := l.view(ctx, func(t *tx) error {
+			all, err := many(t, readWait, waitFirst, l.ehr, last, int64(auditChunk))
+			for _, w := range all {
+				some, e := t.waiting(l.ehr, w.ids)
+				err = cmp.Or(err, e)
+				rows = append(rows, some...)
+				last = w.id
+			}
+			done = len(all) < auditChunk
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+		for _, r := range rows {
+			if !each(r) {
+				return false, nil
+			}
+		}
+		if done {
+			return true, nil
+		}
+	}
+}
+
+// strayRows gives rows that are in the table and neither in the log nor waiting for it. As a rule their number says that
+// there are none.
+func (l *AuditLog) strayRows(ctx context.Context, each func(audit.Row) bool) (bool, error) {
+	var known map[string]bool
+	var rows []audit.Row
+	err := l.view(ctx, func(t *tx) error {
+		var there, sealed int64
+		err := cmp.Or(t.single(auditCount, []any{l.ehr}, &there), t.single(sealSize, []any{l.ehr}, &sealed))
+		if err != nil {
+			return err
+		}
+		waits, err := many(t, readWait, waitFirst, l.ehr, "", int64(1<<40))
+		for _, w := range waits {
+			there -= int64(len(w.ids))
+		}
+		if err != nil || there <= sealed {
+			return err
+		}
+		if known, err = t.placed(l.ehr, waits); err != nil {
+			return err
+		}
+		for last := ""; ; {
+			ids, err := many(t, func(_ *tx, scan func(...any) error) (s string, err error) { err = scan(&s); return s, err }, auditIDs, l.ehr, last, int64(auditChunk))
+			if err != nil || len(ids) == 0 {
+				return err
+			}
+			last = ids[len(ids)-1]
+			for _, id := range ids {
+				if !known[id] {
+					rows = append(rows, audit.Row{Seq: audit.Stray, Record: audit.Record{ID: id, EHR: l.ehr}})
+				}
+			}
+		}
+	})
+	for _, r := range rows {
+		if err == nil && !each(r) {
+			return false, nil
+		}
+	}
+	return err == nil, err
+}
+
+// placed gives the ids of all rows that are in the log or wait for it.
+func (t *tx) placed(ehr string, waits []wait) (map[string]bool, error) {
+	known := map[string]bool{}
+	for _, w := range waits {
+		for _, id := range w.ids {
+			known[id] = true
+		}
+	}
+	for next := int64(0); ; {
+		var seq int64
+		var text string
+		err := t.single(sealFrom, []any{ehr, next}, &seq, &text)
+		if errors.Is(err, connector.ErrNotFound) {
+			return known, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for id := range strings.SplitSeq(text, "\n") {
+			known[id] = true
+		}
+		next = seq + 1
 	}
 }

@@ -9,15 +9,18 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/clock"
 	"github.com/chartwire/chartwire/connector/crash"
 )
 
 const (
-	maxBatch = 64   // functions that share one commit
-	maxQueue = 4096 // calls that wait for one committer before callers wait to enter
-	maxRuns  = 100  // of one function that keeps meeting others' changes
+	maxBatch  = 64   // functions that share one commit
+	maxQueue  = 4096 // calls that wait for one committer before callers wait to enter
+	maxRuns   = 100  // of one function that keeps meeting others' changes
+	crowdWait = time.Millisecond
 )
 
 // errPanic is what a caller gets whose function panicked. The panic's value may hold PHI, so only its type is told.
@@ -59,9 +62,11 @@ func (o *op) answer() error {
 
 // committer runs queued functions, many to a commit. Each has its own connection at a time and its own shards.
 type committer struct {
-	db    *DB
-	queue chan *op
-	late  []*op // to run again, before anything queued
+	db      *DB
+	queue   chan *op
+	late    []*op        // to run again, before anything queued
+	callers atomic.Int64 // in Update
+	crowd   int64        // how many of them there were as the last commit ended
 }
 
 var shardSeed = maphash.MakeSeed()
@@ -76,6 +81,8 @@ func (db *DB) Update(ctx context.Context, shard string, fn func(tx connector.Tx)
 	}
 	o := &op{ctx: ctx, shard: shard, fn: fn, done: make(chan error, 1)}
 	k := db.committers[maphash.String(shardSeed, shard)%uint64(len(db.committers))]
+	k.callers.Add(1)
+	defer k.callers.Add(-1)
 	select {
 	case k.queue <- o:
 	case <-ctx.Done():
@@ -126,15 +133,7 @@ func (k *committer) loop() {
 				}
 			}
 		}
-	fill:
-		for len(batch) < maxBatch {
-			select {
-			case o := <-k.queue:
-				batch = append(batch, o)
-			default:
-				break fill
-			}
-		}
+		batch = k.fill(batch)
 		// One order of shards in every committer and replica, so that they take row locks in one order.
 		slices.SortStableFunc(batch, func(a, b *op) int { return cmp.Compare(a.shard, b.shard) })
 		if batch = k.together(batch); len(batch) > 0 {
@@ -144,6 +143,37 @@ func (k *committer) loop() {
 			k.late = append(k.late, late...)
 		}
 	}
+}
+
+// fill adds what is queued to a batch. A crowd whose every member waits for its commit comes again about together: fill waits a
+// moment for as many as there were, or the crowd would split into two that take turns. One alone never waits.
+func (k *committer) fill(batch []*op) []*op {
+	var over <-chan time.Time
+	for len(batch) < maxBatch {
+		select {
+		case o := <-k.queue:
+			batch = append(batch, o)
+			continue
+		default:
+		}
+		if int64(len(batch)) >= k.crowd {
+			break
+		}
+		if over == nil {
+			t := clock.System.NewTimer(crowdWait)
+			defer t.Stop()
+			over = t.C()
+		}
+		select {
+		case o := <-k.queue:
+			batch = append(batch, o)
+		case <-over:
+			return batch
+		case <-k.db.closing:
+			return batch
+		}
+	}
+	return batch
 }
 
 // commit runs a batch to its end: every op is answered, or kept to run again.
@@ -200,7 +230,7 @@ func (k *committer) try(batch []*op) (unsure bool, err error) {
 		crash.At(crash.StoreMidBatch)
 	}
 	if slices.ContainsFunc(ran, func(o *op) bool { return o.err == nil }) {
-		if err := b.writeTally(k.db, c); err != nil {
+		if err := b.writeEnds(k.db, c); err != nil {
 			return false, err
 		}
 		for _, o := range ran {
@@ -222,11 +252,17 @@ func (k *committer) try(batch []*op) (unsure bool, err error) {
 		crash.At(crash.StoreAfterCommit)
 		k.db.committed(b)
 	}
+	k.answer(ran)
+	k.late = again
+	return false, nil
+}
+
+// answer tells the callers of functions what became of them.
+func (k *committer) answer(ran []*op) {
+	k.crowd = k.callers.Load()
 	for _, o := range ran {
 		o.done <- o.err
 	}
-	k.late = again
-	return false, nil
 }
 
 // run runs one function under a savepoint. An error means that the transaction cannot go on.

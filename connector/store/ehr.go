@@ -41,7 +41,7 @@ func (t *tx) EHR(id string) (connector.EHRRow, error) { return one(t, readEHR, e
 
 // PutEHR also wakes claimers: the connection may have been resumed.
 func (t *tx) PutEHR(r connector.EHRRow) error {
-	t.ring(r.ID)
+	t.ring(touched{ehr: r.ID})
 	return t.exec(ehrPut, r.ID, r.Name, string(r.Paused), micros(r.PausedAt), bit(r.FindProven), micros(r.Cursor))
 }
 
@@ -54,10 +54,10 @@ func (t *tx) ehrs() ([]string, error) {
 	}, ehrIDs)
 }
 
-// ring wakes claimers of an EHR connection after the commit.
-func (t *tx) ring(ehr string) {
+// ring wakes claimers of lanes after the commit.
+func (t *tx) ring(what touched) {
 	if t.bells == nil {
-		t.bells = map[string]bool{}
+		t.bells = map[touched]bool{}
 	}
-	t.bells[ehr] = true
+	t.bells[what] = true
 }

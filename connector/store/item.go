@@ -27,7 +27,7 @@ var (
 	itemsOpen = sq(itemCols + `WHERE ehr_id = ?1 AND state = ?2 AND state NOT IN ('filed', 'not_due')
 		ORDER BY committed_at, id LIMIT ?3`)
 	itemsClosed    = sq(itemCols + `WHERE ehr_id = ?1 AND state = ?2 ORDER BY committed_at, id LIMIT ?3`)
-	itemsOfMessage = sq(itemCols + `WHERE ehr_id = ?1 AND message_id = ?2 AND message_id <> '' ORDER BY committed_at, id`)
+	itemsOfMessage = sq(itemCols + `WHERE ehr_id = ?1 AND thread_id = ?2 AND message_id = ?3 ORDER BY committed_at, id`)
 	itemsOfThread  = sq(itemCols + `WHERE ehr_id = ?1 AND thread_id = ?2 ORDER BY committed_at, id`)
 )
 
@@ -133,8 +133,11 @@ func (t *tx) LaneItems(l connector.Lane) ([]connector.Item, error) {
 	return many(t, readItem, itemsOfLane, l.EHR, l.Thread, string(l.Kind))
 }
 
-func (t *tx) ItemsOf(ehr, message string) ([]connector.Item, error) {
-	return many(t, readItem, itemsOfMessage, ehr, message)
+func (t *tx) ItemsOf(ehr, thread, message string) ([]connector.Item, error) {
+	if message == "" {
+		return nil, nil
+	}
+	return many(t, readItem, itemsOfMessage, ehr, thread, message)
 }
 
 func (t *tx) ThreadItems(ehr, thread string) ([]connector.Item, error) {

@@ -35,7 +35,7 @@ var (
 
 // TouchLane is connector.Tx.
 func (t *tx) TouchLane(ehr, thread string, kind connector.LaneKind, due time.Time, p connector.Priority) error {
-	t.ring(ehr)
+	t.ring(touched{ehr, kind})
 	return t.exec(laneTouch, ehr, thread, string(kind), int64(p.Rank()), due.UnixMicro())
 }
 

@@ -29,7 +29,7 @@ func (db *DB) Load(ctx context.Context, fn func(tx connector.Tx) error) error {
 		return err
 	}
 	b.keep(t)
-	if err := b.writeTally(db, c); err != nil {
+	if err := b.writeEnds(db, c); err != nil {
 		return err
 	}
 	if err := c.copy(ctx, p); err != nil {

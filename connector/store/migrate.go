@@ -19,7 +19,7 @@ import (
 //go:embed migrations
 var embedded embed.FS
 
-// migrations are the steps of the schema: NNNNN_what.sql for both engines, NNNNN_postgres_what.sql for Postgres. Version 2
+// migrations are the steps of the schema: NNNNN_what.sql for both engines, NNNNN_postgres_what.sql for Postgres. guardVersion
 // is the engine's file of triggers.
 //
 // They run while the previous version serves, so a step only adds: tables, columns that may be null or have a constant
@@ -31,12 +31,15 @@ var migrations, _ = fs.Sub(embedded, "migrations") // the folder is embedded
 
 // oldest is the schema version a binary must know to work on the schema of this one. Binaries that know it, and not the
 // newest, go on working: they neither see nor need what was added since.
-const oldest = 2
+const oldest = 12
+
+// first is the first version of the schema that was meant to last.
+const first = 10
 
 // metaOldest keeps oldest in the database, for binaries of before.
 const metaOldest = "schema.oldest"
 
-const guardVersion = 2
+const guardVersion = 11
 
 // step is one migration.
 type step struct {
@@ -123,6 +126,8 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, all []step)
 		return newer(ctx, db, at, newest)
 	case at == newest:
 		return nil
+	case at > 0 && at < first:
+		return fmt.Errorf("store: the database has schema version %d, of a chartwire from before its first release, which this one cannot read: start with a new store", at)
 	}
 	if at > 0 { // first of all: from here on no binary may start that what follows does not suit
 		if err := raiseOldest(ctx, db); err != nil {

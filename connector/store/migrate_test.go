@@ -103,6 +103,23 @@ func TestTheVersionBeforeRunsOnTheNextSchema(t *testing.T) {
 	}
 }
 
+// TestADatabaseOfBeforeTheFirstReleaseIsRefused: its tables are not those of this version, and nothing brings them there.
+func TestADatabaseOfBeforeTheFirstReleaseIsRefused(t *testing.T) {
+	for _, e := range engines[1:] {
+		t.Run(e.name, func(t *testing.T) {
+			address, s := e.url(t), newSealer(t)
+			db := mustOpen(t, address, Options{Sealer: s})
+			raw(t, db, "DELETE FROM goose_db_version WHERE version_id > 0", "INSERT INTO goose_db_version (version_id, is_applied) VALUES (5, "+map[bool]string{true: "true", false: "1"}[e.name == "postgres"]+")")
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(t.Context(), address, Options{Sealer: s}); err == nil || !strings.Contains(err.Error(), "before its first release") {
+				t.Errorf("Open = %v", err)
+			}
+		})
+	}
+}
+
 // mustOpenOnce opens a store that closes before the test goes on to open it again elsewhere.
 func mustOpenOnce(t *testing.T, address string, s Sealer) *DB {
 	t.Helper()
@@ -331,7 +348,7 @@ func TestTheAppsRoleCannotTouchTheAuditLog(t *testing.T) {
 		t.Error(err)
 	}
 	for _, statement := range []string{"DELETE FROM audit", "UPDATE audit SET kind = 'x'", "UPDATE audit SET at = 0", "TRUNCATE audit", "DELETE FROM audit_head",
-		"UPDATE audit_hash SET hash = ''", "DELETE FROM audit_hash", "DROP TABLE audit", "DROP TABLE lane", "ALTER TABLE audit DISABLE TRIGGER ALL",
+		"UPDATE audit_seal SET ids = ''", "DELETE FROM audit_seal", "DROP TABLE audit", "DROP TABLE lane", "ALTER TABLE audit DISABLE TRIGGER ALL",
 		"DROP TRIGGER audit_guard ON audit", "CREATE OR REPLACE FUNCTION audit_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
 		"DELETE FROM goose_db_version", "SET ROLE " + mustUser(t, owner)} {
 		if err := rawErr(db, statement); err == nil {

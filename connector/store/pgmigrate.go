@@ -132,9 +132,9 @@ func grant(ctx context.Context, c *sql.Conn, role string) error {
 // powers asks what of the audit log the present role could change, or could give itself the right to.
 const powers = `SELECT CASE
 	WHEN (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN 'is a superuser'
-	WHEN EXISTS (SELECT 1 FROM pg_class AS c WHERE c.oid IN (to_regclass('audit'), to_regclass('audit_hash'), to_regclass('audit_head'))
+	WHEN EXISTS (SELECT 1 FROM pg_class AS c WHERE c.oid IN (to_regclass('audit'), to_regclass('audit_seal'), to_regclass('audit_head'))
 		AND pg_has_role(current_user, c.relowner, 'MEMBER')) THEN 'owns the audit log'
-	WHEN has_table_privilege('audit', 'UPDATE, DELETE, TRUNCATE, TRIGGER') OR has_table_privilege('audit_hash', 'UPDATE, DELETE, TRUNCATE, TRIGGER')
+	WHEN has_table_privilege('audit', 'UPDATE, DELETE, TRUNCATE, TRIGGER') OR has_table_privilege('audit_seal', 'UPDATE, DELETE, TRUNCATE, TRIGGER')
 		OR has_table_privilege('audit_head', 'UPDATE, DELETE, TRUNCATE, TRIGGER') THEN 'may change or delete rows of the audit log'
 	ELSE '' END`
 

@@ -88,7 +88,7 @@ type engine interface {
 	answers(ctx context.Context) error
 	// claim is Store.Claim for kinds that may be claimed.
 	claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error)
-	// notify tells other processes, after a commit, that lanes of these EHRs were touched.
-	notify(ehrs []string)
+	// notify tells other processes, after a commit, which lanes were touched.
+	notify(all []touched)
 	close() error
 }

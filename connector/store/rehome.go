@@ -68,7 +68,7 @@ func (t *tx) Rehome(ehr, from, to string) error {
 			return err
 		}
 	}
-	t.ring(ehr)
+	t.ring(touched{ehr: ehr})
 	return t.exec(threadBump, ehr, to)
 }
 

@@ -24,6 +24,7 @@ var litePragmas = []string{
 	"busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY",
 	"journal_size_limit = 67108864", // a WAL that a burst has grown shrinks again
 	"recursive_triggers = ON",       // REPLACE, too, runs into the audit log's triggers
+	"cache_size = -32768",           // KiB: the leaves of the indexes that commits go to stay in memory
 }
 
 // liteReaders is how many Views run at a time.
@@ -160,7 +161,7 @@ func (e *lite) silent(error) bool     { return false } // a file always answers
 func (e *lite) answers(context.Context) error {
 	return nil
 }
-func (e *lite) notify([]string) {} // there is one process
+func (e *lite) notify([]touched) {} // there is one process
 
 // claim runs among the updates, so it shares their commits.
 func (e *lite) claim(ctx context.Context, ehr string, kinds []connector.LaneKind, limit int, now, since time.Time) ([]connector.Lane, error) {

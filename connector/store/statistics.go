@@ -16,7 +16,7 @@ var analyzeAfter = []int64{20, 100, 500}
 const (
 	pgUnanalyzed = `SELECT count(*) FROM pg_stat_user_tables WHERE schemaname = current_schema()
 		AND relname = 'item' AND autoanalyze_count = 0`
-	pgAnalyze = `ANALYZE event, thread, message, item, lane, chart_write, attempt, tally, audit, audit_hash`
+	pgAnalyze = `ANALYZE event, thread, message, item, lane, chart_write, attempt, tally, audit, audit_wait, audit_seal`
 )
 
 // statistics counts commits and asks for an ANALYZE after some.

@@ -112,34 +112,40 @@ func (db *DB) Close() error {
 // committed does what follows a commit.
 func (db *DB) committed(b *batch) {
 	if len(b.bells) > 0 {
-		ehrs := slices.Collect(maps.Keys(b.bells))
-		for _, e := range ehrs {
-			db.listeners.ring(e)
+		all := slices.Collect(maps.Keys(b.bells))
+		for _, what := range all {
+			db.listeners.ring(what)
 		}
-		db.eng.notify(ehrs)
+		db.eng.notify(all)
 	}
 	db.fold.add(len(b.tally))
 }
 
-// listeners are the channels given out by Listen.
+// touched is a kind of lanes of an EHR; no kind is all.
+type touched struct {
+	ehr  string
+	kind connector.LaneKind
+}
+
+// listeners are the channels given out by Listen, each with its kinds.
 type listeners struct {
 	mu sync.Mutex
-	by map[string]map[chan struct{}]bool
+	by map[string]map[chan struct{}][]connector.LaneKind
 }
 
 // Listen is connector.Store.
-func (db *DB) Listen(ehr string) (<-chan struct{}, func()) {
+func (db *DB) Listen(ehr string, kinds ...connector.LaneKind) (<-chan struct{}, func()) {
 	l := &db.listeners
 	c := make(chan struct{}, 1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.by == nil {
-		l.by = map[string]map[chan struct{}]bool{}
+		l.by = map[string]map[chan struct{}][]connector.LaneKind{}
 	}
 	if l.by[ehr] == nil {
-		l.by[ehr] = map[chan struct{}]bool{}
+		l.by[ehr] = map[chan struct{}][]connector.LaneKind{}
 	}
-	l.by[ehr][c] = true
+	l.by[ehr][c] = kinds
 	return c, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -147,11 +153,14 @@ func (db *DB) Listen(ehr string) (<-chan struct{}, func()) {
 	}
 }
 
-// ring wakes the listeners of an EHR; those already woken stay so.
-func (l *listeners) ring(ehr string) {
+// ring wakes those who listen for lanes that were touched; those already woken stay so.
+func (l *listeners) ring(what touched) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for c := range l.by[ehr] {
+	for c, kinds := range l.by[what.ehr] {
+		if what.kind != "" && len(kinds) > 0 && !slices.Contains(kinds, what.kind) {
+			continue
+		}
 		select {
 		case c <- struct{}{}:
 		default:
@@ -168,6 +177,6 @@ func (l *listeners) ringAll() {
 	}
 	l.mu.Unlock()
 	for _, e := range ehrs {
-		l.ring(e)
+		l.ring(touched{ehr: e})
 	}
 }

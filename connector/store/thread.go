@@ -18,13 +18,13 @@ var (
 
 	threadPut = sqOne(`INSERT INTO thread (ehr_id, id, channel, changed, closed, header_id, strategy, next_seq, last_sent, version,
 		created_at, ext, info, patient, bound, last_msg, ext_hash, bound_hash)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
-		ON CONFLICT (ehr_id, id) DO UPDATE SET version = thread.version + 1, channel = excluded.channel,
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?18, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+		ON CONFLICT (ehr_id, id) DO UPDATE SET version = excluded.version, channel = excluded.channel,
 		changed = excluded.changed, closed = excluded.closed, header_id = excluded.header_id, strategy = excluded.strategy,
 		next_seq = excluded.next_seq, last_sent = excluded.last_sent, created_at = excluded.created_at, ext = excluded.ext,
 		info = excluded.info, patient = excluded.patient, bound = excluded.bound, last_msg = excluded.last_msg,
 		ext_hash = excluded.ext_hash, bound_hash = excluded.bound_hash
-		WHERE thread.version = ?18`)
+		WHERE thread.version = excluded.version - 1`)
 	threadPass = sqOne(`UPDATE thread SET version = version + 1, strategy = ?3, next_seq = ?4, last_sent = ?5, last_msg = ?6
 		WHERE ehr_id = ?1 AND id = ?2`)
 	threadBump = sq(`UPDATE thread SET version = version + 1 WHERE ehr_id = ?1 AND id = ?2`)
@@ -52,7 +52,7 @@ func (t *tx) PutThread(r *connector.Thread) error {
 	}
 	n, err := t.execN(threadPut, r.EHR, r.ID, r.Channel, bit(r.Changed), bit(r.Closed), r.Header, string(r.Strategy),
 		r.NextSeq, micros(r.LastSent), micros(r.CreatedAt), sealed[0], sealed[1], sealed[2], sealed[3], sealed[4],
-		t.hash("thread", r.EHR, r.Ext), t.hash("ref", r.EHR, r.Bound.Reference), r.Version)
+		t.hash("thread", r.EHR, r.Ext), t.hash("ref", r.EHR, r.Bound.Reference), r.Version+1)
 	if err != nil {
 		return err
 	}

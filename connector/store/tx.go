@@ -24,31 +24,46 @@ type Sealer interface {
 
 // batch gathers what the functions of one transaction leave to its end.
 type batch struct {
-	bells map[string]bool // EHRs with touched lanes
-	tally map[tallyKey]int64
+	bells  map[touched]bool
+	tally  map[tallyKey]int64
+	audits map[string][]string // by EHR, the ids of the audit rows
 }
 
-func newBatch() *batch { return &batch{bells: map[string]bool{}, tally: map[tallyKey]int64{}} }
+func newBatch() *batch {
+	return &batch{bells: map[touched]bool{}, tally: map[tallyKey]int64{}, audits: map[string][]string{}}
+}
 
 // keep takes over what a function that succeeded has left.
 func (b *batch) keep(t *tx) {
-	for e := range t.bells {
-		b.bells[e] = true
+	for bell := range t.bells {
+		b.bells[bell] = true
 	}
 	for k, n := range t.tally {
 		b.tally[k] += n
 	}
+	for _, a := range t.audits {
+		b.audits[a[0]] = append(b.audits[a[0]], a[1])
+	}
+}
+
+// writeEnds writes what a transaction leaves to its end.
+func (b *batch) writeEnds(db *DB, c conn) error {
+	if err := b.writeTally(db, c); err != nil {
+		return err
+	}
+	return b.writeWaits(db, c)
 }
 
 // tx is connector.Tx over one connection.
 type tx struct {
-	c     conn
-	s     Sealer
-	db    *DB
-	batch *batch // nil in a View
-	bells map[string]bool
-	tally map[tallyKey]int64
-	err   error // the first failure of the database, whatever the function made of it
+	c      conn
+	s      Sealer
+	db     *DB
+	batch  *batch // nil in a View
+	bells  map[touched]bool
+	tally  map[tallyKey]int64
+	audits [][2]string // EHR and id of each audit row
+	err    error       // the first failure of the database, whatever the function made of it
 }
 
 var _ connector.Tx = (*tx)(nil)

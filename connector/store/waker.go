@@ -15,10 +15,11 @@ import (
 
 const (
 	wakeChannel = "chartwire_lane"
-	wakeAgain   = time.Second // between attempts to listen again
+	wakeAgain   = time.Second           // between attempts to listen again
+	wakeRest    = 10 * time.Millisecond // between two times others are told
 )
 
-// waker tells other replicas of touched lanes and hears of theirs: payloads are "replica ehr".
+// waker tells other replicas of touched lanes and hears of theirs: payloads are "replica ehr kind".
 type waker struct {
 	e       *postgres
 	replica string
@@ -27,13 +28,13 @@ type waker struct {
 	done    sync.WaitGroup
 
 	mu      sync.Mutex
-	pending map[string]bool
+	pending map[touched]bool
 	wake    chan struct{}
 }
 
 func startWaker(e *postgres, cfg *pgx.ConnConfig) *waker {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &waker{e: e, ctx: ctx, replica: connector.NewID(e.db.clock.Now()), cancel: cancel, pending: map[string]bool{}, wake: make(chan struct{}, 1)}
+	w := &waker{e: e, ctx: ctx, replica: connector.NewID(e.db.clock.Now()), cancel: cancel, pending: map[touched]bool{}, wake: make(chan struct{}, 1)}
 	w.done.Go(func() { w.listen(ctx, cfg.Copy()) })
 	w.done.Go(func() { w.tell(ctx) })
 	return w
@@ -44,11 +45,11 @@ func (w *waker) stop() {
 	w.done.Wait()
 }
 
-func (w *waker) add(ehrs []string) {
+func (w *waker) add(all []touched) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, e := range ehrs {
-		w.pending[e] = true
+	for _, what := range all {
+		w.pending[what] = true
 	}
 	select {
 	case w.wake <- struct{}{}:
@@ -67,8 +68,8 @@ func (w *waker) tell(ctx context.Context) {
 		w.mu.Lock()
 		b := &pgx.Batch{}
 		b.Queue("SELECT set_config('synchronous_commit', 'off', true)") // for this transaction: nothing is lost with a wake-up
-		for e := range w.pending {
-			b.Queue("SELECT pg_notify($1, $2)", wakeChannel, w.replica+" "+e)
+		for what := range w.pending {
+			b.Queue("SELECT pg_notify($1, $2)", wakeChannel, w.replica+" "+what.ehr+" "+string(what.kind))
 		}
 		clear(w.pending)
 		w.mu.Unlock()
@@ -76,6 +77,7 @@ func (w *waker) tell(ctx context.Context) {
 		within, cancel := context.WithTimeout(ctx, pgWithin)
 		_ = w.e.pool.SendBatch(within, b).Close()
 		cancel()
+		_ = clock.Sleep(ctx, clock.System, wakeRest)
 	}
 }
 
@@ -105,12 +107,12 @@ func (w *waker) hear(ctx context.Context, cfg *pgx.ConnConfig) error {
 		if err != nil {
 			return err
 		}
-		replica, ehr, found := strings.Cut(n.Payload, " ")
-		if !found {
+		words := strings.Split(n.Payload, " ")
+		if len(words) != 3 {
 			return errors.New("a notification of another kind")
 		}
-		if replica != w.replica {
-			w.e.db.listeners.ring(ehr)
+		if words[0] != w.replica {
+			w.e.db.listeners.ring(touched{words[1], connector.LaneKind(words[2])})
 		}
 	}
 }

@@ -29,7 +29,7 @@ var errLeaves = errors.New("store: this function has to run by itself")
 type runner struct {
 	o      *op
 	t      *tx
-	writes []stmt
+	writes []write
 	wrote  map[string]bool // tables
 	saw    map[string]bool // tables
 	asks   chan<- *runner  // to the wave: a read is wanted, or the function is over
@@ -52,7 +52,7 @@ func (r *runner) exec(q *query, args ...any) error {
 		}
 		r.wrote[t] = true
 	}
-	r.writes = append(r.writes, stmt{sql: q.pg, args: args})
+	r.writes = append(r.writes, write{q: q, args: args})
 	return nil
 }
 
@@ -123,6 +123,7 @@ func (k *committer) wave(c *pgConn, batch []*op) (ran, alone []*op, b *batch, ok
 		return nil, nil, nil, false
 	}
 	b = newBatch()
+	var writes [][]write
 	for _, r := range all {
 		switch {
 		case r.leave:
@@ -132,10 +133,11 @@ func (k *committer) wave(c *pgConn, batch []*op) (ran, alone []*op, b *batch, ok
 			return nil, nil, nil, false // it ignored a failure of the database
 		case r.o.err == nil:
 			b.keep(r.t)
-			c.queued = append(c.queued, r.writes...)
+			writes = append(writes, r.writes)
 		}
 		ran = append(ran, r.o)
 	}
+	c.queued = append(c.queued, merge(writes)...)
 	return ran, alone, b, true
 }
 
@@ -167,8 +169,16 @@ func gather(c *pgConn, asks <-chan *runner, n int) (err error) {
 
 // readAll sends the reads of several functions together and gives each its rows.
 func readAll(c *pgConn, waiting []*runner) error {
+	var asked []*query
+	of := map[*query][]*runner{}
 	for _, r := range waiting {
-		c.queued = append(c.queued, stmt{sql: r.read.pg, args: r.args, each: r.each})
+		if of[r.read] == nil {
+			asked = append(asked, r.read)
+		}
+		of[r.read] = append(of[r.read], r)
+	}
+	for _, q := range asked {
+		c.queued = append(c.queued, readMany(of[q])...)
 	}
 	return c.flush()
 }
@@ -228,7 +238,7 @@ func (k *committer) tryWave(p *postgres, batch []*op) (left []*op, ok bool) {
 		o.alone = true
 	}
 	if slices.ContainsFunc(ran, func(o *op) bool { return o.err == nil }) {
-		if err := b.writeTally(k.db, c); err != nil || c.flush() != nil {
+		if err := b.writeEnds(k.db, c); err != nil || c.flush() != nil {
 			return nil, false
 		}
 		for _, o := range ran {
@@ -247,8 +257,6 @@ func (k *committer) tryWave(p *postgres, batch []*op) (left []*op, ok bool) {
 			k.db.committed(b)
 		}
 	}
-	for _, o := range ran {
-		o.done <- o.err
-	}
+	k.answer(ran)
 	return left, true
 }

@@ -134,8 +134,8 @@ func listCase(f *fixture) {
 	x := put(6*time.Hour, connector.LaneChart, connector.Filing, f.id(), "")
 	f.view(func(tx connector.Tx) error {
 		same(f, "LaneItems", []connector.Item{b, a})(tx.LaneItems(connector.Lane{EHR: f.ehr, Thread: th, Kind: connector.LaneChart}))
-		same(f, "ItemsOf", []connector.Item{e, b, a})(tx.ItemsOf(f.ehr, msg))
-		same(f, "ItemsOf no message", []connector.Item(nil))(tx.ItemsOf(f.ehr, ""))
+		same(f, "ItemsOf", []connector.Item{e, b, a})(tx.ItemsOf(f.ehr, th, msg))
+		same(f, "ItemsOf no message", []connector.Item(nil))(tx.ItemsOf(f.ehr, th, ""))
 		same(f, "ThreadItems", []connector.Item{e, d, b, c, a})(tx.ThreadItems(f.ehr, th))
 		open := []connector.ItemState{connector.Waiting, connector.Parked, connector.Filing}
 		same(f, "OpenItems", []connector.Item{x, c, a})(tx.OpenItems(f.ehr, open, 10))

@@ -189,6 +189,8 @@ var laneCases = []testCase{
 		bell, stop := f.s.Listen(f.ehr)
 		other, stopOther := f.s.Listen("somebody else")
 		defer stopOther()
+		sends, stopSends := f.s.Listen(f.ehr, connector.LaneSend, connector.LaneMedia)
+		defer stopSends()
 		f.refused(errOn, func(tx connector.Tx) error {
 			return errors.Join(tx.TouchLane(f.ehr, "t", connector.LaneChart, f.now, ""), errOn)
 		})
@@ -206,8 +208,12 @@ var laneCases = []testCase{
 		select {
 		case <-other:
 			f.Error("rang for another EHR's lane")
+		case <-sends:
+			f.Error("rang for a lane of another kind")
 		default:
 		}
+		f.touch("t", connector.LaneMedia, f.now, connector.Routine)
+		f.heard(sends)
 	}},
 	{"many claimers, each lane once", func(f *fixture) {
 		const lanes, claimers = 120, 8

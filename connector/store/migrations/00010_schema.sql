@@ -113,11 +113,11 @@ CREATE TABLE item (
 CREATE INDEX item_lane ON item (ehr_id, thread_id, lane, committed_at, id)
   WHERE state IN ('waiting', 'held', 'filing', 'unknown');
 CREATE INDEX item_open ON item (ehr_id, state, committed_at, id) WHERE state NOT IN ('filed', 'not_due');
-CREATE INDEX item_thread ON item (ehr_id, thread_id);
-CREATE INDEX item_message ON item (ehr_id, message_id) WHERE message_id <> '';
+CREATE INDEX item_thread ON item (ehr_id, thread_id, message_id);
 
 -- next_at is the largest BIGINT where nothing is due; leased is 1 from a claim until its release or the lease's end, so
--- that the claim index holds only what can be claimed.
+-- that the claim index holds only what can be claimed. The index of held lanes leaves out when the lease ends, so that
+-- Postgres renews a lease in place.
 CREATE TABLE lane (
   ehr_id      TEXT   NOT NULL,
   thread_id   TEXT   NOT NULL,
@@ -131,8 +131,10 @@ CREATE TABLE lane (
   PRIMARY KEY (ehr_id, thread_id, kind)
 );
 CREATE INDEX lane_due ON lane (ehr_id, kind, urgency, next_at) WHERE leased = 0 AND next_at < 9223372036854775807;
-CREATE INDEX lane_leased ON lane (ehr_id, lease_until) WHERE leased = 1;
+CREATE INDEX lane_held ON lane (ehr_id) WHERE leased = 1;
 
+-- provides_hash, ref_hash and control_hash (of the HL7 v2 control id, MSH-10) are what a write is found by. There is no index
+-- of the filed ones by time: their ids hold it.
 CREATE TABLE chart_write (
   ehr_id        TEXT   NOT NULL,
   id            TEXT   NOT NULL,
@@ -142,6 +144,7 @@ CREATE TABLE chart_write (
   key_hash      BYTEA  NOT NULL,
   provides_hash BYTEA,
   ref_hash      BYTEA,
+  control_hash  BYTEA,
   state         TEXT   NOT NULL,
   identified    BIGINT NOT NULL,
   attempts      BIGINT NOT NULL,
@@ -156,8 +159,9 @@ CREATE INDEX chart_write_item ON chart_write (ehr_id, item_id, ord);
 CREATE INDEX chart_write_thread ON chart_write (ehr_id, thread_id);
 CREATE INDEX chart_write_provides ON chart_write (ehr_id, provides_hash);
 CREATE INDEX chart_write_ref ON chart_write (ehr_id, ref_hash);
-CREATE INDEX chart_write_filed ON chart_write (ehr_id, filed_at) WHERE state = 'filed' AND identified = 1;
+CREATE INDEX chart_write_control ON chart_write (ehr_id, control_hash) WHERE control_hash IS NOT NULL;
 
+-- request is that of an attempt whose bytes are its own, and not its write's.
 CREATE TABLE attempt (
   ehr_id     TEXT   NOT NULL,
   id         TEXT   NOT NULL,
@@ -170,6 +174,7 @@ CREATE TABLE attempt (
   outcome    TEXT   NOT NULL,
   reason     TEXT   NOT NULL,
   status     BIGINT NOT NULL,
+  request    BYTEA,
   answer     BYTEA,
   PRIMARY KEY (ehr_id, id)
 );
@@ -208,8 +213,8 @@ CREATE TABLE tally (
   PRIMARY KEY (ehr_id, channel, direction, state, id)
 );
 
--- Audit rows are inserted with seq null; the sealer of the log sets it, once. Triggers refuse every other change. mac is
--- the keyed hash of the row until then. entity_hash finds what was done about one patient or resource.
+-- An audit row is inserted and never changed; triggers refuse it. mac is its keyed hash, which shows a row that was altered
+-- before it came into the log. entity_hash finds what was done about one patient or resource.
 CREATE TABLE audit (
   ehr_id      TEXT   NOT NULL,
   id          TEXT   NOT NULL,
@@ -224,21 +229,29 @@ CREATE TABLE audit (
   entity_hash BYTEA,
   detail      BYTEA  NOT NULL,
   mac         BYTEA  NOT NULL,
-  seq         BIGINT,
-  PRIMARY KEY (ehr_id, id),
-  UNIQUE (ehr_id, seq)
+  PRIMARY KEY (ehr_id, id)
 );
-CREATE INDEX audit_unsealed ON audit (ehr_id, id) WHERE seq IS NULL;
-CREATE INDEX audit_at ON audit (ehr_id, at);
 CREATE INDEX audit_thread ON audit (ehr_id, thread_id, at) WHERE thread_id <> '';
 CREATE INDEX audit_entity ON audit (ehr_id, entity_hash, at) WHERE entity_hash IS NOT NULL;
 
--- The stored hashes of each log's Merkle tree (golang.org/x/mod/sumdb/tlog), and its newest signed checkpoint.
-CREATE TABLE audit_hash (
-  ehr_id TEXT   NOT NULL,
-  ix     BIGINT NOT NULL,
-  hash   BYTEA  NOT NULL,
-  PRIMARY KEY (ehr_id, ix)
+-- The audit rows of one commit that have no place in the log yet: their ids, one a line. The sealer of the log takes them.
+CREATE TABLE audit_wait (
+  ehr_id TEXT NOT NULL,
+  id     TEXT NOT NULL,
+  ids    TEXT NOT NULL,
+  PRIMARY KEY (ehr_id, id)
+);
+
+-- What one sealing added to a log: n rows from sequence number seq, their ids, one a line, and the stored hashes they added to
+-- its Merkle tree (golang.org/x/mod/sumdb/tlog), from index hash_from, 32 bytes each. audit_head is the newest signed checkpoint.
+CREATE TABLE audit_seal (
+  ehr_id    TEXT   NOT NULL,
+  seq       BIGINT NOT NULL,
+  n         BIGINT NOT NULL,
+  ids       TEXT   NOT NULL,
+  hash_from BIGINT NOT NULL,
+  hashes    BYTEA  NOT NULL,
+  PRIMARY KEY (ehr_id, seq)
 );
 CREATE TABLE audit_head (
   ehr_id     TEXT   NOT NULL PRIMARY KEY,
