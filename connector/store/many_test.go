@@ -3,9 +3,13 @@ package store
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/store/pgtest"
 )
 
 // TestMergeKeepsEachTablesOrder: whatever the functions write, each table's statements stay in the order of their function,
@@ -117,3 +121,47 @@ func TestReadsThatNoArrayCanBeMadeOf(t *testing.T) {
 		t.Errorf("%d statements, the first %s", len(all), all[0].sql)
 	}
 }
+
+// TestWhatManyAskGoesByAnIndex: the reads of functions are put together without losing the index each of them has alone.
+func TestWhatManyAskGoesByAnIndex(t *testing.T) {
+	db := mustOpen(t, pgtest.New(t), Options{})
+	e, err := db.eng.(*postgres).pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Rollback(t.Context()) }()
+	if _, err := e.Exec(t.Context(), "SET LOCAL enable_seqscan = off"); err != nil { // empty tables are read through otherwise
+		t.Fatal(err)
+	}
+	b, s, n := []byte{1}, "x", int64(1)
+	for name, c := range map[string]struct {
+		q    *query
+		args []any
+	}{
+		"eventKnown": {eventKnown, []any{s, s, b}}, "threadByExt": {threadByExt.lock, []any{s, b, s}}, "threadByID": {threadByID.lock, []any{s, s}},
+		"messageAll": {messageAll, []any{s, s, b}}, "messageByID": {messageByID.lock, []any{s, s}}, "messageNewest": {messageNewest.lock, []any{s, s, b}},
+		"itemsOfLane": {itemsOfLane, []any{s, s, s}}, "itemsOfMessage": {itemsOfMessage, []any{s, s, s}}, "itemsOfThread": {itemsOfThread, []any{s, s}},
+		"writeByKey": {writeByKey.lock, []any{s, b}}, "writeByProvides": {writeByProvides, []any{s, b}}, "writesOfItem": {writesOfItem, []any{s, s}},
+		"attemptsOf": {attemptsOf, []any{s, s}}, "blobOfMessage": {blobOfMessage, []any{s, s, s}}, "laneTouched": {laneTouched, []any{s, s, s}},
+		"meta (has no other way)": {tallySumOf, []any{n}},
+	} {
+		var args []any
+		for i := range c.args {
+			args = append(args, columnOf([]write{{args: c.args}, {args: c.args}}, i))
+		}
+		rows, err := e.Query(t.Context(), "EXPLAIN "+selectAll(c.q, c.args), args...)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		text, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if scans := strings.Contains(strings.Join(text, "\n"), "Seq Scan"); scans != (c.q == tallySumOf) {
+			t.Errorf("%s reads a table through: %v\n%s", name, scans, strings.Join(text, "\n"))
+		}
+	}
+}
+
+// tallySumOf has no index to go by, so that the test above can be seen to see.
+var tallySumOf = sq(`SELECT n FROM tally WHERE n = ?1`)
