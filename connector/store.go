@@ -30,6 +30,9 @@ type Store interface {
 	Close() error
 }
 
+// Arrival names what an event is about: its key, and the channel's ids of its thread and message ("" where it has none).
+type Arrival struct{ EHR, Channel, Key, Thread, Message string }
+
 // Tx is what a transaction may do. Every get gives ErrNotFound where there is no row. Inside Update, a row read by Thread,
 // ThreadByExt, Message…, Item or BornByRef stays locked until the commit (Postgres: FOR UPDATE), so that read, decide and
 // write lose nothing to another replica.
@@ -42,6 +45,9 @@ type Tx interface {
 	EHR(id string) (EHRRow, error)
 	PutEHR(r EHRRow) error
 
+	// Expect tells what an event that has arrived is about to ask: InsertEvent, ThreadByExt and Revisions. A store to which a
+	// round trip costs more than a row reads it all at once; nothing else changes.
+	Expect(a Arrival) error
 	// InsertEvent reports false, and changes nothing, where the channel already has an event with this key.
 	InsertEvent(r EventRow) (bool, error)
 	Event(ehr, id string) (EventRow, error)

@@ -24,6 +24,9 @@ type step struct {
 
 // run does all an event does. errRepeat means it said nothing new.
 func (s *step) run() error {
+	if err := s.expect(); err != nil {
+		return err
+	}
 	own, isOwn, err := s.ownMessage()
 	if err != nil {
 		return err
@@ -53,6 +56,18 @@ func (s *step) run() error {
 		return err
 	}
 	return s.audit("event-accepted", 0, map[string]string{"event": s.row.ID, "type": string(s.ev.Type)})
+}
+
+// expect tells the store what run is about to ask.
+func (s *step) expect() error {
+	if s.ev.Thread == nil {
+		return nil
+	}
+	a := connector.Arrival{EHR: s.ch.EHR, Channel: s.ch.Name, Key: s.ev.Key, Thread: s.ev.Thread.ID}
+	if s.ev.Type == connector.MessageCreated {
+		a.Message = s.ev.Message.ID
+	}
+	return s.tx.Expect(a)
 }
 
 // content does what the event's type asks for.

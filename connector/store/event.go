@@ -25,9 +25,14 @@ func eventPlace(r connector.EventRow) place { return place{r.EHR, r.Thread, "eve
 func (t *tx) InsertEvent(r connector.EventRow) (bool, error) {
 	key := t.s.Lookup("event", r.EHR, r.Key)
 	if _, wave := t.c.(*runner); wave { // which keeps the insert back and cannot tell what it will do
-		var is int64
-		if err := t.single(eventKnown, []any{r.EHR, r.Channel, key}, &is); !errors.Is(err, connector.ErrNotFound) {
-			return false, err
+		if known, read := t.eventArrived(&r); known {
+			return false, nil
+		} else if !read {
+			var is int64
+			err := t.single(eventKnown, []any{r.EHR, r.Channel, key}, &is)
+			if !errors.Is(err, connector.ErrNotFound) {
+				return false, err
+			}
 		}
 	}
 	p := eventPlace(r)

@@ -109,11 +109,11 @@ func selectAll(q *query, row []any) string {
 }
 
 // readMany is what several functions that ask by one statement ask, as few statements.
-func readMany(asking []*runner) []stmt {
+func readMany(asking []ask) []stmt {
 	if len(asking) == 1 || len(asking[0].args) == 0 || slices.ContainsFunc(asking[0].args, unlike) {
 		var out []stmt
 		for _, r := range asking {
-			out = append(out, stmt{sql: r.read.pg, args: r.args, each: r.each})
+			out = append(out, stmt{sql: r.q.pg, args: r.args, each: r.each})
 		}
 		return out
 	}
@@ -121,7 +121,7 @@ func readMany(asking []*runner) []stmt {
 	for i, r := range asking {
 		rows[i].args = r.args
 	}
-	s := stmt{sql: selectAll(asking[0].read, asking[0].args), numbered: func(no int64) func(func(...any) error) error { return asking[no-1].each }}
+	s := stmt{sql: selectAll(asking[0].q, asking[0].args), numbered: func(no int64) func(func(...any) error) error { return asking[no-1].each }}
 	for a := range asking[0].args {
 		s.args = append(s.args, columnOf(rows, a))
 	}

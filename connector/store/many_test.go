@@ -116,8 +116,8 @@ func TestWhatManyFunctionsReadTogetherIsEachsOwn(t *testing.T) {
 
 // TestReadsThatNoArrayCanBeMadeOf: two Views that read by a list of ids at once each get their own rows.
 func TestReadsThatNoArrayCanBeMadeOf(t *testing.T) {
-	r := &runner{read: pgAuditIDs, args: []any{"E", []string{"a"}}}
-	if all := readMany([]*runner{r, r}); len(all) != 2 || all[0].sql != pgAuditIDs.pg {
+	a := ask{q: pgAuditIDs, args: []any{"E", []string{"a"}}}
+	if all := readMany([]ask{a, a}); len(all) != 2 || all[0].sql != pgAuditIDs.pg {
 		t.Errorf("%d statements, the first %s", len(all), all[0].sql)
 	}
 }
@@ -139,7 +139,7 @@ func TestWhatManyAskGoesByAnIndex(t *testing.T) {
 		args []any
 	}{
 		"eventKnown": {eventKnown, []any{s, s, b}}, "threadByExt": {threadByExt.lock, []any{s, b, s}}, "threadByID": {threadByID.lock, []any{s, s}},
-		"messageAll": {messageAll, []any{s, s, b}}, "messageByID": {messageByID.lock, []any{s, s}}, "messageNewest": {messageNewest.lock, []any{s, s, b}},
+		"messageArrived": {messageArrived, []any{s, b, s, b}}, "messageAll": {messageAll, []any{s, s, b}}, "messageByID": {messageByID.lock, []any{s, s}}, "messageNewest": {messageNewest.lock, []any{s, s, b}},
 		"itemsOfLane": {itemsOfLane, []any{s, s, s}}, "itemsOfMessage": {itemsOfMessage, []any{s, s, s}}, "itemsOfThread": {itemsOfThread, []any{s, s}},
 		"writeByKey": {writeByKey.lock, []any{s, b}}, "writeByProvides": {writeByProvides, []any{s, b}}, "writesOfItem": {writesOfItem, []any{s, s}},
 		"attemptsOf": {attemptsOf, []any{s, s}}, "blobOfMessage": {blobOfMessage, []any{s, s, s}}, "laneTouched": {laneTouched, []any{s, s, s}},

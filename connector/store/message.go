@@ -108,6 +108,9 @@ func (t *tx) MessageByClient(ehr, client string) (connector.MessageRow, error) {
 }
 
 func (t *tx) Revisions(ehr, thread, ext string) ([]connector.MessageRow, error) {
+	if all, read := t.revisionsArrived(ehr, thread, ext); read {
+		return all, nil
+	}
 	return many(t, readMessage, messageAll, ehr, thread, t.hash("message", ehr, ext))
 }
 

@@ -103,5 +103,8 @@ func (t *tx) Thread(ehr, id string) (connector.Thread, error) {
 }
 
 func (t *tx) ThreadByExt(ehr, channel, ext string) (connector.Thread, error) {
+	if th, err, read := t.threadArrived(ehr, channel, ext); read {
+		return th, err
+	}
 	return one(t, readThread, threadByExt, ehr, t.hash("thread", ehr, ext), channel)
 }

@@ -56,14 +56,15 @@ func (b *batch) writeEnds(db *DB, c conn) error {
 
 // tx is connector.Tx over one connection.
 type tx struct {
-	c      conn
-	s      Sealer
-	db     *DB
-	batch  *batch // nil in a View
-	bells  map[touched]bool
-	tally  map[tallyKey]int64
-	audits [][2]string // EHR and id of each audit row
-	err    error       // the first failure of the database, whatever the function made of it
+	c       conn
+	s       Sealer
+	db      *DB
+	batch   *batch // nil in a View
+	bells   map[touched]bool
+	tally   map[tallyKey]int64
+	audits  [][2]string // EHR and id of each audit row
+	arrived *arrival    // by Expect
+	err     error       // the first failure of the database, whatever the function made of it
 }
 
 var _ connector.Tx = (*tx)(nil)

@@ -125,7 +125,7 @@ func (db *DB) viewAll(p *postgres, batch []*op) {
 				db.failed(o.ctx, r.t.err)
 			}
 			o.done <- err
-			r.read = nil
+			r.reads = nil
 			asks <- r
 		}()
 	}

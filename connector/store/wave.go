@@ -35,10 +35,15 @@ type runner struct {
 	asks   chan<- *runner  // to the wave: a read is wanted, or the function is over
 	answer chan error
 
-	read  *query // nil when the function is over
-	args  []any
-	each  func(scan func(dest ...any) error) error
+	reads []ask // none when the function is over
 	leave bool
+}
+
+// ask is one read.
+type ask struct {
+	q    *query
+	args []any
+	each func(scan func(dest ...any) error) error
 }
 
 // threadOwn are the tables whose rows belong to one thread, and are only changed by functions of its shard.
@@ -82,16 +87,23 @@ func (r *runner) execN(q *query, args ...any) (int64, error) {
 }
 
 func (r *runner) rows(q *query, args []any, each func(scan func(dest ...any) error) error) error {
+	return r.ask([]ask{{q, args, each}})
+}
+
+// ask reads several things at once.
+func (r *runner) ask(all []ask) error {
 	if r.t.batch == nil && r.o.ctx.Err() != nil { // a View nobody waits for any more
 		return context.Cause(r.o.ctx)
 	}
-	if r.leave || slices.ContainsFunc(q.tables, func(t string) bool { return r.wrote[t] }) {
-		return r.leaves()
+	for _, a := range all {
+		if r.leave || slices.ContainsFunc(a.q.tables, func(t string) bool { return r.wrote[t] }) {
+			return r.leaves()
+		}
+		for _, t := range a.q.tables {
+			r.saw[t] = true
+		}
 	}
-	for _, t := range q.tables {
-		r.saw[t] = true
-	}
-	r.read, r.args, r.each = q, args, each
+	r.reads = all
 	r.asks <- r
 	return <-r.answer
 }
@@ -115,7 +127,7 @@ func (k *committer) wave(c *pgConn, batch []*op) (ran, alone []*op, b *batch, ok
 		go func() {
 			o.runs++
 			o.err = call(r.t, o.fn)
-			r.read = nil
+			r.reads = nil
 			asks <- r
 		}()
 	}
@@ -147,7 +159,7 @@ func gather(c *pgConn, asks <-chan *runner, n int) (err error) {
 	for n > 0 {
 		var waiting []*runner
 		for len(waiting) < n {
-			if r := <-asks; r.read == nil {
+			if r := <-asks; len(r.reads) == 0 {
 				n--
 			} else {
 				waiting = append(waiting, r)
@@ -170,12 +182,14 @@ func gather(c *pgConn, asks <-chan *runner, n int) (err error) {
 // readAll sends the reads of several functions together and gives each its rows.
 func readAll(c *pgConn, waiting []*runner) error {
 	var asked []*query
-	of := map[*query][]*runner{}
+	of := map[*query][]ask{}
 	for _, r := range waiting {
-		if of[r.read] == nil {
-			asked = append(asked, r.read)
+		for _, a := range r.reads {
+			if of[a.q] == nil {
+				asked = append(asked, a.q)
+			}
+			of[a.q] = append(of[a.q], a)
 		}
-		of[r.read] = append(of[r.read], r)
 	}
 	for _, q := range asked {
 		c.queued = append(c.queued, readMany(of[q])...)
