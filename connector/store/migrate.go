@@ -80,6 +80,8 @@ func steps(files fs.FS, guard string, later bool) ([]step, error) {
 		}
 		if later {
 			s.text, s.indexes = takeIndexes(s.text)
+		} else {
+			s.text = strings.ReplaceAll(s.text, "); -- by key", ") WITHOUT ROWID;")
 		}
 		out = append(out, s)
 	}

@@ -1,6 +1,7 @@
 -- One schema for SQLite and Postgres. Times are microseconds since 1970 UTC, 0 where there is none; ids are ULIDs of ours;
 -- BYTEA columns hold sealed values, or keyed hashes where the name ends in _hash. ehr_id, the tenant, leads every primary
 -- key, so that one EHR connection can be dumped, moved or dropped alone. Nothing a platform or an EHR supplied is in clear.
+-- "by key" after a table: SQLite keeps its rows in the order of the primary key itself, for they are many and small.
 
 -- +goose Up
 CREATE TABLE meta (
@@ -109,7 +110,7 @@ CREATE TABLE item (
   late         BIGINT NOT NULL,
   detail       BYTEA  NOT NULL,
   PRIMARY KEY (ehr_id, id)
-);
+); -- by key
 CREATE INDEX item_lane ON item (ehr_id, thread_id, lane, committed_at, id)
   WHERE state IN ('waiting', 'held', 'filing', 'unknown');
 CREATE INDEX item_open ON item (ehr_id, state, committed_at, id) WHERE state NOT IN ('filed', 'not_due');
@@ -129,7 +130,7 @@ CREATE TABLE lane (
   fence       BIGINT NOT NULL,
   touched     BIGINT NOT NULL,
   PRIMARY KEY (ehr_id, thread_id, kind)
-);
+); -- by key
 CREATE INDEX lane_due ON lane (ehr_id, kind, urgency, next_at) WHERE leased = 0 AND next_at < 9223372036854775807;
 CREATE INDEX lane_held ON lane (ehr_id) WHERE leased = 1;
 
@@ -211,7 +212,7 @@ CREATE TABLE tally (
   id        TEXT   NOT NULL,
   n         BIGINT NOT NULL,
   PRIMARY KEY (ehr_id, channel, direction, state, id)
-);
+); -- by key
 
 -- An audit row is inserted and never changed; triggers refuse it. mac is its keyed hash, which shows a row that was altered
 -- before it came into the log. entity_hash finds what was done about one patient or resource.
@@ -230,7 +231,7 @@ CREATE TABLE audit (
   detail      BYTEA  NOT NULL,
   mac         BYTEA  NOT NULL,
   PRIMARY KEY (ehr_id, id)
-);
+); -- by key
 CREATE INDEX audit_thread ON audit (ehr_id, thread_id, at) WHERE thread_id <> '';
 CREATE INDEX audit_entity ON audit (ehr_id, entity_hash, at) WHERE entity_hash IS NOT NULL;
 
@@ -240,7 +241,7 @@ CREATE TABLE audit_wait (
   id     TEXT NOT NULL,
   ids    TEXT NOT NULL,
   PRIMARY KEY (ehr_id, id)
-);
+); -- by key
 
 -- What one sealing added to a log: n rows from sequence number seq, their ids, one a line, and the stored hashes they added to
 -- its Merkle tree (golang.org/x/mod/sumdb/tlog), from index hash_from, 32 bytes each. audit_head is the newest signed checkpoint.
