@@ -35,7 +35,7 @@ type judge struct {
 	paused   time.Time            // since when the connection is stopped; zero: it is not
 	fences   map[string]int64     // thread|kind → newest claim
 	leases   leases
-	searched map[string]time.Time // type → when a search of it was last answered well
+	searched map[string]time.Time // type → when the newest search of it left that was answered well
 	created  map[string]string    // identity → the entry that was created with it
 	seen     int                  // of the ledger
 	sent     map[string]*handover // client id → what went to the platform

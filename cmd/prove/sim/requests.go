@@ -139,7 +139,7 @@ func (j *judge) answered(p *process, s *sending, req *http.Request, f *fault, re
 		p.mu.Unlock()
 	}
 	if !s.write {
-		if resp.StatusCode == http.StatusOK && strings.HasSuffix(req.URL.Path, "/_search") || req.URL.RawQuery != "" {
+		if resp.StatusCode == http.StatusOK && (strings.HasSuffix(req.URL.Path, "/_search") || req.URL.RawQuery != "") && s.left.After(j.searched[s.typ]) {
 			j.searched[s.typ] = s.left
 		}
 		return
