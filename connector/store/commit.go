@@ -21,6 +21,7 @@ const (
 	maxQueue  = 4096 // calls that wait for one committer before callers wait to enter
 	maxRuns   = 100  // of one function that keeps meeting others' changes
 	crowdWait = time.Millisecond
+	inVain    = 16 // batches not to wait for, after one whose crowd did not come
 )
 
 // errPanic is what a caller gets whose function panicked. The panic's value may hold PHI, so only its type is told.
@@ -67,6 +68,7 @@ type committer struct {
 	late    []*op        // to run again, before anything queued
 	callers atomic.Int64 // in Update
 	crowd   int64        // how many of them there were as the last commit ended
+	vain    int          // how many batches not to wait for
 }
 
 var shardSeed = maphash.MakeSeed()
@@ -120,7 +122,8 @@ func (k *committer) loop() {
 	for {
 		batch := k.late
 		k.late = nil
-		if len(batch) == 0 {
+		fresh := len(batch) == 0
+		if fresh {
 			select {
 			case o := <-k.queue:
 				batch = append(batch, o)
@@ -133,7 +136,7 @@ func (k *committer) loop() {
 				}
 			}
 		}
-		batch = k.fill(batch)
+		batch = k.fill(batch, fresh)
 		// One order of shards in every committer and replica, so that they take row locks in one order.
 		slices.SortStableFunc(batch, func(a, b *op) int { return cmp.Compare(a.shard, b.shard) })
 		if batch = k.together(batch); len(batch) > 0 {
@@ -146,9 +149,12 @@ func (k *committer) loop() {
 }
 
 // fill adds what is queued to a batch. A crowd whose every member waits for its commit comes again about together: fill waits a
-// moment for as many as there were, or the crowd would split into two that take turns. One alone never waits.
-func (k *committer) fill(batch []*op) []*op {
+// moment for as many as there were, or the crowd would split into two that take turns. Where they do not come it does not
+// wait the next times; nor for a batch that has been waiting already.
+func (k *committer) fill(batch []*op, wait bool) []*op {
 	var over <-chan time.Time
+	wait = wait && k.vain == 0
+	k.vain = max(0, k.vain-1)
 	for len(batch) < maxBatch {
 		select {
 		case o := <-k.queue:
@@ -156,7 +162,7 @@ func (k *committer) fill(batch []*op) []*op {
 			continue
 		default:
 		}
-		if int64(len(batch)) >= k.crowd {
+		if !wait || int64(len(batch)) >= k.crowd {
 			break
 		}
 		if over == nil {
@@ -168,6 +174,7 @@ func (k *committer) fill(batch []*op) []*op {
 		case o := <-k.queue:
 			batch = append(batch, o)
 		case <-over:
+			k.vain = inVain
 			return batch
 		case <-k.db.closing:
 			return batch

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -165,48 +167,66 @@ func columnOf(rows []write, a int) any {
 func column[T any](rows []write, a int) []T {
 	out := make([]T, len(rows))
 	for i, r := range rows {
-		out[i], _ = r.args[a].(T) // an untyped nil is NULL
+		if r.args[a] != nil { // which is NULL
+			out[i] = r.args[a].(T)
+		}
 	}
 	return out
 }
 
-// merge puts the writes of many functions together, each table's in the order of each function.
+// merge puts the writes of many functions together. They come in the order of their shards, and so do the rows a statement
+// changes; threads before lanes, as they are read before them. Replicas that change the same rows then wait for each other
+// in one order.
 func merge(functions [][]write) []stmt {
-	var tables []string
 	of := map[string][][]write{} // by table, what each function writes there
 	for f, all := range functions {
 		for _, w := range all {
 			t := w.q.tables[0]
 			if of[t] == nil {
-				tables = append(tables, t)
 				of[t] = make([][]write, len(functions))
 			}
 			of[t][f] = append(of[t][f], w)
 		}
 	}
+	tables := slices.SortedFunc(maps.Keys(of), func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b)) })
 	var out []stmt
 	for _, t := range tables {
 		for left := of[t]; len(left) > 0; {
 			var group []write
-			group, left = next(left)
-			out = append(out, stmts(group)...)
+			if group, left = takeNew(left); len(group) > 0 {
+				out = append(out, stmts(group)...)
+			}
+			for group, left = takeRound(left); len(group) > 0; {
+				n := 1
+				for n < len(group) && group[n].q == group[0].q {
+					n++
+				}
+				out = append(out, stmts(group[:n])...)
+				group = group[n:]
+			}
 		}
 	}
 	return out
 }
 
-// next takes from each function what the first of them has next.
-func next(functions [][]write) (group []write, left [][]write) {
+func rank(table string) int {
+	if i := slices.Index([]string{"thread", "lane"}, table); i >= 0 {
+		return i
+	}
+	return 2
+}
+
+// takeNew takes the new rows of one statement that the functions begin with: they meet no other's.
+func takeNew(functions [][]write) (group []write, left [][]write) {
 	var q *query
 	for _, all := range functions {
-		if len(all) == 0 {
-			continue
-		}
-		if q == nil {
-			q = all[0].q
-		}
 		n := 0
-		for n < len(all) && all[n].q == q && (n == 0 || manyOf(q, all[0].args) != nil && manyOf(q, all[0].args).free) {
+		for n < len(all) && (q == nil || all[n].q == q) {
+			m := manyOf(all[n].q, all[n].args)
+			if m == nil || !m.free {
+				break
+			}
+			q = all[n].q
 			n++
 		}
 		group = append(group, all[:n]...)
@@ -217,18 +237,48 @@ func next(functions [][]write) (group []write, left [][]write) {
 	return group, left
 }
 
-// stmts writes a group of one statement's rows as few statements.
-func stmts(group []write) []stmt {
-	if m := manyOf(group[0].q, group[0].args); m != nil && len(group) > 1 {
-		return []stmt{m.stmt(group)}
-	}
-	var out []stmt
-	for _, w := range group {
-		s := stmt{sql: w.q.pg, args: w.args}
-		if w.one {
-			s.must = 1
+// takeRound takes the next statement of each function.
+func takeRound(functions [][]write) (group []write, left [][]write) {
+	for _, all := range functions {
+		group = append(group, all[0])
+		if len(all) > 1 {
+			left = append(left, all[1:])
 		}
-		out = append(out, s)
+	}
+	return group, left
+}
+
+// mergedBytes is about what a merged statement may hold.
+const mergedBytes = 8 << 20
+
+// stmts writes a group of one statement's rows as few statements.
+func stmts(group []write) (out []stmt) {
+	m := manyOf(group[0].q, group[0].args)
+	for len(group) > 0 {
+		n, size := 1, group[0].size()
+		for ; m != nil && n < len(group) && size < mergedBytes; n++ {
+			size += group[n].size()
+		}
+		if n > 1 {
+			out = append(out, m.stmt(group[:n]))
+		} else {
+			s := stmt{sql: group[0].q.pg, args: group[0].args}
+			if group[0].one {
+				s.must = 1
+			}
+			out = append(out, s)
+		}
+		group = group[n:]
 	}
 	return out
+}
+
+// size is about how many bytes a write carries.
+func (w write) size() (n int) {
+	for _, a := range w.args {
+		if b, ok := a.([]byte); ok {
+			n += len(b)
+		}
+	}
+	return n
 }

@@ -40,8 +40,8 @@ func TestMergeKeepsEachTablesOrder(t *testing.T) {
 			t.Error("many rows by the statement of one")
 		}
 	}
-	// lanes: each function's first, then the second of the first; tallies cannot meet each other, so all at once; bumps one by one
-	want := []string{"[a b c]", "a", "[c c c c]", "a", "b", "b"}
+	// threads before lanes; bumps one by one, lanes each functions first and then the second of the first, tallies cannot meet each other
+	want := []string{"a", "b", "b", "[a b c]", "a", "[c c c c]"}
 	if !slices.Equal(got, want) {
 		t.Errorf("merge = %q, want %q", got, want)
 	}

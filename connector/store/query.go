@@ -13,6 +13,7 @@ import (
 type query struct {
 	lite, pg string
 	lock     *query // the same, keeping the row from other transactions until the commit
+	locks    bool   // it is such a one
 	one      bool   // it changes one row, or its function must not go on as if it had
 	tables   []string
 }
@@ -49,7 +50,7 @@ func sqOne(text string) *query {
 // sqRow writes down a statement that reads a row which the transaction may go on to change.
 func sqRow(text string) *query {
 	q := sq(text)
-	q.lock = &query{lite: q.lite, pg: q.pg + " FOR UPDATE", tables: q.tables}
+	q.lock = &query{lite: q.lite, pg: q.pg + " FOR UPDATE", tables: q.tables, locks: true}
 	return q
 }
 

@@ -25,7 +25,7 @@ var litePragmas = []string{
 	"journal_size_limit = 67108864", // a WAL that a burst has grown shrinks again
 	"recursive_triggers = ON",       // REPLACE, too, runs into the audit log's triggers
 	"cache_size = -32768",           // KiB: the leaves of the indexes that commits go to stay in memory
-	"wal_autocheckpoint = 4000",     // pages: what many commits write again is copied into the file once
+	"wal_autocheckpoint = 2000",     // pages: what many commits write again is copied into the file once; 8 MiB of disk
 }
 
 // liteReaders is how many Views run at a time.

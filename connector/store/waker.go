@@ -63,22 +63,30 @@ func (w *waker) tell(ctx context.Context) {
 		select {
 		case <-w.wake:
 		case <-ctx.Done():
+			w.send(context.WithoutCancel(ctx), pgProbe) // what came since the last time
 			return
 		}
-		w.mu.Lock()
-		b := &pgx.Batch{}
-		b.Queue("SELECT set_config('synchronous_commit', 'off', true)") // for this transaction: nothing is lost with a wake-up
-		for what := range w.pending {
-			b.Queue("SELECT pg_notify($1, $2)", wakeChannel, w.replica+" "+what.ehr+" "+string(what.kind))
-		}
-		clear(w.pending)
-		w.mu.Unlock()
-		// An error loses wake-ups and nothing else: the others poll.
-		within, cancel := context.WithTimeout(ctx, pgWithin)
-		_ = w.e.pool.SendBatch(within, b).Close()
-		cancel()
+		w.send(ctx, pgWithin)
 		_ = clock.Sleep(ctx, clock.System, wakeRest)
 	}
+}
+
+// send tells the other replicas. An error loses wake-ups and nothing else: they poll.
+func (w *waker) send(ctx context.Context, within time.Duration) {
+	w.mu.Lock()
+	b := &pgx.Batch{}
+	b.Queue("SELECT set_config('synchronous_commit', 'off', true)") // for this transaction: nothing is lost with a wake-up
+	for what := range w.pending {
+		b.Queue("SELECT pg_notify($1, $2)", wakeChannel, w.replica+" "+what.ehr+" "+string(what.kind))
+	}
+	clear(w.pending)
+	w.mu.Unlock()
+	if b.Len() == 1 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	_ = w.e.pool.SendBatch(ctx, b).Close()
 }
 
 // listen rings for what other replicas tell, on a connection of its own, for as long as ctx lives.

@@ -168,7 +168,7 @@ func gather(c *pgConn, asks <-chan *runner, n int) (err error) {
 		if len(waiting) == 0 {
 			break
 		}
-		slices.SortFunc(waiting, func(a, b *runner) int { return cmp.Compare(a.o.shard, b.o.shard) }) // row locks in one order
+		slices.SortFunc(waiting, func(a, b *runner) int { return cmp.Compare(a.o.shard, b.o.shard) })
 		if err == nil {
 			err = readAll(c, waiting)
 		}
@@ -179,12 +179,27 @@ func gather(c *pgConn, asks <-chan *runner, n int) (err error) {
 	return err
 }
 
-// readAll sends the reads of several functions together and gives each its rows.
+// readAll sends the reads of several functions together and gives each its rows. Rows are locked in the order of the functions,
+// which is that of their shards: reads that lock are put together only where all of them are by one statement.
 func readAll(c *pgConn, waiting []*runner) error {
+	var locks *query
+	mixed := false
+	for _, r := range waiting {
+		for _, a := range r.reads {
+			if a.q.locks {
+				mixed = mixed || locks != nil && locks != a.q
+				locks = a.q
+			}
+		}
+	}
 	var asked []*query
 	of := map[*query][]ask{}
 	for _, r := range waiting {
 		for _, a := range r.reads {
+			if a.q.locks && mixed {
+				c.queued = append(c.queued, readMany([]ask{a})...)
+				continue
+			}
 			if of[a.q] == nil {
 				asked = append(asked, a.q)
 			}
