@@ -196,10 +196,13 @@ const Unsealed int64 = -1
 // Stray is the Seq of a row that is neither in the log nor waits to come into it: it did not come there by Chartwire.
 const Stray int64 = -2
 
+// Twice is the Seq of a row that was given two places in the log, told besides both of them.
+const Twice int64 = -3
+
 // Row is a stored record: its sealed part in Sealed, its Detail and OnBehalfOf
 // empty.
 type Row struct {
-	Seq int64 // place in its EHR connection's log, from 0, or Unsealed, or Stray
+	Seq int64 // place in its EHR connection's log, from 0, or Unsealed, Stray, Twice
 	Record
 	Sealed []byte
 }

@@ -52,9 +52,15 @@ const verifyChunk = 1024
 // elsewhere (kept), which alone can show a log cut back to an earlier head. Rows
 // come in the order of Seq, those not in the log yet anywhere. hashes reads the
 // log's stored hashes and lets Verify say which row differs; nil says only that
-// some do. The error is one of reading, never a finding.
-func Verify(rows iter.Seq2[Row, error], hashes tlog.HashReader, v Verifier, head []byte, kept ...[]byte) (*Report, error) {
-	c := &check{Report: &Report{Origin: v.origin, Findings: []Finding{}}, hashes: hashes}
+// some do. newest reads the head: first of all, and once more where rows lie
+// beyond it, for the log may have grown since; those then count as waiting. The
+// error is one of reading, never a finding.
+func Verify(rows iter.Seq2[Row, error], hashes tlog.HashReader, v Verifier, newest func() ([]byte, error), kept ...[]byte) (*Report, error) {
+	c := &check{Report: &Report{Origin: v.origin, Findings: []Finding{}}, hashes: hashes, reader: hashes}
+	head, err := newest()
+	if err != nil {
+		return nil, err
+	}
 	c.open(v, head, kept)
 	var chunk []Row
 	for row, err := range rows {
@@ -67,6 +73,9 @@ func Verify(rows iter.Seq2[Row, error], hashes tlog.HashReader, v Verifier, head
 			continue
 		case Stray:
 			c.find(-1, row.ID, "this row is not in the log and does not wait for it: it was put there past Chartwire, or is to be kept out of the log")
+			continue
+		case Twice:
+			c.find(-1, row.ID, "this row has two places in the log: it was sealed again in place of another")
 			continue
 		}
 		if chunk = append(chunk, row); len(chunk) == verifyChunk {
@@ -82,18 +91,52 @@ func Verify(rows iter.Seq2[Row, error], hashes tlog.HashReader, v Verifier, head
 	if err := c.finish(); err != nil {
 		return nil, err
 	}
-	return c.Report, nil
+	if c.beyond.n == 0 {
+		return c.Report, nil
+	}
+	if head, err = newest(); err != nil {
+		return nil, err
+	}
+	return c.Report, c.grown(v, head)
+}
+
+// grown says of rows beyond the head whether the log has come to them since.
+func (c *check) grown(v Verifier, head []byte) error {
+	tree, err := v.Open(head)
+	since := err == nil && tree.N > c.beyond.last && c.head != nil && c.reader != nil
+	if since && c.head.N > 0 {
+		proof, err := tlog.ProveTree(tree.N, c.head.N, c.reader)
+		if err != nil && !errors.Is(err, ErrNoHash) {
+			return err
+		}
+		since = err == nil && tlog.CheckTree(proof, tree.N, tree.Hash, c.head.N, c.head.Hash) == nil
+	}
+	if since {
+		c.Waiting += c.beyond.n
+		return nil
+	}
+	for _, row := range c.beyond.rows {
+		c.find(row.Seq, row.ID, "this row is numbered beyond the log's head of %d records: the head was set back, or the row is forged", c.Sealed)
+	}
+	c.Omitted += c.beyond.n - int64(len(c.beyond.rows))
+	return nil
 }
 
 // check is one run of Verify.
 type check struct {
 	*Report
-	hashes tlog.HashReader
+	hashes tlog.HashReader // nil once one was missing
+	reader tlog.HashReader
 	head   *tlog.Tree  // nil where there is none, or none that is signed
 	marks  []mark      // trees to be met, by size
 	next   int64       // sequence number awaited
 	lost   bool        // some leaf is not known, so that no root can be computed any more
 	peaks  []tlog.Hash // roots of the full subtrees of the leaves so far
+
+	beyond struct { // rows beyond the head
+		n, last int64
+		rows    []Row // the first of them
+	}
 
 	ahead []tlog.Hash // stored leaf hashes read in advance, the first of them
 	from  int64       // of this row
@@ -149,7 +192,10 @@ func (c *check) rows(rows []Row) error {
 			continue
 		}
 		if c.head != nil && row.Seq >= c.Sealed {
-			c.find(row.Seq, row.ID, "this row is numbered beyond the log's head of %d records: the head was set back, or the row is forged", c.Sealed)
+			if c.beyond.n++; len(c.beyond.rows) < MaxFindings {
+				c.beyond.rows = append(c.beyond.rows, row)
+			}
+			c.beyond.last = max(c.beyond.last, row.Seq)
 			continue
 		}
 		if row.Seq > c.next {

@@ -13,6 +13,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
+// is gives one head, whenever it is read.
+func is(head []byte) func() ([]byte, error) { return func() ([]byte, error) { return head, nil } }
+
 func all(rows []Row) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for _, r := range rows {
@@ -25,7 +28,7 @@ func all(rows []Row) iter.Seq2[Row, error] {
 
 func verify(t testing.TB, m *memory, sg *Signer, kept ...[]byte) *Report {
 	t.Helper()
-	r, err := Verify(all(m.rows), HashReader(t.Context(), m), sg.Verifier(), m.head, kept...)
+	r, err := Verify(all(m.rows), HashReader(t.Context(), m), sg.Verifier(), is(m.head), kept...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,14 +55,14 @@ func TestVerifyAnUntouchedLog(t *testing.T) {
 	if !r.OK() || r.Sealed != 150 || r.Waiting != 2 || r.Origin != "chartwire/audit/01EHR" || r.Root == "" {
 		t.Errorf("%+v", r)
 	}
-	if r, err := Verify(all(m.rows), nil, sg.Verifier(), m.head, kept...); err != nil || !r.OK() {
+	if r, err := Verify(all(m.rows), nil, sg.Verifier(), is(m.head), kept...); err != nil || !r.OK() {
 		t.Errorf("without stored hashes: %+v, %v", r, err)
 	}
 	offline, err := NewVerifier(sg.VerifierKey())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := Verify(all(m.rows), HashReader(t.Context(), m), offline, m.head); err != nil || !r.OK() {
+	if r, err := Verify(all(m.rows), HashReader(t.Context(), m), offline, is(m.head)); err != nil || !r.OK() {
 		t.Errorf("with the public key alone: %+v, %v", r, err)
 	}
 	empty := &memory{}
@@ -228,7 +231,7 @@ func TestVerifyDetectsEveryChange(t *testing.T) {
 			continue
 		}
 		// Without stored hashes too, but for changes to those alone.
-		report, err := Verify(all(altered.rows), nil, sg.Verifier(), altered.head, with...)
+		report, err := Verify(all(altered.rows), nil, sg.Verifier(), is(altered.head), with...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -320,11 +323,11 @@ func TestVerifyPassesReadingErrorsOn(t *testing.T) {
 	m, sg, _ := grown(t)
 	broken := errors.New("disk")
 	rows := func(yield func(Row, error) bool) { yield(Row{}, broken) }
-	if _, err := Verify(rows, nil, sg.Verifier(), m.head); !errors.Is(err, broken) {
+	if _, err := Verify(rows, nil, sg.Verifier(), is(m.head)); !errors.Is(err, broken) {
 		t.Errorf("rows: %v", err)
 	}
 	hashes := tlog.HashReaderFunc(func([]int64) ([]tlog.Hash, error) { return nil, broken })
-	if _, err := Verify(all(m.rows), hashes, sg.Verifier(), m.head); !errors.Is(err, broken) {
+	if _, err := Verify(all(m.rows), hashes, sg.Verifier(), is(m.head)); !errors.Is(err, broken) {
 		t.Errorf("hashes: %v", err)
 	}
 }

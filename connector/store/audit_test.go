@@ -33,10 +33,7 @@ func writeAudit(t *testing.T, db *DB, ehr string, n int) {
 
 func verify(t *testing.T, l *AuditLog, s *audit.Signer) *audit.Report {
 	t.Helper()
-	head, err := l.Head(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	head := func() ([]byte, error) { return l.Head(t.Context()) }
 	r, err := audit.Verify(l.Rows(t.Context()), audit.HashReader(t.Context(), l), s.Verifier(), head)
 	if err != nil {
 		t.Fatal(err)
@@ -215,6 +212,63 @@ func TestARowThatIsNeitherSealedNorWaits(t *testing.T) {
 		r := verify(t, db.AuditLog("E"), signer)
 		if len(r.Findings) != 1 || r.Findings[0].ID == "" || r.Waiting != 1 {
 			t.Errorf("%+v, want the one row named that does not wait any more", r)
+		}
+	})
+}
+
+// Whoever may write what waits can have a row sealed again in place of another; both show.
+func TestARowThatIsSealedTwice(t *testing.T) {
+	eachEngine(t, func(t *testing.T, url string) {
+		db := mustOpen(t, url, Options{})
+		signer := signerOf(t, db, "E")
+		sealer := audit.NewSealer(db.AuditLog("E"), signer)
+		writeAudit(t, db, "E", 2)
+		if _, err := sealer.Seal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		writeAudit(t, db, "E", 1)
+		raw(t, db, "UPDATE audit_wait SET ids = (SELECT MIN(id) FROM audit)")
+		if n, err := sealer.Seal(t.Context()); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		r := verify(t, db.AuditLog("E"), signer)
+		var said []string
+		for _, f := range r.Findings {
+			said = append(said, f.Text[:24])
+		}
+		if len(r.Findings) != 2 || r.Findings[0].ID == r.Findings[1].ID || r.Findings[0].ID == "" || r.Findings[1].ID == "" {
+			t.Errorf("findings %q, want one row that is sealed twice and one that is nowhere", said)
+		}
+	})
+}
+
+// A log that grows while it is verified is no finding: rows are sealed every second.
+func TestVerifyWhileTheLogGrows(t *testing.T) {
+	eachEngine(t, func(t *testing.T, url string) {
+		db := mustOpen(t, url, Options{})
+		signer := signerOf(t, db, "E")
+		sealer := audit.NewSealer(db.AuditLog("E"), signer)
+		grow := func(n int) {
+			writeAudit(t, db, "E", n)
+			if _, err := sealer.Seal(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		grow(3)
+		writeAudit(t, db, "E", 1)
+		l := db.AuditLog("E")
+		rows := func(yield func(audit.Row, error) bool) {
+			for r, err := range l.Rows(t.Context()) {
+				if !yield(r, err) {
+					return
+				}
+				grow(1)
+			}
+		}
+		head := func() ([]byte, error) { return l.Head(t.Context()) }
+		r, err := audit.Verify(rows, audit.HashReader(t.Context(), l), signer.Verifier(), head)
+		if err != nil || !r.OK() || r.Sealed != 3 || r.Waiting < 2 {
+			t.Errorf("%+v, %v", r, err)
 		}
 	})
 }

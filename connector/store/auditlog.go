@@ -2,11 +2,9 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 
@@ -22,7 +20,6 @@ var (
 	auditByID  = sq(auditCols + `WHERE ehr_id = ?1 AND id = ?2`)
 	pgAuditIDs = sq(auditCols + `WHERE ehr_id = ?1 AND id = ANY(CAST(?2 AS TEXT[]))`)
 	auditIDs   = sq(`SELECT id FROM audit WHERE ehr_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3`)
-	auditCount = sq(`SELECT COUNT(*) FROM audit WHERE ehr_id = ?1`)
 
 	waitPut   = sq(`INSERT INTO audit_wait (ehr_id, id, ids) VALUES (?1, ?2, ?3)`)
 	waitFirst = sq(`SELECT id, ids FROM audit_wait WHERE ehr_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3`)
@@ -30,8 +27,8 @@ var (
 	waitDrop  = sq(`DELETE FROM audit_wait WHERE ehr_id = ?1 AND id = ?2`)
 
 	sealPut  = sq(`INSERT INTO audit_seal (ehr_id, seq, n, ids, hash_from, hashes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`)
-	sealFrom = sq(`SELECT seq, ids FROM audit_seal WHERE ehr_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1`)
-	sealSize = sq(`SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM audit_seal WHERE ehr_id = ?1`)
+	sealFrom = sq(`SELECT seq, ids FROM audit_seal WHERE ehr_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3`)
+	sealLast = sq(`SELECT COALESCE(MAX(seq), -1) FROM audit_seal WHERE ehr_id = ?1`)
 	hashesOf = sq(`SELECT hash_from, hashes FROM audit_seal WHERE ehr_id = ?1 AND seq <= ?2 ORDER BY seq DESC LIMIT 1`)
 
 	headGet = sq(`SELECT checkpoint FROM audit_head WHERE ehr_id = ?1`)
@@ -41,9 +38,11 @@ var (
 
 // writeWaits writes down, once a commit and log, which audit rows wait for their place.
 func (b *batch) writeWaits(db *DB, c conn) error {
-	for ehr, ids := range b.audits {
-		if err := c.exec(waitPut, ehr, connector.NewID(db.clock.Now()), strings.Join(ids, "\n")); err != nil {
-			return err
+	for ehr, all := range b.audits {
+		for ids := range slices.Chunk(all, audit.MaxBatch) {
+			if err := c.exec(waitPut, ehr, connector.NewID(db.clock.Now()), strings.Join(ids, "\n")); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -78,22 +77,39 @@ func (l *AuditLog) Head(ctx context.Context) ([]byte, error) {
 // Unsealed is audit.Log, oldest commit first. A row that is not as Audit wrote it, or is gone, gives audit.ErrTampered.
 func (l *AuditLog) Unsealed(ctx context.Context, limit int) (rows []audit.Row, err error) {
 	err = l.view(ctx, func(t *tx) error {
-		rows = nil
-		all, err := many(t, readWait, waitFirst, l.ehr, "", int64(limit))
-		if err != nil {
-			return err
-		}
 		var ids []string
-		for _, w := range all {
-			if ids = append(ids, w.ids...); len(ids) >= limit {
-				ids = ids[:limit]
-				break
-			}
+		err := t.eachWait(l.ehr, "", func(w wait) (bool, error) {
+			ids = append(ids, w.ids...)
+			return len(ids) < limit, nil
+		})
+		if err == nil {
+			rows, err = t.waiting(l.ehr, ids[:min(limit, len(ids))])
 		}
-		rows, err = t.waiting(l.ehr, ids)
 		return err
 	})
 	return rows, err
+}
+
+// waitPage is how many commits' rows are read at once.
+const waitPage = 32
+
+// eachWait gives the rows that wait, a commit at a time, from after one on, for as long as more is true.
+func (t *tx) eachWait(ehr, after string, each func(w wait) (more bool, err error)) error {
+	for {
+		all, err := many(t, readWait, waitFirst, ehr, after, int64(waitPage))
+		if err != nil {
+			return err
+		}
+		for _, w := range all {
+			if more, err := each(w); err != nil || !more {
+				return err
+			}
+			after = w.id
+		}
+		if len(all) < waitPage {
+			return nil
+		}
+	}
 }
 
 // wait is the rows of one commit.
@@ -223,24 +239,22 @@ func (t *tx) takeWaits(ehr string, ids []string) error {
 	for _, id := range ids {
 		left[id] = true
 	}
-	all, err := many(t, readWait, waitFirst, ehr, "", int64(len(ids)))
-	if err != nil {
-		return err
-	}
-	for _, w := range all {
+	err := t.eachWait(ehr, "", func(w wait) (bool, error) {
 		rest := slices.DeleteFunc(slices.Clone(w.ids), func(id string) bool { return left[id] })
 		for _, id := range w.ids {
 			delete(left, id)
 		}
+		var err error
 		switch {
 		case len(rest) == 0:
 			err = t.exec(waitDrop, ehr, w.id)
 		case len(rest) < len(w.ids):
 			err = t.exec(waitLeft, ehr, w.id, strings.Join(rest, "\n"))
 		}
-		if err != nil {
-			return err
-		}
+		return len(left) > 0, err
+	})
+	if err != nil {
+		return err
 	}
 	if len(left) > 0 {
 		return fmt.Errorf("audit log %s: %d of %d rows were not there to be sealed: %w", ehr, len(left), len(ids), audit.ErrStale)
@@ -272,156 +286,4 @@ func (l *AuditLog) Hashes(ctx context.Context, indexes []int64) ([]tlog.Hash, er
 		return nil
 	})
 	return out, err
-}
-
-// auditChunk is how many rows that wait Rows reads at once.
-const auditChunk = 1000
-
-// Rows gives every row of the log, those in it in the order of Seq, then those that wait, then those that do neither, for
-// audit.Verify. Each chunk is read by itself, so that a long check holds nothing up.
-func (l *AuditLog) Rows(ctx context.Context) iter.Seq2[audit.Row, error] {
-	return func(yield func(audit.Row, error) bool) {
-		for _, read := range []func(context.Context, func(audit.Row) bool) (bool, error){l.sealedRows, l.waitingRows, l.strayRows} {
-			more, err := read(ctx, func(r audit.Row) bool { return yield(r, nil) })
-			if err != nil {
-				yield(audit.Row{}, err)
-			}
-			if err != nil || !more {
-				return
-			}
-		}
-	}
-}
-
-func (l *AuditLog) sealedRows(ctx context.Context, each func(audit.Row) bool) (bool, error) {
-	for next := int64(0); ; {
-		var rows []audit.Row
-		done := false
-		err := l.view(ctx, func(t *tx) error {
-			var seq int64
-			var text string
-			err := t.single(sealFrom, []any{l.ehr, next}, &seq, &text)
-			if errors.Is(err, connector.ErrNotFound) {
-				done = true
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			ids := strings.Split(text, "\n")
-			all, err := t.auditRows(l.ehr, ids)
-			for i := 0; len(all) > 0; i++ { // one that is gone leaves a gap
-				if r := all[0]; r.ID == ids[i] {
-					r.Seq, all = seq+int64(i), all[1:]
-					rows = append(rows, r.Row)
-				}
-			}
-			next = seq + 1
-			return err
-		})
-		if err != nil || done {
-			return done, err
-		}
-		for _, r := range rows {
-			if !each(r) {
-				return false, nil
-			}
-		}
-	}
-}
-
-func (l *AuditLog) waitingRows(ctx context.Context, each func(audit.Row) bool) (bool, error) {
-	for last := ""; ; {
-		var rows []audit.Row
-		done := false
-		err := l.view(ctx, func(t *tx) error {
-			all, err := many(t, readWait, waitFirst, l.ehr, last, int64(auditChunk))
-			for _, w := range all {
-				some, e := t.waiting(l.ehr, w.ids)
-				err = cmp.Or(err, e)
-				rows = append(rows, some...)
-				last = w.id
-			}
-			done = len(all) < auditChunk
-			return err
-		})
-		if err != nil {
-			return false, err
-		}
-		for _, r := range rows {
-			if !each(r) {
-				return false, nil
-			}
-		}
-		if done {
-			return true, nil
-		}
-	}
-}
-
-// strayRows gives rows that are in the table and neither in the log nor waiting for it. As a rule their number says that
-// there are none.
-func (l *AuditLog) strayRows(ctx context.Context, each func(audit.Row) bool) (bool, error) {
-	var known map[string]bool
-	var rows []audit.Row
-	err := l.view(ctx, func(t *tx) error {
-		var there, sealed int64
-		err := cmp.Or(t.single(auditCount, []any{l.ehr}, &there), t.single(sealSize, []any{l.ehr}, &sealed))
-		if err != nil {
-			return err
-		}
-		waits, err := many(t, readWait, waitFirst, l.ehr, "", int64(1<<40))
-		for _, w := range waits {
-			there -= int64(len(w.ids))
-		}
-		if err != nil || there <= sealed {
-			return err
-		}
-		if known, err = t.placed(l.ehr, waits); err != nil {
-			return err
-		}
-		for last := ""; ; {
-			ids, err := many(t, func(_ *tx, scan func(...any) error) (s string, err error) { err = scan(&s); return s, err }, auditIDs, l.ehr, last, int64(auditChunk))
-			if err != nil || len(ids) == 0 {
-				return err
-			}
-			last = ids[len(ids)-1]
-			for _, id := range ids {
-				if !known[id] {
-					rows = append(rows, audit.Row{Seq: audit.Stray, Record: audit.Record{ID: id, EHR: l.ehr}})
-				}
-			}
-		}
-	})
-	for _, r := range rows {
-		if err == nil && !each(r) {
-			return false, nil
-		}
-	}
-	return err == nil, err
-}
-
-// placed gives the ids of all rows that are in the log or wait for it.
-func (t *tx) placed(ehr string, waits []wait) (map[string]bool, error) {
-	known := map[string]bool{}
-	for _, w := range waits {
-		for _, id := range w.ids {
-			known[id] = true
-		}
-	}
-	for next := int64(0); ; {
-		var seq int64
-		var text string
-		err := t.single(sealFrom, []any{ehr, next}, &seq, &text)
-		if errors.Is(err, connector.ErrNotFound) {
-			return known, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		for id := range strings.SplitSeq(text, "\n") {
-			known[id] = true
-		}
-		next = seq + 1
-	}
 }

@@ -241,7 +241,7 @@ func TestEveryLookupHasAnIndex(t *testing.T) {
 		"writeByKey": writeByKey, "writeByProvides": writeByProvides, "writesOfItem": writesOfItem, "writeFiled": writeFiled, "rehomeFiled": rehomeFiled,
 		"attemptsOf": attemptsOf, "attemptsOfHome": attemptsOfHome, "bornByRef": bornByRef, "bornOfThread": bornOfThread, "consentGet": consentGet,
 		"refusalGet": refusalGet, "refusalEnded": refusalEnded, "traceIDs": traceIDs, "traceHashes": traceHashes,
-		"auditByID": auditByID, "auditIDs": auditIDs, "waitFirst": waitFirst, "waitLeft": waitLeft, "waitDrop": waitDrop, "sealFrom": sealFrom, "hashesOf": hashesOf, "headGet": headGet,
+		"auditByID": auditByID, "auditIDs": auditIDs, "waitFirst": waitFirst, "waitLeft": waitLeft, "waitDrop": waitDrop, "sealFrom": sealFrom, "sealLast": sealLast, "hashesOf": hashesOf, "headGet": headGet,
 		"auditOfThread": auditOfThread,
 		"tallyDrop":     tallyDrop, "rehomeDrop0": rehomeDrop[0], "rehomeDrop1": rehomeDrop[1], "rehomeDrop2": rehomeDrop[2],
 	} {
