@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -22,7 +23,8 @@ type Refused struct {
 	Reason Reason
 	Status int         // HTTP status, 0 where there is none
 	Codes  []string    // OperationOutcome issue codes or vendor error codes: no PHI
-	Detail PHI[string] // the far side's own words, for trace; may echo PHI
+	Detail PHI[string] // the far side's own words, for a person; may echo PHI
+	Answer PHI[string] // its whole answer, for trace; may echo PHI
 }
 
 func (e *Refused) Error() string {
@@ -35,6 +37,7 @@ type Retry struct {
 	Status int
 	After  time.Duration // what the far side asked for; 0 leaves the wait to deliver
 	Cause  error         // for the log; holds no PHI
+	Answer PHI[string]   // the far side's whole answer, for trace; may echo PHI
 }
 
 func (e *Retry) Error() string {
@@ -47,7 +50,8 @@ func (e *Retry) Unwrap() error { return e.Cause }
 type Ambiguous struct {
 	Status int
 	Cause  error
-	Detail PHI[string]
+	Detail PHI[string] // the far side's own words, for a person; may echo PHI
+	Answer PHI[string] // its whole answer, for trace; may echo PHI
 }
 
 func (e *Ambiguous) Error() string {
@@ -60,6 +64,7 @@ func (e *Ambiguous) Unwrap() error { return e.Cause }
 type Conflicted struct {
 	Status int
 	Codes  []string
+	Answer PHI[string] // the far side's whole answer, for trace; may echo PHI
 }
 
 func (e *Conflicted) Error() string {
@@ -78,3 +83,28 @@ type DecodeError struct {
 }
 
 func (e *DecodeError) Error() string { return fmt.Sprintf("body refused at %q: %s", e.Pointer, e.Text) }
+
+// AnswerOf gives what the far side answered where an outcome is not good, nil where it said nothing. It may hold PHI: seal it.
+func AnswerOf(err error) []byte {
+	var (
+		refused   *Refused
+		retry     *Retry
+		ambiguous *Ambiguous
+		conflict  *Conflicted
+		said      string
+	)
+	switch {
+	case errors.As(err, &refused):
+		said = cmp.Or(refused.Answer.Reveal(), refused.Detail.Reveal())
+	case errors.As(err, &retry):
+		said = retry.Answer.Reveal()
+	case errors.As(err, &ambiguous):
+		said = cmp.Or(ambiguous.Answer.Reveal(), ambiguous.Detail.Reveal())
+	case errors.As(err, &conflict):
+		said = conflict.Answer.Reveal()
+	}
+	if said == "" {
+		return nil
+	}
+	return []byte(said)
+}

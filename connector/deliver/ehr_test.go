@@ -187,17 +187,17 @@ func (c *chart) File(_ context.Context, w connector.Write) (connector.Receipt, e
 	c.filings = append(c.filings, filing{w, c.now(), f})
 	switch f {
 	case refused:
-		return connector.Receipt{}, &connector.Refused{Reason: connector.EHRRefused, Status: 422}
+		return connector.Receipt{}, &connector.Refused{Reason: connector.EHRRefused, Status: 422, Answer: connector.Protect(string(f))}
 	case unauthorized:
 		return connector.Receipt{}, &connector.Refused{Reason: connector.Unauthorized, Status: 401}
 	case unavailable:
 		return connector.Receipt{}, &connector.Retry{Reason: connector.EHRUnavailable, Cause: errors.New("connection refused")}
 	case tooMany:
-		return connector.Receipt{}, &connector.Retry{Reason: connector.RateLimited, Status: 429, After: retryAfter}
+		return connector.Receipt{}, &connector.Retry{Reason: connector.RateLimited, Status: 429, After: retryAfter, Answer: connector.Protect(string(f))}
 	case ambiguousLost:
-		return connector.Receipt{}, &connector.Ambiguous{Cause: errors.New("timeout")}
+		return connector.Receipt{}, &connector.Ambiguous{Cause: errors.New("timeout"), Answer: connector.Protect(string(f))}
 	case conflict:
-		return connector.Receipt{}, &connector.Conflicted{Status: 409}
+		return connector.Receipt{}, &connector.Conflicted{Status: 409, Answer: connector.Protect(string(f))}
 	case fenced:
 		return connector.Receipt{}, fmt.Errorf("not sent: %w", connector.ErrFenced)
 	case taken:

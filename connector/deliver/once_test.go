@@ -467,3 +467,29 @@ func TestOrderlyEndLosesNothing(t *testing.T) {
 		}
 	})
 }
+
+// Whatever became of an attempt, what the EHR answered is kept with it, for trace.
+func TestWhatTheEHRAnsweredIsKept(t *testing.T) {
+	for _, f := range []fault{refused, tooMany, ambiguousLost, conflict} {
+		t.Run(string(f), func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.chart.fails("t-1/a", f)
+				w.run()
+				w.accept(said("a", 1, "one"))
+				w.pass(time.Second)
+				var first connector.Attempt
+				rows := w.writes(w.item("a"))
+				w.view(func(tx connector.Tx) error {
+					all, err := tx.Attempts(rows[0].EHR, rows[0].ID)
+					if len(all) > 0 {
+						first = all[0]
+					}
+					return err
+				})
+				if string(first.Answer) != string(f) {
+					t.Errorf("the first attempt came to %q and has the answer %q, want %q", first.Outcome, first.Answer, f)
+				}
+			})
+		})
+	}
+}

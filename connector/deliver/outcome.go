@@ -20,7 +20,7 @@ func (d *drainer) outcome(ctx context.Context, i *connector.Item, w *connector.W
 		return false, connector.ErrFenced // nothing was written; the lane's new holder sees an open attempt and settles it
 	case errors.As(err, &retry):
 		w.State = connector.WriteReady
-		d.ended(a, "retry", retry.Reason, retry.Status, nil)
+		d.ended(a, "retry", retry.Reason, retry.Status, connector.AnswerOf(err))
 		d.storeRow(w)
 		if reason, untried := notTried(err); untried {
 			d.wait(i, reason, d.notNow(i, err))
@@ -31,10 +31,10 @@ func (d *drainer) outcome(ctx context.Context, i *connector.Item, w *connector.W
 	case errors.As(err, &refused):
 		return d.refuse(i, w, a, err), nil
 	case errors.As(err, &conflict):
-		d.ended(a, "conflict", "", conflict.Status, nil)
+		d.ended(a, "conflict", "", conflict.Status, connector.AnswerOf(err))
 		return d.conflict(ctx, i, w)
 	default: // *Ambiguous, and anything an adapter did not classify
-		d.ended(a, "ambiguous", connector.Settling, ambiguousStatus(err), ambiguousAnswer(err))
+		d.ended(a, "ambiguous", connector.Settling, ambiguousStatus(err), connector.AnswerOf(err))
 		i.State, i.Reason, i.NextAt = connector.Unknown, connector.Settling, w.AttemptedAt.Add(d.c.settle())
 		d.audit("file", "C", 4, i, map[string]string{"outcome": "unknown"})
 		d.put(i)
@@ -48,15 +48,6 @@ func ambiguousStatus(err error) int {
 		return a.Status
 	}
 	return 0
-}
-
-// ambiguousAnswer is what the far side said, where it said anything.
-func ambiguousAnswer(err error) []byte {
-	var a *connector.Ambiguous
-	if !errors.As(err, &a) || a.Detail.Reveal() == "" {
-		return nil
-	}
-	return []byte(a.Detail.Reveal())
 }
 
 // ended records how an attempt ended.
@@ -125,7 +116,7 @@ func (d *drainer) refuse(i *connector.Item, w *connector.WriteRow, a *connector.
 	if !errors.As(err, &refused) {
 		refused = &connector.Refused{Reason: connector.Internals, Detail: connector.Protect(err.Error())}
 	}
-	d.ended(a, "refused", refused.Reason, refused.Status, []byte(refused.Detail.Reveal()))
+	d.ended(a, "refused", refused.Reason, refused.Status, connector.AnswerOf(refused))
 	if w.Write.Optional {
 		w.State = connector.WriteDropped
 		if w.Attempts > 0 {

@@ -166,17 +166,17 @@ func (d *drainer) sent(i *connector.Item, m connector.MessageRow, a *connector.A
 		d.finish(i, connector.Filed, "") // before the thread may be moved
 		d.handedOver(m, h)
 	case errors.As(err, &refused):
-		d.ended(a, "refused", refused.Reason, refused.Status, []byte(refused.Detail.Reveal()))
+		d.ended(a, "refused", refused.Reason, refused.Status, connector.AnswerOf(refused))
 		d.notSent(i, m, connector.SendRefused, refused.Detail.Reveal())
 	case errors.As(err, &retry):
-		d.ended(a, "retry", retry.Reason, retry.Status, nil)
+		d.ended(a, "retry", retry.Reason, retry.Status, connector.AnswerOf(err))
 		if now.Sub(i.FirstTried) > d.e.horizon {
 			d.notSent(i, m, connector.RetriesExhausted, "")
 			return nil
 		}
 		d.wait(i, connector.RateLimited, now.Add(max(retry.After, backoff(i.Tries))))
 	default:
-		d.ended(a, "ambiguous", connector.SendUnknown, ambiguousStatus(err), nil)
+		d.ended(a, "ambiguous", connector.SendUnknown, ambiguousStatus(err), connector.AnswerOf(err))
 		wait := unsureFor
 		if d.line.SendIdempotent {
 			wait = backoff(i.Tries)

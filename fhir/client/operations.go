@@ -22,7 +22,7 @@ func (c *Client) call(ctx context.Context, r Request) (Response, error) {
 	if o.Class == OK {
 		return resp, nil
 	}
-	return resp, &Error{Outcome: o, Op: operation(r), RequestID: r.ID, cause: err}
+	return resp, &Error{Outcome: o, Op: operation(r), RequestID: r.ID, Answer: resp.Body[:min(len(resp.Body), maxAnswer)], cause: err}
 }
 
 // operation names a request without ids or parameters.

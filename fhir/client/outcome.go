@@ -36,6 +36,9 @@ func (c Class) String() string {
 	return [...]string{"ok", "retry", "ambiguous", "refused", "conflict", "unauthorized"}[c]
 }
 
+// maxAnswer is how much of an answer that was not OK is kept, in bytes.
+const maxAnswer = 64 << 10
+
 // maxRetryAfter caps what a server can make us wait.
 const maxRetryAfter = time.Hour
 
@@ -58,7 +61,9 @@ type Error struct {
 	Outcome
 	Op        string // method and resource type, e.g. "POST Communication"
 	RequestID string
-	cause     error
+	// Answer is the body of the answer, its first 64 KiB; nil where there was none. It may be PHI.
+	Answer []byte
+	cause  error
 }
 
 // Error implements error.

@@ -104,6 +104,9 @@ func hold(t *testing.T, r *Rig, w connector.Write, status int, header map[string
 	if errors.As(err, &retry) && header["Retry-After"] == "7" && retry.After != 7*time.Second {
 		t.Errorf("status %d: the EHR asked for 7 s, got %s", status, retry.After)
 	}
+	if said := string(connector.AnswerOf(err)); said != body && header["Content-Encoding"] == "" {
+		t.Errorf("status %d: trace would show %.40q of what was answered, want %.40q", status, said, body)
+	}
 	r.quiet(t, err, "private words")
 }
 

@@ -142,13 +142,15 @@ func sent(w connector.Write) []byte {
 // receipt proves a write. An answer that names no place is no proof: the outcome is then open.
 func (e *EHR) receipt(ctx context.Context, w connector.Write, a answer) (connector.Receipt, error) {
 	if a.at.ID == "" || a.at.Type != w.Type {
-		return connector.Receipt{}, &connector.Ambiguous{Status: a.status, Cause: errors.New("the answer does not say where the " + w.Type + " is")}
+		return connector.Receipt{}, &connector.Ambiguous{Status: a.status, Cause: errors.New("the answer does not say where the " + w.Type + " is"),
+			Answer: connector.Protect(string(a.body))}
 	}
 	r := connector.Receipt{Reference: a.at.Reference(), Version: a.at.Version, Status: a.status, Found: a.found, Response: a.body}
 	if a.resource == nil && w.Type != "Provenance" {
 		read, err := e.client.Read(ctx, r.Reference, w.Type)
 		if gone(err) {
-			return connector.Receipt{}, &connector.Ambiguous{Status: a.status, Cause: errors.New("the entry the answer named is not there")}
+			return connector.Receipt{}, &connector.Ambiguous{Status: a.status, Cause: errors.New("the entry the answer named is not there"),
+				Answer: connector.Protect(string(a.body))}
 		}
 		if err == nil {
 			a.resource = read.Body

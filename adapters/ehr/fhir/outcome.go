@@ -21,16 +21,16 @@ func writeError(err error) error {
 	if !errors.As(err, &failed) {
 		return &connector.Ambiguous{Cause: errors.New("the call ended without a classified outcome")}
 	}
-	detail := connector.Protect(words(failed.Issues))
+	detail, answer := connector.Protect(words(failed.Issues)), connector.Protect(string(failed.Answer))
 	switch failed.Class {
 	case client.Retry:
 		return retry(failed)
 	case client.Conflict:
-		return &connector.Conflicted{Status: failed.Status, Codes: codes(failed.Issues)}
+		return &connector.Conflicted{Status: failed.Status, Codes: codes(failed.Issues), Answer: answer}
 	case client.Refused, client.Unauthorized:
-		return &connector.Refused{Reason: reason(failed), Status: failed.Status, Codes: codes(failed.Issues), Detail: detail}
+		return &connector.Refused{Reason: reason(failed), Status: failed.Status, Codes: codes(failed.Issues), Detail: detail, Answer: answer}
 	default:
-		return &connector.Ambiguous{Status: failed.Status, Cause: safe(failed), Detail: detail}
+		return &connector.Ambiguous{Status: failed.Status, Cause: safe(failed), Detail: detail, Answer: answer}
 	}
 }
 
@@ -54,7 +54,8 @@ func retry(failed *client.Error) error {
 	if failed.Status == http.StatusTooManyRequests {
 		reason = connector.RateLimited
 	}
-	return &connector.Retry{Reason: reason, Status: failed.Status, After: failed.After, Cause: safe(failed)}
+	return &connector.Retry{Reason: reason, Status: failed.Status, After: failed.After, Cause: safe(failed),
+		Answer: connector.Protect(string(failed.Answer))}
 }
 
 // reason is why a definite no was given.
