@@ -98,11 +98,11 @@ func (r *run) stage(ctx context.Context, s staging) (err error) {
 	return r.in(ctx, "P2-"+s.name, o, func(ctx context.Context, w *rig.World) error { return r.takeAway(ctx, w, s, dir) })
 }
 
-// Phases of a staging. quiet is how long no acknowledgement may come before the store counts as gone; recovers is P2's
-// limit.
+// Phases of a staging. quiet is how long no acknowledgement may come before the store counts as gone: on a full disk a small
+// commit may still find room in a log that is written over, and is kept like any other; recovers is P2's limit.
 const (
 	before   = 2 * time.Second
-	quiet    = time.Second
+	quiet    = 3 * time.Second
 	gone     = 5 * time.Second
 	recovers = 5 * time.Second
 )
