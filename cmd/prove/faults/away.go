@@ -99,10 +99,10 @@ func (r *run) stage(ctx context.Context, s staging) (err error) {
 }
 
 // Phases of a staging. quiet is how long no acknowledgement may come before the store counts as gone: on a full disk a small
-// commit may still find room in a log that is written over, and is kept like any other; recovers is P2's limit.
+// commit may still find room in pages and logs that are written over, and is kept like any other; recovers is P2's limit.
 const (
 	before   = 2 * time.Second
-	quiet    = 3 * time.Second
+	quiet    = 5 * time.Second
 	gone     = 5 * time.Second
 	recovers = 5 * time.Second
 )
