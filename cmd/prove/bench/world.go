@@ -77,10 +77,11 @@ type served struct {
 
 // prepare writes the configuration of a connector into a folder, once.
 func (b *bench) prepare(name string, s setting) (*served, error) {
-	c := &served{dir: filepath.Join(b.dir, name), binary: b.o.Binary, secret: b.secret}
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+	dir, err := os.MkdirTemp(b.dir, name+"-") // one each time: a new database beside an old witness is a restored one
+	if err != nil {
 		return nil, err
 	}
+	c := &served{dir: dir, binary: b.o.Binary, secret: b.secret}
 	if s.mode == "" {
 		s.mode = "live"
 	}
@@ -88,7 +89,7 @@ func (b *bench) prepare(name string, s setting) (*served, error) {
 		s.concurrent = clients
 	}
 	var text strings.Builder
-	err := configText.Execute(&text, map[string]any{"Store": s.store, "EHR": b.ehr.base, "Mode": s.mode, "Concurrent": s.concurrent, "Tokens": s.tokens})
+	err = configText.Execute(&text, map[string]any{"Store": s.store, "EHR": b.ehr.base, "Mode": s.mode, "Concurrent": s.concurrent, "Tokens": s.tokens})
 	if err != nil {
 		return nil, err
 	}
