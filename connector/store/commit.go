@@ -295,8 +295,8 @@ func (k *committer) run(c conn, b *batch, o *op, alone bool) (retry bool, err er
 		}
 		return false, nil
 	}
-	if t.err != nil && k.db.eng.lost(t.err) {
-		return false, t.err
+	if t.err != nil && (k.db.eng.lost(t.err) || k.db.eng.silent(t.err)) {
+		return false, t.err // nothing can be undone there any more
 	}
 	if !alone {
 		if err := c.rollbackTo(); err != nil {

@@ -116,8 +116,8 @@ func (r *runner) commit() (bool, error) { return false, nil }
 func (r *runner) close()                {}
 
 // wave runs the functions of a batch together. ran are those that are over, with their errors in them and their writes kept
-// back in c; alone those that have to run by themselves. ok is false where the batch has to run one after the other.
-func (k *committer) wave(c *pgConn, batch []*op) (ran, alone []*op, b *batch, ok bool) {
+// back in c; alone those that have to run by themselves. An error is one that ends the transaction.
+func (k *committer) wave(c *pgConn, batch []*op) (ran, alone []*op, b *batch, err error) {
 	asks := make(chan *runner, len(batch))
 	var all []*runner
 	for _, o := range batch {
@@ -131,8 +131,8 @@ func (k *committer) wave(c *pgConn, batch []*op) (ran, alone []*op, b *batch, ok
 			asks <- r
 		}()
 	}
-	if gather(c, asks, len(all)) != nil {
-		return nil, nil, nil, false
+	if err := gather(c, asks, len(all)); err != nil {
+		return nil, nil, nil, err
 	}
 	b = newBatch()
 	var writes [][]write
@@ -142,7 +142,7 @@ func (k *committer) wave(c *pgConn, batch []*op) (ran, alone []*op, b *batch, ok
 			alone = append(alone, r.o)
 			continue
 		case r.o.err == nil && r.t.err != nil:
-			return nil, nil, nil, false // it ignored a failure of the database
+			return nil, nil, nil, r.t.err // it ignored a failure of the database
 		case r.o.err == nil:
 			b.keep(r.t)
 			writes = append(writes, r.writes)
@@ -150,7 +150,7 @@ func (k *committer) wave(c *pgConn, batch []*op) (ran, alone []*op, b *batch, ok
 		ran = append(ran, r.o)
 	}
 	c.queued = append(c.queued, merge(writes)...)
-	return ran, alone, b, true
+	return ran, alone, b, nil
 }
 
 // gather answers the reads of n functions, together whenever all of them wait, until all are over. A read that fails ends
@@ -216,7 +216,7 @@ func readAll(c *pgConn, waiting []*runner) error {
 // not give back each was answered, or is kept for the next batch.
 func (k *committer) together(batch []*op) []*op {
 	p, ok := k.db.eng.(*postgres)
-	if !ok {
+	if !ok || k.db.up() != nil {
 		return batch
 	}
 	var waves, alone, later []*op
@@ -235,8 +235,9 @@ func (k *committer) together(batch []*op) []*op {
 		k.late = later
 		return alone
 	}
-	left, ok := k.tryWave(p, waves)
-	if !ok {
+	left, err := k.tryWave(p, waves)
+	if err != nil {
+		k.db.failed(context.Background(), err) // or the batch would wait for a silent server once more
 		return batch
 	}
 	k.late = append(left, later...)
@@ -250,25 +251,29 @@ func ofThread(shard string) bool {
 	return ok && threads && channel != ""
 }
 
-// tryWave is one transaction of one wave. left have to run by themselves. false: nobody was answered and nothing committed.
-func (k *committer) tryWave(p *postgres, batch []*op) (left []*op, ok bool) {
+// tryWave is one transaction of one wave. left have to run by themselves. An error means that nobody was answered and nothing
+// committed.
+func (k *committer) tryWave(p *postgres, batch []*op) (left []*op, err error) {
 	begun, err := p.begin()
 	if err != nil {
-		return nil, false
+		return nil, err
 	}
 	c := begun.(*pgConn)
 	defer c.close()
 	batch = slices.DeleteFunc(batch, func(o *op) bool { return !o.take() })
-	ran, left, b, ok := k.wave(c, batch)
-	if !ok {
-		return nil, false
+	ran, left, b, err := k.wave(c, batch)
+	if err != nil {
+		return nil, err
 	}
 	for _, o := range left {
 		o.alone = true
 	}
 	if slices.ContainsFunc(ran, func(o *op) bool { return o.err == nil }) {
-		if err := b.writeEnds(k.db, c); err != nil || c.flush() != nil {
-			return nil, false
+		if err := b.writeEnds(k.db, c); err != nil {
+			return nil, err
+		}
+		if err := c.flush(); err != nil {
+			return nil, err
 		}
 		for _, o := range ran {
 			o.state.CompareAndSwap(opRunning, opRan)
@@ -276,7 +281,7 @@ func (k *committer) tryWave(p *postgres, batch []*op) (left []*op, ok bool) {
 		k.db.ran.ring()
 		unsure, err := c.commit()
 		if err != nil && !unsure {
-			return nil, false
+			return nil, err
 		}
 		if err != nil {
 			for _, o := range ran {
@@ -287,5 +292,5 @@ func (k *committer) tryWave(p *postgres, batch []*op) (left []*op, ok bool) {
 		}
 	}
 	k.answer(ran)
-	return left, true
+	return left, nil
 }
