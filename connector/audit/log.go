@@ -18,8 +18,8 @@ type Log interface {
 	// as they are stored.
 	Unsealed(ctx context.Context, limit int) ([]Row, error)
 	// Append writes a batch in one commit. It returns ErrStale, and changes
-	// nothing, where the log has not b.From sealed rows any more, or a row of b has
-	// a sequence number already: another process sealed meanwhile.
+	// nothing, where the log has not b.From sealed rows any more, or a row of b does
+	// not wait for its place any more: another process sealed meanwhile.
 	Append(ctx context.Context, b Batch) error
 	// Hashes gives the stored hashes at these indexes, in their order; an error
 	// that wraps ErrNoHash where one is not there.

@@ -60,8 +60,7 @@ func (p *places) eachID(each func(id string)) error {
 	for last := ""; ; {
 		var ids []string
 		err := p.view(p.ctx, func(t *tx) (err error) {
-			ids, err = many(t, func(_ *tx, scan func(...any) error) (s string, err error) { err = scan(&s); return s, err },
-				auditIDs, p.ehr, last, int64(auditChunk))
+			ids, err = many(t, readText, auditIDs, p.ehr, last, int64(auditChunk))
 			return err
 		})
 		if err != nil || len(ids) == 0 {

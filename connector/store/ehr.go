@@ -47,11 +47,7 @@ func (t *tx) PutEHR(r connector.EHRRow) error {
 
 // ehrs lists the tenants.
 func (t *tx) ehrs() ([]string, error) {
-	return many(t, func(_ *tx, scan func(...any) error) (string, error) {
-		var id string
-		err := scan(&id)
-		return id, err
-	}, ehrIDs)
+	return many(t, readText, ehrIDs)
 }
 
 // ring wakes claimers of lanes after the commit.

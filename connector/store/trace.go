@@ -52,14 +52,13 @@ func (t *tx) Trace(id string) ([]connector.Thread, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := func(_ *tx, scan func(...any) error) (s string, err error) { err = scan(&s); return s, err }
 	var out []connector.Thread
 	for _, e := range ehrs {
-		ours, err := many(t, text, traceIDs, e, id)
+		ours, err := many(t, readText, traceIDs, e, id)
 		if err != nil {
 			return nil, err
 		}
-		theirs, err := many(t, text, traceHashes, e, t.hash("thread", e, id), t.hash("message", e, id), t.hash("ref", e, id), t.hash("control", e, id))
+		theirs, err := many(t, readText, traceHashes, e, t.hash("thread", e, id), t.hash("message", e, id), t.hash("ref", e, id), t.hash("control", e, id))
 		if err != nil {
 			return nil, err
 		}

@@ -151,6 +151,12 @@ func many[T any](t *tx, read func(t *tx, scan func(...any) error) (T, error), q 
 	return out, opened
 }
 
+// readText reads a column of text.
+func readText(_ *tx, scan func(...any) error) (s string, err error) {
+	err = scan(&s)
+	return s, err
+}
+
 // single reads one row of one column each; ErrNotFound where there is none.
 func (t *tx) single(q *query, args []any, dest ...any) error {
 	found := false
