@@ -129,7 +129,7 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, all []step)
 	case at == newest:
 		return nil
 	case at > 0 && at < first:
-		return fmt.Errorf("store: the database has schema version %d, of a chartwire from before its first release, which this one cannot read: start with a new store", at)
+		return fmt.Errorf("store: the database has schema version %d, of a chartwire from before its first release, which this one cannot read: keep it, and give store.url a new file or database", at)
 	}
 	if at > 0 { // first of all: from here on no binary may start that what follows does not suit
 		if err := raiseOldest(ctx, db); err != nil {
