@@ -2,6 +2,7 @@ package hl7
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,11 @@ func TestReadADTRefuses(t *testing.T) {
 	a, err := ReadADT(parsed(t, msh("ADT^A08")+evn+pid+"MRG|x\r"))
 	if err != nil || a.Patients[0].Prior != nil {
 		t.Errorf("a merge in an A08: %+v (%v)", a, err)
+	}
+	// A name that is deleted is no empty name, and one that is not there is not deleted.
+	a, err = ReadADT(parsed(t, msh("ADT^A08")+evn+"PID|1||x||\"\"\r"))
+	if err != nil || a.Patients[0].Patient.Names != nil || !slices.Equal(a.Patients[0].Patient.Deleted, []int{5}) {
+		t.Errorf("a name deleted: %+v (%v)", a, err)
 	}
 	if _, err := ReadADT(Message{}); err == nil {
 		t.Error("nothing was read as ADT")

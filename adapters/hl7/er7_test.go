@@ -84,6 +84,7 @@ func TestParseReads(t *testing.T) {
 		"delete is not empty":      {raw: "MSH|^~\\&|\rPID|\"\"||\"x\"\r", want: pid(f(Null), nil, f(`"x"`))},
 		"components":               {raw: "MSH|^~\\&|\rPID|a&b^^c&&d~e\r", want: pid(Field{{{"a", "b"}, nil, {"c", "", "d"}}, {{"e"}}})},
 		"other delimiters":         {raw: "MSH#*!?@#\rPID#a@b*c!d|?F?^?S??T??R??E?~\r", want: pid(Field{{{"a", "b"}, {"c"}}, {{`d\F\#\S\*@!?\R\`}}})},
+		"escapes of its own":       {raw: "MSH#*!?@#\rPID#x?S?y#?.br?#?.a|b?\r", want: pid(f("x*y"), f(`\.br\`), f(`?.a\F\b?`))},
 		"a truncation character":   {raw: "MSH|^~\\&#|\rPID|a#\\P\\\r", want: pid(f("a##"))},
 		"LF where asked":           {raw: "MSH|^~\\&|\nPID|1\n\n", o: Options{LineFeeds: true}, want: pid(f("1"))},
 		"CR LF where asked":        {raw: "MSH|^~\\&|\r\nPID|1\r\n", o: Options{LineFeeds: true}, want: pid(f("1"))},

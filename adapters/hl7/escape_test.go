@@ -99,6 +99,15 @@ func TestUnmappable(t *testing.T) {
 	}
 }
 
+// TestUnmappableInHeader: the number of a field in MSH counts the separator.
+func TestUnmappableInHeader(t *testing.T) {
+	_, err := Message{Segments: []Segment{MSH{SendingFacility: HD{Namespace: "Zürich"}}.segment()}}.Encode()
+	var u *UnmappableError
+	if !errors.As(err, &u) || u.At.Field != 4 {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestCharsets(t *testing.T) {
 	all := Charsets()
 	if len(all) != 13 {
