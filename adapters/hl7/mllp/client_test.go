@@ -160,6 +160,10 @@ func TestGarbled(t *testing.T) {
 			if !errors.Is(e, c.want) || e.Step != StepAnswer || e.NotSent() {
 				t.Errorf("%v", e)
 			}
+			_, err = client.Send(soon(t), asking("m2", "", ""))
+			if e := sendError(t, err); e.Step != StepDial {
+				t.Errorf("the connection was used again: %v", e)
+			}
 			if strings.Contains(e.Error(), "hello") {
 				t.Errorf("the error repeats the answer: %v", e)
 			}

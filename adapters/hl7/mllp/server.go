@@ -113,14 +113,14 @@ func (s *Server) serve(ctx, hand context.Context, conn net.Conn) {
 	if s.SkipGarbage {
 		r.Skipped = func(n int) { s.note(conn, fmt.Errorf("%w: %d were passed over", ErrGarbage, n)) }
 	}
-	for ctx.Err() == nil {
-		err := within(ctx, cmp.Or(s.Idle, 10*time.Minute), conn.SetReadDeadline, r.begin)
+	for ctx.Err() == nil { // a message that is read ahead is not taken any more either
+		err := within(cmp.Or(s.Idle, 10*time.Minute), conn.SetReadDeadline, r.begin)
 		if err != nil {
 			s.closing(ctx, conn, err, false)
 			return
 		}
 		var message []byte
-		err = within(ctx, cmp.Or(s.Read, 30*time.Second), conn.SetReadDeadline, func() (err error) {
+		err = within(cmp.Or(s.Read, 30*time.Second), conn.SetReadDeadline, func() (err error) {
 			message, err = r.body()
 			return err
 		})
@@ -160,7 +160,7 @@ func (s *Server) answer(hand context.Context, conn net.Conn, message []byte) err
 		if err != nil {
 			return err
 		}
-		err = within(hand, cmp.Or(s.Write, 10*time.Second), conn.SetWriteDeadline, func() error {
+		err = within(cmp.Or(s.Write, 10*time.Second), conn.SetWriteDeadline, func() error {
 			_, err := conn.Write(frame)
 			return err
 		})
@@ -180,12 +180,8 @@ func (s *Server) handle(ctx context.Context, message []byte) (answers [][]byte, 
 	return s.Handle(ctx, message)
 }
 
-// within does something that a deadline of the connection ends, d from now. With ctx ended it does nothing.
-func within(ctx context.Context, d time.Duration, deadline func(time.Time) error, do func() error) error {
-	_ = deadline(time.Time{}) // where it fails the connection has ended, and do says how
-	if ctx.Err() != nil {     // after the deadline was lifted: one that ctx set before it would be lost
-		return ctx.Err()
-	}
+// within does something that a deadline of the connection ends, d from now.
+func within(d time.Duration, deadline func(time.Time) error, do func() error) error {
 	// An alarm that goes off just as do ends may end what comes next: the connection closes and the sender sends again.
 	alarm := time.AfterFunc(d, func() { _ = deadline(past) })
 	defer alarm.Stop()

@@ -278,7 +278,7 @@ func TestServeEnds(t *testing.T) {
 		r := serve(t, s)
 		silent, half, quick, slow := r.connect(), r.connect(), r.connect(), r.connect()
 		_, _ = half.Write([]byte("\x0bMSH|"))
-		quick.say(asking("quick", "", ""))
+		quick.say(asking("quick", "", ""), asking("read ahead", "", ""))
 		slow.say(asking("slow", "", ""))
 		synctest.Wait()
 		begin := time.Now()
