@@ -16,7 +16,7 @@ type EHRRow struct {
 	Cursor     time.Time // highest server lastUpdated seen by the watcher
 }
 
-// EventRow is one accepted event, kept as it came.
+// EventRow is one accepted event. Type and Body are kept only of those whose content is nowhere else.
 type EventRow struct {
 	ID         string
 	EHR        string

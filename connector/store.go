@@ -50,7 +50,10 @@ type Tx interface {
 	Expect(a Arrival) error
 	// InsertEvent reports false, and changes nothing, where the channel already has an event with this key.
 	InsertEvent(r EventRow) (bool, error)
-	Event(ehr, id string) (EventRow, error)
+	// KeepEvent keeps an event as it came, Type and Body included, for a person to look at: of others InsertEvent keeps that
+	// they came, and their messages what they said. KeptEvent gives it back.
+	KeepEvent(r EventRow) error
+	KeptEvent(ehr, id string) (EventRow, error)
 
 	Thread(ehr, id string) (Thread, error)
 	ThreadByExt(ehr, channel, ext string) (Thread, error)
@@ -127,7 +130,8 @@ type Tx interface {
 
 	Tallies() ([]Tally, error)
 	// Trace gives the threads an id may mean: ours (thread, message, item, write, attempt), the platform's thread or message
-	// id, an EHR reference (Type/id), or the MSH-10 of a message (ControlID).
+	// id or an event's key, an EHR reference (Type/id), or the MSH-10 of a message (ControlID). By an event's key it finds the thread
+	// it was taken for, not one that was merged into another since.
 	Trace(id string) ([]Thread, error)
 	// AuditOf gives what the audit log says about a thread, oldest first.
 	AuditOf(ehr, thread string) ([]AuditEntry, error)

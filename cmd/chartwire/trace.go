@@ -59,7 +59,7 @@ func refusal(resp *http.Response) error {
 
 type traceCmd struct {
 	configFlag
-	ID   string `arg:"" help:"Our id (thread, message, item, write, attempt), the platform's thread or message id, an EHR reference (Type/id or its URL), or an MSH-10."`
+	ID   string `arg:"" help:"Our id (thread, message, item, write, attempt), the platform's thread or message id or webhook-id, an EHR reference (Type/id or its URL), or an MSH-10."`
 	JSON bool   `help:"Print JSON."`
 	Show bool   `help:"Show requests, answers, the patient and people's words too. They are PHI; that they were read is audited."`
 }

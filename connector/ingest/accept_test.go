@@ -217,7 +217,7 @@ func TestContentOfAMessage(t *testing.T) {
 			if tc.want == conflict {
 				i := w.itemsOf("t-1", connector.ItemConflict)[0]
 				w.view(func(tx connector.Tx) error {
-					kept, err := tx.Event(ehrID, i.Detail.Event)
+					kept, err := tx.KeptEvent(ehrID, i.Detail.Event)
 					if err == nil && !bytes.Equal(kept.Body, second.Raw) {
 						t.Error("the conflicting event was not kept as it came")
 					}
@@ -348,7 +348,7 @@ func TestUndecodable(t *testing.T) {
 			items[0].Lane != "" || !strings.Contains(items[0].Detail.Text, "/data/message") {
 			t.Errorf("items: %+v", items)
 		}
-		ev, err := tx.Event(ehrID, items[0].Detail.Event)
+		ev, err := tx.KeptEvent(ehrID, items[0].Detail.Event)
 		if string(ev.Body) != "{}" {
 			t.Error("the body was not kept")
 		}

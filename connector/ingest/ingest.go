@@ -88,6 +88,9 @@ func (g *Ingest) Undecodable(ctx context.Context, ch Channel, key string, body [
 		if err != nil || !fresh {
 			return err
 		}
+		if err := tx.KeepEvent(row); err != nil {
+			return err
+		}
 		i := connector.Item{
 			ID: connector.NewID(now), EHR: ch.EHR, Kind: connector.ItemEvent, State: connector.Parked,
 			Reason: connector.Undecodable, Channel: ch.Name, CommittedAt: now, ChangedAt: now,

@@ -156,6 +156,9 @@ func (s *step) conflict(m *connector.MessageRow, digest string) error {
 			return errRepeat
 		}
 	}
+	if err := s.tx.KeepEvent(s.row); err != nil {
+		return err
+	}
 	i := s.about(s.item(connector.ItemConflict, connector.LaneChart), m)
 	i.State, i.Reason = connector.Parked, connector.Conflict
 	i.Detail = connector.ItemDetail{Event: s.row.ID, Digest: digest}

@@ -31,7 +31,7 @@ func (t *tx) Expect(of connector.Arrival) error {
 	thread := t.hash("thread", of.EHR, of.Thread)
 	var bad [2]error
 	asks := []ask{
-		{eventKnown, []any{of.EHR, of.Channel, t.s.Lookup("event", of.EHR, of.Key)}, func(func(...any) error) error {
+		{eventKnown, []any{of.EHR, t.s.Lookup("event", of.EHR, of.Key), of.Channel}, func(func(...any) error) error {
 			a.known = true
 			return nil
 		}},

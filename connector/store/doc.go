@@ -6,7 +6,7 @@
 // What is in clear: our own ids, times, counts, enum words, names given in the configuration. Everything a platform, an
 // EHR or a person supplied is sealed under the place it stands in (seal.AAD), and looked up by keyed hashes.
 //
-// Update is a group commit. A few committers each take what is queued, run every function under a savepoint in one
-// transaction, commit once and answer all. On Postgres a transaction reads one snapshot (repeatable read); where another
+// Update is a group commit. One committer for two processors takes what is queued, runs every function under a savepoint in one
+// transaction, commits once and answers all. On Postgres a transaction reads one snapshot (repeatable read); where another
 // replica changed the same row first, the function runs again, with everything after it of its shard.
 package store

@@ -7,21 +7,23 @@ import (
 )
 
 var (
-	eventInsert = sqOne(`INSERT INTO event (ehr_id, id, channel, key_hash, thread_id, received_at, head, body)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (ehr_id, channel, key_hash) DO NOTHING`)
-	eventKnown = sq(`SELECT 1 FROM event WHERE ehr_id = ?1 AND channel = ?2 AND key_hash = ?3`)
-	eventCols  = `SELECT ehr_id, id, channel, thread_id, received_at, head, body FROM event `
-	eventByID  = sq(eventCols + `WHERE ehr_id = ?1 AND id = ?2`)
+	eventInsert = sqOne(`INSERT INTO event (ehr_id, key_hash, channel, id, thread_id, received_at)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (ehr_id, key_hash, channel) DO NOTHING`)
+	eventKnown = sq(`SELECT 1 FROM event WHERE ehr_id = ?1 AND key_hash = ?2 AND channel = ?3`)
+	keptCols   = `SELECT ehr_id, id, channel, thread_id, received_at, head, body FROM event_kept `
+	keptByID   = sq(keptCols + `WHERE ehr_id = ?1 AND id = ?2`)
+	keptInsert = sq(`INSERT INTO event_kept (ehr_id, id, channel, thread_id, received_at, head, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)`)
 )
 
-// eventHead is what else of an event came from the platform.
+// eventHead is what else of a kept event came from the platform.
 type eventHead struct {
 	Key  string
 	Type connector.EventType
 }
 
-func eventPlace(r connector.EventRow) place { return place{r.EHR, r.Thread, "event", r.ID} }
+func eventPlace(r connector.EventRow) place { return place{r.EHR, r.Thread, "event_kept", r.ID} }
 
+// InsertEvent is connector.Tx.
 func (t *tx) InsertEvent(r connector.EventRow) (bool, error) {
 	key := t.s.Lookup("event", r.EHR, r.Key)
 	if _, wave := t.c.(*runner); wave { // which keeps the insert back and cannot tell what it will do
@@ -29,20 +31,24 @@ func (t *tx) InsertEvent(r connector.EventRow) (bool, error) {
 			return false, nil
 		} else if !read {
 			var is int64
-			err := t.single(eventKnown, []any{r.EHR, r.Channel, key}, &is)
+			err := t.single(eventKnown, []any{r.EHR, key, r.Channel}, &is)
 			if !errors.Is(err, connector.ErrNotFound) {
 				return false, err
 			}
 		}
 	}
+	n, err := t.execN(eventInsert, r.EHR, key, r.Channel, r.ID, r.Thread, micros(r.ReceivedAt))
+	return n == 1, err
+}
+
+// KeepEvent is connector.Tx.
+func (t *tx) KeepEvent(r connector.EventRow) error {
 	p := eventPlace(r)
 	head, err := t.seal(p, "head", eventHead{r.Key, r.Type})
 	if err != nil {
-		return false, err
+		return err
 	}
-	n, err := t.execN(eventInsert, r.EHR, r.ID, r.Channel, key, r.Thread, micros(r.ReceivedAt),
-		head, t.sealBytes(p, "body", notNil(r.Body)))
-	return n == 1, err
+	return t.exec(keptInsert, r.EHR, r.ID, r.Channel, r.Thread, micros(r.ReceivedAt), head, t.sealBytes(p, "body", notNil(r.Body)))
 }
 
 // notNil makes nil bytes empty ones, for columns that are never NULL.
@@ -73,6 +79,7 @@ func readEvent(t *tx, scan func(...any) error) (connector.EventRow, error) {
 	return r, err
 }
 
-func (t *tx) Event(ehr, id string) (connector.EventRow, error) {
-	return one(t, readEvent, eventByID, ehr, id)
+// KeptEvent is connector.Tx.
+func (t *tx) KeptEvent(ehr, id string) (connector.EventRow, error) {
+	return one(t, readEvent, keptByID, ehr, id)
 }

@@ -138,7 +138,7 @@ func TestWhatManyAskGoesByAnIndex(t *testing.T) {
 		q    *query
 		args []any
 	}{
-		"eventKnown": {eventKnown, []any{s, s, b}}, "threadByExt": {threadByExt.lock, []any{s, b, s}}, "threadByID": {threadByID.lock, []any{s, s}},
+		"eventKnown": {eventKnown, []any{s, b, s}}, "threadByExt": {threadByExt.lock, []any{s, b, s}}, "threadByID": {threadByID.lock, []any{s, s}},
 		"messageArrived": {messageArrived, []any{s, b, s, b}}, "messageAll": {messageAll, []any{s, s, b}}, "messageByID": {messageByID.lock, []any{s, s}}, "messageNewest": {messageNewest.lock, []any{s, s, b}},
 		"itemsOfLane": {itemsOfLane, []any{s, s, s}}, "itemsOfMessage": {itemsOfMessage, []any{s, s, s}}, "itemsOfThread": {itemsOfThread, []any{s, s}},
 		"writeByKey": {writeByKey.lock, []any{s, b}}, "writeByProvides": {writeByProvides, []any{s, b}}, "writesOfItem": {writesOfItem, []any{s, s}},

@@ -13,12 +13,14 @@ var (
 	messageCols = `SELECT ehr_id, id, thread_id, revision, client_id, born_id, requested, received_at, message, delivery,
 		retracted, corrected FROM message `
 	messageByID     = sqRow(messageCols + `WHERE ehr_id = ?1 AND id = ?2`)
-	messageNewest   = sqRow(messageCols + `WHERE ehr_id = ?1 AND thread_id = ?2 AND ext_hash = ?3 ORDER BY revision DESC LIMIT 1`)
-	messageRevision = sqRow(messageCols + `WHERE ehr_id = ?1 AND thread_id = ?2 AND ext_hash = ?3 AND revision = ?4`)
-	messageAll      = sq(messageCols + `WHERE ehr_id = ?1 AND thread_id = ?2 AND ext_hash = ?3 ORDER BY revision`)
+	messageNewest   = sqRow(messageCols + `WHERE ehr_id = ?1 AND ext_hash = ?3 AND thread_id = ?2 ORDER BY revision DESC LIMIT 1`)
+	messageRevision = sqRow(messageCols + `WHERE ehr_id = ?1 AND ext_hash = ?3 AND thread_id = ?2 AND revision = ?4`)
+	messageAll      = sq(messageCols + `WHERE ehr_id = ?1 AND ext_hash = ?3 AND thread_id = ?2 ORDER BY revision`)
 	messageByClient = sqRow(messageCols + `WHERE ehr_id = ?1 AND client_id = ?2 AND client_id <> '' ORDER BY revision LIMIT 1`)
-	messageOfThread = sq(messageCols + `WHERE ehr_id = ?1 AND thread_id = ?2 ORDER BY id`)
-	messagePut      = sq(`INSERT INTO message (ehr_id, id, thread_id, revision, client_id, born_id, requested, received_at,
+	// Every message has an item in its thread, and so needs no index by thread.
+	messageOfThread = sq(messageCols + `WHERE ehr_id = ?1 AND thread_id = ?2 AND id IN
+		(SELECT message_id FROM item WHERE ehr_id = ?1 AND thread_id = ?2) ORDER BY id`)
+	messagePut = sq(`INSERT INTO message (ehr_id, id, thread_id, revision, client_id, born_id, requested, received_at,
 		message, delivery, retracted, corrected, ext_hash)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 		ON CONFLICT (ehr_id, id) DO UPDATE SET thread_id = excluded.thread_id, revision = excluded.revision,

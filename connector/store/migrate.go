@@ -31,15 +31,15 @@ var migrations, _ = fs.Sub(embedded, "migrations") // the folder is embedded
 
 // oldest is the schema version a binary must know to work on the schema of this one. Binaries that know it, and not the
 // newest, go on working: they neither see nor need what was added since.
-const oldest = 12
+const oldest = 22
 
 // first is the first version of the schema that was meant to last.
-const first = 10
+const first = 20
 
 // metaOldest keeps oldest in the database, for binaries of before.
 const metaOldest = "schema.oldest"
 
-const guardVersion = 11
+const guardVersion = 21
 
 // step is one migration.
 type step struct {

@@ -181,12 +181,12 @@ func TestWhatIsKeptIsThereAgain(t *testing.T) {
 			url, s := e.url(t), newSealer(t)
 			db := mustOpen(t, url, Options{Sealer: s})
 			r := connector.EventRow{ID: "1", EHR: "E", Channel: "sms", Key: "k", Body: []byte("b")}
-			err := db.Update(t.Context(), "s", func(tx connector.Tx) error { _, err := tx.InsertEvent(r); return err })
+			err := db.Update(t.Context(), "s", func(tx connector.Tx) error { return tx.KeepEvent(r) })
 			if err != nil || db.Close() != nil {
 				t.Fatal(err)
 			}
 			db = mustOpen(t, url, Options{Sealer: s})
-			err = db.View(t.Context(), func(tx connector.Tx) error { _, err := tx.Event("E", "1"); return err })
+			err = db.View(t.Context(), func(tx connector.Tx) error { _, err := tx.KeptEvent("E", "1"); return err })
 			if err != nil {
 				t.Error(err)
 			}

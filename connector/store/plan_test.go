@@ -226,13 +226,13 @@ func litePlan(t *testing.T, db *DB, q *query, args ...any) (steps []string) {
 // Every look-up goes by an index; none reads a table through.
 func TestEveryLookupHasAnIndex(t *testing.T) {
 	db := mustOpen(t, "sqlite::memory:", Options{})
-	tables := []string{"meta", "ehr", "event", "thread", "message", "blob", "item", "lane", "chart_write", "attempt", "born", "consent", "tally",
+	tables := []string{"meta", "ehr", "event", "event_kept", "thread", "message", "blob", "item", "lane", "chart_write", "attempt", "born", "consent", "tally",
 		"audit", "audit_wait", "audit_seal", "audit_head", "refusal"}
 	if steps := litePlan(t, db, tallySum); !slices.ContainsFunc(steps, func(s string) bool { return strings.HasPrefix(s, "SCAN tally") }) {
 		t.Errorf("a statement that does read a table through has the plan %q: this test sees nothing", steps)
 	}
 	for name, q := range map[string]*query{
-		"metaGet": metaGet, "ehrByName": ehrByName, "ehrByID": ehrByID, "eventByID": eventByID, "eventOfThread": eventOfThread,
+		"metaGet": metaGet, "ehrByName": ehrByName, "ehrByID": ehrByID, "eventKnown": eventKnown, "keptByID": keptByID, "keptOfThread": keptOfThread,
 		"threadByID": threadByID, "threadByExt": threadByExt, "threadBump": threadBump,
 		"messageByID": messageByID, "messageNewest": messageNewest, "messageRevision": messageRevision, "messageAll": messageAll,
 		"messageByClient": messageByClient, "messageOfThread": messageOfThread, "blobOfMessage": blobOfMessage, "blobOfThread": blobOfThread,

@@ -20,8 +20,8 @@ var (
 	laneOfThread   = sq(`SELECT kind, urgency, next_at FROM lane WHERE ehr_id = ?1 AND thread_id = ?2 AND (leased = 1 OR next_at < 9223372036854775807)`)
 	blobOfThread   = sq(`SELECT message_id, attachment_hash, name, data FROM blob WHERE ehr_id = ?1 AND thread_id = ?2`)
 	blobMove       = sq(`UPDATE blob SET thread_id = ?4, name = ?5, data = ?6 WHERE ehr_id = ?1 AND message_id = ?2 AND attachment_hash = ?3`)
-	eventOfThread  = sq(eventCols + `WHERE ehr_id = ?1 AND thread_id = ?2`)
-	eventMove      = sq(`UPDATE event SET thread_id = ?3, head = ?4, body = ?5 WHERE ehr_id = ?1 AND id = ?2`)
+	keptOfThread   = sq(keptCols + `WHERE ehr_id = ?1 AND thread_id = ?2`)
+	keptMove       = sq(`UPDATE event_kept SET thread_id = ?3, head = ?4, body = ?5 WHERE ehr_id = ?1 AND id = ?2`)
 	attemptsOfHome = sq(attemptCols + `WHERE ehr_id = ?1 AND thread_id = ?2`)
 	bornOfThread   = sq(bornCols + `WHERE ehr_id = ?1 AND thread_id = ?2`)
 	threadHeader   = sq(`UPDATE thread SET header_id = ?3 WHERE ehr_id = ?1 AND id = ?2`)
@@ -55,7 +55,7 @@ func (t *tx) Rehome(ehr, from, to string) error {
 	if err != nil {
 		return err
 	}
-	for _, move := range []func(ehr, from, to string) error{t.moveMessages, t.moveBlobs, t.moveEvents, t.moveAttempts, t.moveBorn, t.moveLanes} {
+	for _, move := range []func(ehr, from, to string) error{t.moveMessages, t.moveBlobs, t.moveKept, t.moveAttempts, t.moveBorn, t.moveLanes} {
 		if err := move(ehr, from, to); err != nil {
 			return err
 		}
@@ -138,8 +138,8 @@ func (t *tx) moveBlobs(ehr, from, to string) error {
 	return err
 }
 
-func (t *tx) moveEvents(ehr, from, to string) error {
-	all, err := many(t, readEvent, eventOfThread, ehr, from)
+func (t *tx) moveKept(ehr, from, to string) error {
+	all, err := many(t, readEvent, keptOfThread, ehr, from)
 	for _, r := range all {
 		r.Thread = to
 		p := eventPlace(r)
@@ -147,7 +147,7 @@ func (t *tx) moveEvents(ehr, from, to string) error {
 		if err != nil {
 			return err
 		}
-		if err := t.exec(eventMove, ehr, r.ID, to, head, t.sealBytes(p, "body", notNil(r.Body))); err != nil {
+		if err := t.exec(keptMove, ehr, r.ID, to, head, t.sealBytes(p, "body", notNil(r.Body))); err != nil {
 			return err
 		}
 	}

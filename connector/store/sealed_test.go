@@ -128,7 +128,7 @@ func (r *rows) put(tx connector.Tx) error {
 	// Copies, because put may run twice.
 	th, m, i, w, a, b := r.thread, r.message, r.item, r.write, r.attempt, r.born
 	_, err := tx.InsertEvent(r.event)
-	return errors.Join(err, tx.PutThread(&th), tx.PutMessage(&m), tx.PutBlob("E", th.ID, m.ID, r.blob, []byte(r.blob)), tx.PutItem(&i),
+	return errors.Join(err, tx.KeepEvent(r.event), tx.PutThread(&th), tx.PutMessage(&m), tx.PutBlob("E", th.ID, m.ID, r.blob, []byte(r.blob)), tx.PutItem(&i),
 		tx.PutWrite(&w), tx.PutAttempt(&a), tx.PutBorn(&b), tx.PutConsent(r.consent), tx.Audit(r.audit),
 		tx.CountRefusal("E", plainChannel, r.refused[0], r.refused[1], time.Now()), tx.TouchLane("E", th.ID, connector.LaneChart, time.Now(), i.Priority))
 }
@@ -137,7 +137,7 @@ func (r *rows) put(tx connector.Tx) error {
 func (r *rows) reads(tx connector.Tx) map[string]func() (any, error) {
 	of := func(v any, err error) (any, error) { return v, err }
 	return map[string]func() (any, error){
-		"event":       func() (any, error) { return of(tx.Event("E", r.event.ID)) },
+		"event_kept":  func() (any, error) { return of(tx.KeptEvent("E", r.event.ID)) },
 		"thread":      func() (any, error) { return of(tx.Thread("E", r.thread.ID)) },
 		"message":     func() (any, error) { return of(tx.Message("E", r.message.ID)) },
 		"blob":        func() (any, error) { return of(tx.Blobs("E", r.thread.ID, r.message.ID)) },
@@ -159,7 +159,7 @@ func (r *rows) wants() map[string]any {
 	m.Corrected = &c
 	i.Was = i.State
 	w.Receipt.Echo, w.Receipt.Response = connector.Echo{}, nil
-	return map[string]any{"event": r.event, "thread": th, "message": m, "blob": map[string][]byte{r.blob: []byte(r.blob)}, "item": i,
+	return map[string]any{"event_kept": r.event, "thread": th, "message": m, "blob": map[string][]byte{r.blob: []byte(r.blob)}, "item": i,
 		"chart_write": w, "attempt": []connector.Attempt{r.attempt}, "born": r.born, "consent": r.consent}
 }
 
@@ -285,7 +285,7 @@ func TestNothingStandsInClear(t *testing.T) {
 // A sealed value that is put into another row, or another column of its row, does not open.
 func TestMovedValuesDoNotOpen(t *testing.T) {
 	columns := map[string][]string{
-		"event": {"head", "body"}, "thread": {"ext", "info", "patient", "bound", "last_msg"},
+		"event_kept": {"head", "body"}, "thread": {"ext", "info", "patient", "bound", "last_msg"},
 		"message": {"message", "delivery", "retracted", "corrected"}, "item": {"detail"}, "chart_write": {"request", "receipt"},
 		"attempt": {"answer", "request"}, "born": {"request"}, "consent": {"consent"}, "blob": {"name", "data"},
 	}

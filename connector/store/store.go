@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +21,7 @@ type Options struct {
 	MigrateURL string        // Postgres: the role that owns the schema and migrates it; "" is the one Open is given
 	Lease      time.Duration // how long a claim holds; 0 is 30 s
 	Clock      clock.Clock   // nil is clock.System
-	Committers int           // Postgres: transactions at a time that Update uses; 0 is 2. SQLite always has one
+	Committers int           // Postgres: transactions at a time that Update uses; 0 is one for two processors, 4 at most. SQLite always has one
 }
 
 // DB is a connector.Store on SQLite or Postgres.
@@ -64,7 +65,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 		o.Lease = 30 * time.Second
 	}
 	if o.Committers <= 0 {
-		o.Committers = 2
+		o.Committers = max(1, min(runtime.GOMAXPROCS(0)/2, 4)) // fewer and larger commits cost less, and processors are what they wait for
 	}
 	db := &DB{sealer: o.Sealer, clock: o.Clock, lease: o.Lease, closing: make(chan struct{}), stopped: make(chan struct{})}
 	var err error

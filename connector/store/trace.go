@@ -15,13 +15,14 @@ var (
 		UNION SELECT thread_id FROM item WHERE ehr_id = ?1 AND id = ?2
 		UNION SELECT thread_id FROM chart_write WHERE ehr_id = ?1 AND id = ?2
 		UNION SELECT thread_id FROM attempt WHERE ehr_id = ?1 AND id = ?2
-		UNION SELECT thread_id FROM event WHERE ehr_id = ?1 AND id = ?2`)
+		UNION SELECT thread_id FROM event_kept WHERE ehr_id = ?1 AND id = ?2`)
 	traceHashes = sq(`SELECT id FROM thread WHERE ehr_id = ?1 AND ext_hash = ?2
 		UNION SELECT thread_id FROM message WHERE ehr_id = ?1 AND ext_hash = ?3
 		UNION SELECT id FROM thread WHERE ehr_id = ?1 AND bound_hash = ?4
 		UNION SELECT thread_id FROM chart_write WHERE ehr_id = ?1 AND ref_hash = ?4
 		UNION SELECT thread_id FROM chart_write WHERE ehr_id = ?1 AND control_hash = ?5
-		UNION SELECT thread_id FROM born WHERE ehr_id = ?1 AND ref_hash = ?4`)
+		UNION SELECT thread_id FROM born WHERE ehr_id = ?1 AND ref_hash = ?4
+		UNION SELECT thread_id FROM event WHERE ehr_id = ?1 AND key_hash = ?6`)
 	auditOfThread = sq(auditCols + `WHERE ehr_id = ?1 AND thread_id = ?2 AND thread_id <> '' ORDER BY at, id`)
 )
 
@@ -42,7 +43,7 @@ func (t *tx) AuditOf(ehr, thread string) ([]connector.AuditEntry, error) {
 	}, auditOfThread, ehr, thread)
 }
 
-// Trace is connector.Tx. It also finds by our client_message_id, by an event's id and by the reference of a bound patient.
+// Trace is connector.Tx. It also finds by our client_message_id, by an event's key (webhook-id) and by the reference of a bound patient.
 // The threads come oldest first; none is not an error.
 func (t *tx) Trace(id string) ([]connector.Thread, error) {
 	if id == "" {
@@ -58,7 +59,8 @@ func (t *tx) Trace(id string) ([]connector.Thread, error) {
 		if err != nil {
 			return nil, err
 		}
-		theirs, err := many(t, readText, traceHashes, e, t.hash("thread", e, id), t.hash("message", e, id), t.hash("ref", e, id), t.hash("control", e, id))
+		theirs, err := many(t, readText, traceHashes, e, t.hash("thread", e, id), t.hash("message", e, id), t.hash("ref", e, id), t.hash("control", e, id),
+			t.hash("event", e, id))
 		if err != nil {
 			return nil, err
 		}

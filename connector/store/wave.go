@@ -47,7 +47,7 @@ type ask struct {
 }
 
 // threadOwn are the tables whose rows belong to one thread, and are only changed by functions of its shard.
-var threadOwn = map[string]bool{"event": true, "thread": true, "message": true, "blob": true, "item": true, "lane": true, "attempt": true,
+var threadOwn = map[string]bool{"event": true, "event_kept": true, "thread": true, "message": true, "blob": true, "item": true, "lane": true, "attempt": true,
 	"audit": true, "tally": true}
 
 func (r *runner) exec(q *query, args ...any) error {

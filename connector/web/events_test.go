@@ -83,7 +83,7 @@ func TestEventUndecodable(t *testing.T) {
 		t.Fatalf("parked %v", p)
 	}
 	w.view(func(tx connector.Tx) error {
-		e, err := tx.Event(mercy, p[0].Detail.Event)
+		e, err := tx.KeptEvent(mercy, p[0].Detail.Event)
 		if err == nil && string(e.Body) != `{"type":` {
 			t.Error("the body was not kept")
 		}

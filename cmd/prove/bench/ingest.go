@@ -83,7 +83,11 @@ func (b *bench) acks(ctx context.Context, name, store string) (func() (float64, 
 	if err := c.start(ctx); err != nil {
 		return nil, nil, err
 	}
-	p := newPoster(c.public + "/channels/texting/events")
+	p, err := dialWire(ctx, c.public+"/channels/texting/events")
+	if err != nil {
+		c.stop()
+		return nil, nil, err
+	}
 	rate := 500.0 // a guess for the first time
 	measure := func() (float64, error) {
 		all, err := events(max(int(rate*b.span().Seconds())/5, clients), 5, b.prefix())
@@ -93,7 +97,7 @@ func (b *bench) acks(ctx context.Context, name, store string) (func() (float64, 
 		if err := sign(all, b.secret); err != nil {
 			return 0, err
 		}
-		took, err := p.pour(ctx, all)
+		took, err := p.pour(all)
 		rate = float64(len(all)) / took.Seconds()
 		return rate, err
 	}

@@ -119,21 +119,25 @@ func (p *poster) post(ctx context.Context, e *event) error {
 	return err
 }
 
-// pour posts all events with a number of clients, each taking the next one when its last was acknowledged, and gives the
-// time it took.
+// pour posts all events as the function of that name does.
 func (p *poster) pour(ctx context.Context, all []event) (time.Duration, error) {
+	return pour(all, func(_ int, e *event) error { return p.post(ctx, e) })
+}
+
+// pour has a number of clients post all events, each taking the next one when its last was acknowledged, and gives the time it took.
+func pour(all []event, post func(client int, e *event) error) (time.Duration, error) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	var failed atomic.Pointer[error]
 	start := now()
-	for range clients {
+	for client := range clients {
 		wg.Go(func() {
 			for failed.Load() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= len(all) {
 					return
 				}
-				if err := p.post(ctx, &all[i]); err != nil {
+				if err := post(client, &all[i]); err != nil {
 					failed.CompareAndSwap(nil, &err)
 				}
 			}

@@ -12,6 +12,7 @@ var rehomeCases = []testCase{
 		from, to := f.thread("from"), f.thread("to")
 		m := f.message(from.ID, "m-7", 1)
 		i, send, header := f.item(from.ID, connector.Waiting), f.item(from.ID, connector.Filed), f.item(from.ID, connector.Waiting)
+		i.Message = m.ID
 		send.Lane, send.Kind = connector.LaneSend, connector.ItemSend
 		header.Kind, header.ID = connector.ItemHeader, from.Header
 		att := connector.Attempt{ID: f.id(), EHR: f.ehr, Thread: from.ID, Write: send.ID, No: 1, StartedAt: f.now, Answer: []byte("202")}
@@ -20,7 +21,7 @@ var rehomeCases = []testCase{
 		planned := connector.WriteRow{ID: f.id(), EHR: f.ehr, Thread: from.ID, Item: i.ID, Key: "from/m-7", State: connector.WriteReady}
 		f.update(func(tx connector.Tx) error {
 			_, err := tx.InsertEvent(ev)
-			return errors.Join(err, tx.PutThread(&from), tx.PutThread(&to), tx.PutMessage(&m), tx.PutBlob(f.ehr, from.ID, m.ID, "a1", []byte("jpg")),
+			return errors.Join(err, tx.KeepEvent(ev), tx.PutThread(&from), tx.PutThread(&to), tx.PutMessage(&m), tx.PutBlob(f.ehr, from.ID, m.ID, "a1", []byte("jpg")),
 				tx.PutItem(&i), tx.PutItem(&send), tx.PutItem(&header), tx.PutAttempt(&att), tx.PutBorn(&born), tx.PutWrite(&planned),
 				tx.TouchLane(f.ehr, from.ID, connector.LaneChart, f.now, connector.Urgent),
 				tx.TouchLane(f.ehr, from.ID, connector.LaneSend, f.now, connector.Routine))
@@ -40,7 +41,7 @@ var rehomeCases = []testCase{
 			same(f, "Blobs", map[string][]byte{"a1": []byte("jpg")})(tx.Blobs(f.ehr, to.ID, m.ID))
 			same(f, "ThreadItems, without the second header", []connector.Item{i, send})(tx.ThreadItems(f.ehr, to.ID))
 			same(f, "Attempts", []connector.Attempt{att})(tx.Attempts(f.ehr, send.ID))
-			same(f, "Event", ev)(tx.Event(f.ehr, ev.ID))
+			same(f, "KeptEvent", ev)(tx.KeptEvent(f.ehr, ev.ID))
 			same(f, "BornByRef", born)(tx.BornByRef(f.ehr, born.Ref))
 			absent[connector.WriteRow](f, "what was planned under the old name")(tx.WriteByKey(f.ehr, planned.Key))
 			same(f, "Tallies", before)(f.tallies(tx), nil)

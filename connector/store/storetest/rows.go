@@ -41,7 +41,10 @@ var rowCases = []testCase{
 			f.Helper()
 			f.update(func(tx connector.Tx) error {
 				same(f, "InsertEvent", want)(tx.InsertEvent(r))
-				return nil
+				if !want {
+					return nil
+				}
+				return tx.KeepEvent(r)
 			})
 		}
 		insert(r, true)
@@ -52,9 +55,9 @@ var rowCases = []testCase{
 		elsewhere.ID, elsewhere.Channel, elsewhere.Body = f.id(), "mail", nil
 		insert(elsewhere, true)
 		f.view(func(tx connector.Tx) error {
-			same(f, "Event", r)(tx.Event(f.ehr, r.ID))
-			absent[connector.EventRow](f, "the repeated event")(tx.Event(f.ehr, again.ID))
-			absent[connector.EventRow](f, "another EHR's event")(tx.Event("other", r.ID))
+			same(f, "KeptEvent", r)(tx.KeptEvent(f.ehr, r.ID))
+			absent[connector.EventRow](f, "the repeated event")(tx.KeptEvent(f.ehr, again.ID))
+			absent[connector.EventRow](f, "another EHR's event")(tx.KeptEvent("other", r.ID))
 			return nil
 		})
 	}},
@@ -312,12 +315,14 @@ func traceCase(f *fixture) {
 		Thread: th.ID, Item: i.ID, Detail: map[string]string{"entries": "Communication/1"}}
 	b := connector.Born{ID: f.id(), EHR: f.ehr, Ref: "CommunicationRequest/" + f.ehr, Thread: th.ID}
 	other := f.thread("other-" + f.ehr)
+	ev := connector.EventRow{ID: f.id(), EHR: f.ehr, Channel: "sms", Key: "wh-" + f.ehr, Thread: th.ID, ReceivedAt: f.now}
 	f.update(func(tx connector.Tx) error {
-		return errors.Join(tx.PutThread(&th), tx.PutThread(&other), tx.PutMessage(&m), tx.PutItem(&i), tx.PutWrite(&w), tx.PutBorn(&b),
+		_, err := tx.InsertEvent(ev)
+		return errors.Join(err, tx.PutThread(&th), tx.PutThread(&other), tx.PutMessage(&m), tx.PutItem(&i), tx.PutWrite(&w), tx.PutBorn(&b),
 			tx.PutAttempt(&a), tx.Audit(done))
 	})
 	f.view(func(tx connector.Tx) error {
-		for _, id := range []string{th.ID, th.Ext, m.ID, m.Message.ID, m.Client, i.ID, w.ID, a.ID, w.Receipt.Reference, connector.ControlID("T/" + f.ehr), b.Ref, th.Bound.Reference} {
+		for _, id := range []string{th.ID, th.Ext, m.ID, m.Message.ID, m.Client, i.ID, w.ID, a.ID, w.Receipt.Reference, connector.ControlID("T/" + f.ehr), b.Ref, th.Bound.Reference, ev.Key} {
 			same(f, "Trace "+id, []connector.Thread{th})(tx.Trace(id))
 		}
 		same(f, "AuditOf", []connector.AuditEntry{done})(tx.AuditOf(f.ehr, th.ID))

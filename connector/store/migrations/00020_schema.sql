@@ -18,19 +18,29 @@ CREATE TABLE ehr (
   cursor_at   BIGINT NOT NULL
 );
 
+-- The keys of what was taken, by which it is known again. thread_id is the thread it was taken for, "" where there is none.
 CREATE TABLE event (
+  ehr_id      TEXT   NOT NULL,
+  key_hash    BYTEA  NOT NULL,
+  channel     TEXT   NOT NULL,
+  id          TEXT   NOT NULL,
+  thread_id   TEXT   NOT NULL,
+  received_at BIGINT NOT NULL,
+  PRIMARY KEY (ehr_id, key_hash, channel)
+); -- by key
+
+-- The bytes of those events whose content is kept nowhere else.
+CREATE TABLE event_kept (
   ehr_id      TEXT   NOT NULL,
   id          TEXT   NOT NULL,
   channel     TEXT   NOT NULL,
-  key_hash    BYTEA  NOT NULL,
   thread_id   TEXT   NOT NULL,
   received_at BIGINT NOT NULL,
   head        BYTEA  NOT NULL,
   body        BYTEA  NOT NULL,
-  PRIMARY KEY (ehr_id, id),
-  UNIQUE (ehr_id, channel, key_hash)
+  PRIMARY KEY (ehr_id, id)
 );
-CREATE INDEX event_thread ON event (ehr_id, thread_id);
+CREATE INDEX event_kept_thread ON event_kept (ehr_id, thread_id);
 
 CREATE TABLE thread (
   ehr_id     TEXT   NOT NULL,
@@ -71,9 +81,8 @@ CREATE TABLE message (
   retracted   BYTEA,
   corrected   BYTEA,
   PRIMARY KEY (ehr_id, id),
-  UNIQUE (ehr_id, thread_id, ext_hash, revision)
+  UNIQUE (ehr_id, ext_hash, thread_id, revision)
 );
-CREATE INDEX message_ext ON message (ehr_id, ext_hash);
 CREATE INDEX message_client ON message (ehr_id, client_id) WHERE client_id <> '';
 
 CREATE TABLE blob (
