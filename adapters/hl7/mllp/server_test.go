@@ -263,6 +263,9 @@ func TestServeEnds(t *testing.T) {
 		var calledOff error
 		s := &Server{Grace: 10 * time.Second, Handle: func(ctx context.Context, m []byte) ([][]byte, error) {
 			h, _ := hl7.ParseHeader(m, hl7.Options{})
+			if h.ControlID == "read ahead" {
+				t.Error("a message was taken after the end")
+			}
 			d := 9 * time.Second
 			if h.ControlID == "slow" {
 				d = time.Hour
