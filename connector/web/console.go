@@ -158,7 +158,7 @@ p{margin:.3rem 0;color:var(--quiet)}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}
-@media (max-width:40rem){thead{position:absolute;clip-path:inset(50%)}tr{display:block;border-bottom:1px solid var(--line);padding:.4rem 0}
+@media (max-width:40rem){thead{display:block;position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}tr{display:block;border-bottom:1px solid var(--line);padding:.4rem 0}
 td,td.n{display:grid;grid-template-columns:7.5rem 1fr;border:0;padding:.1rem 0;text-align:left}td::before{content:attr(data-of);color:var(--quiet)}}
 </style></head><body>
 <h1>Chartwire</h1><p>version {{.Version}}</p>
