@@ -102,7 +102,7 @@ var reasons = map[Reason]advice{
 
 	Conflict:          {"the platform sent a message id a second time with other content", "platform", "compare both in chartwire trace; if the words changed, the platform must send message.corrected", onlyKnow},
 	Undecodable:       {"a correctly signed event could not be read", "platform", "read the pointer in chartwire trace and have the platform send it again, corrected, under a new webhook-id", onlyKnow},
-	GateRefused:       {"the resource would not be valid FHIR and was not sent", "interface", "read the gate's sentence in chartwire trace; correct the source or the mapping, then replay", tryAgain},
+	GateRefused:       {"what would be sent is not valid FHIR or HL7 v2, and was not sent", "interface", "read the gate's sentence in chartwire trace; correct the source or the mapping, then replay", tryAgain},
 	EHRRefused:        {"the EHR refused the request", "interface", "read the EHR's answer in chartwire trace; correct the cause, then replay", mayBeThere},
 	Unauthorized:      {"the EHR did not accept our credentials", "ehr", "check client, key and scopes with: chartwire doctor", mayBeThere},
 	ScopeMissing:      {"the EHR did not grant the scope this write needs", "ehr", "have the EHR administrator grant the scope named by chartwire doctor, then replay", mayBeThere},

@@ -29,7 +29,7 @@ func (g *gateOnly) Gate(w connector.Write) error {
 func TestShadowAsksTheGate(t *testing.T) {
 	body := []byte(`{"subject":{"reference":"{patient}"},"partOf":[{"reference":"{header}"}],"payload":[{"contentString":"{patient} said"}]}`)
 	want := `{"subject":{"reference":"Patient/symbol"},"partOf":[{"reference":"Communication/symbol"}],"payload":[{"contentString":"{patient} said"}]}`
-	if got := string(WithStandIns(body)); got != want {
+	if got := string(WithStandIns(connector.Write{Body: body})); got != want {
 		t.Fatalf("got  %s\nwant %s", got, want)
 	}
 	for name, c := range map[string]struct {
@@ -60,5 +60,18 @@ func TestShadowAsksTheGate(t *testing.T) {
 	d := &drainer{e: e, c: e.conns["e"], line: &Line{}}
 	if err := d.shadow(&connector.Item{}, []connector.WriteRow{{}}); err == nil {
 		t.Error("a broken gate was taken for a good one")
+	}
+}
+
+// TestNoStandInsInER7: a message holds no symbols, and what looks like one in it is somebody's words.
+func TestNoStandInsInER7(t *testing.T) {
+	body := []byte("OBX|1|TX|x||he said \"{patient}\" and \"{header}\"\r")
+	w := connector.Write{Header: map[string]string{"Content-Type": connector.ER7}, Body: body}
+	if got := WithStandIns(w); string(got) != string(body) {
+		t.Errorf("got %q", got)
+	}
+	w.Header = nil
+	if got := WithStandIns(w); string(got) == string(body) {
+		t.Error("symbols of JSON stayed")
 	}
 }
