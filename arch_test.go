@@ -61,6 +61,7 @@ var rooms = map[string][]string{
 	"adapters/sandbox/platform":    {"adapters/sandbox/..."},
 	"adapters/sandbox/scope":       {},
 	"adapters/sandbox/seed":        {"adapters/sandbox/...", "fhir/..."},
+	"adapters/sandbox/script":      {},
 	"adapters/sandbox/traffic":     {"adapters/sandbox/..."},
 
 	"cmd/app":       {"config", "connector/...", "adapters/...", "fhir/..."},
