@@ -58,6 +58,7 @@ var rooms = map[string][]string{
 	"adapters/sandbox/auth":        {"adapters/sandbox/...", "fhir/..."},
 	"adapters/sandbox/contracts":   {},
 	"adapters/sandbox/ehr":         {"adapters/sandbox/...", "fhir/..."},
+	"adapters/sandbox/engine":      {"adapters/sandbox/script", "adapters/hl7/..."},
 	"adapters/sandbox/platform":    {"adapters/sandbox/..."},
 	"adapters/sandbox/scope":       {},
 	"adapters/sandbox/seed":        {"adapters/sandbox/...", "fhir/..."},
