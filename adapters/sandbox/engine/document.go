@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/hl7"
@@ -100,7 +101,9 @@ func (d *Document) take(n int, o hl7.OBX) *hl7.Problem {
 	var err error
 	switch ed.Encoding {
 	case "Base64":
-		data, err = base64.StdEncoding.Strict().DecodeString(ed.Data)
+		if data, err = base64.StdEncoding.Strict().DecodeString(ed.Data); strings.ContainsAny(ed.Data, "\r\n") {
+			err = base64.CorruptInputError(0) // which the decoder passes over
+		}
 	case "Hex":
 		data, err = hex.DecodeString(ed.Data)
 	case "A":

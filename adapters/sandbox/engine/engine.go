@@ -114,7 +114,7 @@ type refusal struct {
 }
 
 // rejected are the conditions that have nothing to do with what a message says (ch. 2.9.2): AR. All others are AE.
-var rejected = []hl7.Condition{hl7.UnsupportedType, hl7.UnsupportedEvent, hl7.UnsupportedID, hl7.UnsupportedVer, hl7.Locked, hl7.ApplicationError}
+var rejected = []hl7.Condition{hl7.UnsupportedType, hl7.UnsupportedEvent, hl7.UnsupportedID, hl7.UnsupportedVer}
 
 func refused(p *hl7.Problem) *refusal {
 	if p == nil {

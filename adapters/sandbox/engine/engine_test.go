@@ -145,7 +145,7 @@ func sent(t *testing.T, c *mllp.Client, raw []byte) string {
 
 // A fault that would hide a refusal leaves it, and a script that has ended strikes no more.
 func TestFaultsKeepRefusals(t *testing.T) {
-	s := engine.MustScript("* * commit-then-hang-up")
+	s := engine.MustScript("* * commit-then-hang-up\n* * hang-up") // the first that applies wins
 	e := open(t, engine.Options{Script: s})
 	if got := send(t, e, er7(t, mdm("T06", "C1", "D1", "D0", "one"))); got != "AE 204 TXA-13" {
 		t.Error(got)

@@ -92,6 +92,8 @@ func TestRules(t *testing.T) {
 		"an encoding of no table":      {withFile, "^Base64^", "^base64^", "AE 103 OBX[2]-5.4"},
 		"a file without data":          {withFile, "JVBERi0xLjc=", "", "AE 101 OBX[2]-5.5"},
 		"data that is not Base64":      {withFile, "JVBERi0xLjc=", "JVBERi0xLjc", "AE 102 OBX[2]-5.5"},
+		"broken lines of Base64":       {withFile, "JVBERi0x", `JVBERi0x\X0D\\X0A\`, "AE 102 OBX[2]-5.5"},
+		"Base64 with bits too many":    {withFile, "Ljc=", "Ljd=", "AE 102 OBX[2]-5.5"},
 		"a number that is taken":       {adds, "|D2|D1|", "|D1|D1|", "AE 205 TXA-12"},
 		"an addendum to nothing":       {adds, "|D2|D1|", "|D2||", "AE 101 TXA-13"},
 		"an addendum to no document":   {adds, "|D2|D1|", "|D2|D9|", "AE 204 TXA-13"},
