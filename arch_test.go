@@ -61,7 +61,7 @@ var rooms = map[string][]string{
 	"adapters/sandbox/engine":      {"adapters/sandbox/script", "adapters/hl7/..."},
 	"adapters/sandbox/platform":    {"adapters/sandbox/..."},
 	"adapters/sandbox/scope":       {},
-	"adapters/sandbox/seed":        {"adapters/sandbox/...", "fhir/..."},
+	"adapters/sandbox/seed":        {"adapters/sandbox/...", "fhir/...", "adapters/hl7"},
 	"adapters/sandbox/script":      {},
 	"adapters/sandbox/traffic":     {"adapters/sandbox/..."},
 
