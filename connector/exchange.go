@@ -18,6 +18,7 @@ type Exchange struct {
 	Receipts bool     // the channel reports deliveries; false completes on hand-over
 
 	Patient   string               // symbol or EHR reference; planners use SymPatient
+	Who       PatientKey           // who the channel says that is, for an EHR whose entries name the patient themselves (PID)
 	Refs      map[string]Reference // participant key → resolved reference; missing means logical
 	Missing   map[string]bool      // proxies looked up and not found: to be created where policy says so
 	Parent    string               // message id (platform's) of the real parent already on the chart, or ""
@@ -45,6 +46,7 @@ type Strategy string
 const (
 	AsCommunication Strategy = "communication"
 	AsNote          Strategy = "note"
+	AsMDM           Strategy = "mdm"
 )
 
 // Reference is a FHIR Reference. Either Literal is set, or Type with Identifier (a logical reference) or Display alone.
@@ -88,6 +90,13 @@ type Write struct {
 	Optional bool              `json:"optional,omitempty"`
 	After    string            `json:"after,omitempty"` // symbol that must be found to have none of these first (Provenance)
 }
+
+// ER7 is the Content-Type of a Write whose body is an HL7 v2 message.
+const ER7 = "application/hl7-v2+er7"
+
+// Symbolic says whether the body may hold symbols: JSON may, as whole values; an HL7 v2 message holds none, and whatever
+// looks like one in it is text.
+func (w Write) Symbolic() bool { return w.Header["Content-Type"] != ER7 }
 
 // Update changes named top-level fields of a resource and nothing else. The EHR's own bytes are kept.
 type Update struct {

@@ -37,6 +37,11 @@ func (n Names) NotDelivered(thread, message string) connector.Identifier {
 	return connector.Identifier{System: n.system("message"), Value: MessageValue(thread, message, 1) + "/not-delivered"}
 }
 
+// Retracted identifies the document that says a message was retracted.
+func (n Names) Retracted(thread, message string) connector.Identifier {
+	return connector.Identifier{System: n.system("message"), Value: MessageValue(thread, message, 1) + "/retracted"}
+}
+
 // Header identifies a thread's header.
 func (n Names) Header(thread string) connector.Identifier {
 	return connector.Identifier{System: n.system("thread"), Value: thread}

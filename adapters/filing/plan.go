@@ -22,6 +22,7 @@ type Policy struct {
 	People        map[string]string // the channel's id of a person or pool → EHR reference
 	PoolType      string            // type of a pool that has no reference; "" is HealthcareService
 	Systems       map[string]string // the channel's identifier system → the EHR's
+	MDM           MDM               // of strategy mdm
 }
 
 // planner holds what the builders of one plan share.
@@ -36,7 +37,7 @@ type planner struct {
 
 // Plan gives the writes that file x, in order. None means that policy leaves x out. Results not known yet are symbols
 // (connector.Sym…). Errors are *connector.Refused: NotExpressible where this EHR cannot show it (staff are told Detail),
-// GateRefused where the exchange cannot be written as FHIR.
+// GateRefused where the exchange cannot be written as FHIR or HL7 v2.
 func Plan(policy Policy, traits connector.Traits, x connector.Exchange) ([]connector.Write, error) {
 	p := &planner{policy: policy, traits: traits, x: x, ids: Names{Base: x.Base, Channel: x.Channel}, known: map[string]r4.Reference{}}
 	if x.Kind == connector.ItemRequest {
@@ -51,6 +52,8 @@ func Plan(policy Policy, traits connector.Traits, x connector.Exchange) ([]conne
 		return p.asCommunication()
 	case connector.AsNote:
 		return p.asNote()
+	case connector.AsMDM:
+		return p.asMDM()
 	default:
 		return nil, refuse(connector.Internals, fmt.Sprintf("no strategy %q", strategy))
 	}

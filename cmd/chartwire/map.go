@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/chartwire/chartwire/cmd/preview"
 	"github.com/chartwire/chartwire/config"
@@ -77,8 +78,19 @@ func printPlan(s streams, requests []preview.Request) {
 			body = q.Changes
 			fmt.Fprintln(s.out, "what the EHR has, with these fields set:")
 		}
-		if pretty, err := json.MarshalIndent(body, "", "  "); err == nil {
+		if er7, ok := er7Lines(q.Body); ok && q.Changes == nil {
+			fmt.Fprint(s.out, er7)
+		} else if pretty, err := json.MarshalIndent(body, "", "  "); err == nil {
 			fmt.Fprintln(s.out, string(pretty))
 		}
 	}
+}
+
+// er7Lines is a body that is an HL7 v2 message, a segment a line: CR, which ends segments, would overprint them.
+func er7Lines(body json.RawMessage) (string, bool) {
+	var er7 string
+	if json.Unmarshal(body, &er7) != nil {
+		return "", false
+	}
+	return strings.ReplaceAll(er7, "\r", "\n"), true
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/chartwire/chartwire/cmd/app"
@@ -135,9 +136,14 @@ func printAttempts(s streams, attempts []deliver.TracedAttempt) {
 		fmt.Fprintf(s.out, " %s\n", a.Took)
 		printRequest(s, a.Request)
 		if a.Answer != "" {
-			fmt.Fprintf(s.out, "          answer: %s\n", a.Answer)
+			fmt.Fprintf(s.out, "          answer: %s\n", indented(strings.ReplaceAll(a.Answer, "\r", "\n"))) // an ACK's segments end with CR
 		}
 	}
+}
+
+// indented puts the lines of a text under the first.
+func indented(text string) string {
+	return strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n            ")
 }
 
 func printRequest(s streams, r *deliver.TracedRequest) {
@@ -148,5 +154,9 @@ func printRequest(s streams, r *deliver.TracedRequest) {
 	for _, name := range sortedKeys(r.Header) {
 		fmt.Fprintf(s.out, "            %s: %s\n", name, r.Header[name])
 	}
-	fmt.Fprintf(s.out, "            %s\n", r.Body)
+	body := string(r.Body)
+	if er7, ok := er7Lines(r.Body); ok {
+		body = indented(er7)
+	}
+	fmt.Fprintf(s.out, "            %s\n", body)
 }

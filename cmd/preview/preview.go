@@ -218,7 +218,7 @@ func (r *recorder) Gate(w connector.Write) error {
 	if w.Update != nil {
 		return nil
 	}
-	w.Body = deliver.WithStandIns(w.Body)
+	w.Body = deliver.WithStandIns(w)
 	return r.EHR.Gate(w)
 }
 
@@ -227,6 +227,9 @@ func (r *recorder) File(_ context.Context, w connector.Write) (connector.Receipt
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	q := Request{EHR: r.name, Key: w.Key, Method: w.Method, URL: w.URL, Headers: w.Header, Body: w.Body}
+	if !w.Symbolic() {
+		q.Body, _ = json.Marshal(string(w.Body)) // ER7 text
+	}
 	if w.Update != nil {
 		q.Changes = w.Update.Set
 	}

@@ -225,7 +225,7 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 		d.unavailable(i, err)
 		return false, nil
 	}
-	if reason := agree(key, p, d.line.TrustIDs); reason != "" {
+	if reason := agree(key, p, d.trusted()); reason != "" {
 		d.hold(i, reason, again, "")
 		return false, nil
 	}
@@ -234,6 +234,9 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 	}
 	return true, nil
 }
+
+// trusted says whether identifiers alone are enough: the channel's are trusted, or the EHR shows no patient to compare with.
+func (d *drainer) trusted() bool { return d.c.TrustIDs || d.line.TrustIDs }
 
 // recheckPatient grows from seconds to a quarter of an hour: registration is a person's work.
 func recheckPatient(tries int) time.Duration {
@@ -244,10 +247,10 @@ func recheckPatient(tries int) time.Duration {
 func (d *drainer) bound(i *connector.Item, k connector.PatientKey, p connector.Patient) {
 	how := "identifier"
 	switch {
+	case d.c.TrustIDs, k.Reference == "" && d.line.TrustIDs:
+		how = "trusted"
 	case k.Reference != "":
 		how = "reference"
-	case d.line.TrustIDs:
-		how = "trusted"
 	}
 	b := connector.Binding{Reference: p.Reference, At: d.e.clock.Now(), How: how}
 	d.thread.Bound = b
@@ -312,7 +315,7 @@ func (d *drainer) shadow(i *connector.Item, rows []connector.WriteRow) error {
 		if w.Update != nil {
 			continue // its bytes depend on what the chart would show
 		}
-		w.Body = WithStandIns(w.Body)
+		w.Body = WithStandIns(w)
 		if err := d.c.EHR.Gate(w); err != nil {
 			var refused *connector.Refused
 			if errors.As(err, &refused) {

@@ -31,6 +31,7 @@ type Connection struct {
 	Poll       time.Duration     // watch; 0 never
 	NotBefore  time.Duration     // an EHR-born request older than this is parked
 	Systems    map[string]string // the channel's identifier system → the EHR's
+	TrustIDs   bool              // the EHR shows no patient to compare with: a channel's identifiers are believed
 	NotifyURL  string            // where the EHR may post R4 rest-hooks; "" where it cannot reach us
 	NotifyWith string            // the header it must send, "Name: value"
 }

@@ -29,7 +29,7 @@ func (g *gateOnly) Gate(w connector.Write) error {
 func TestShadowAsksTheGate(t *testing.T) {
 	body := []byte(`{"subject":{"reference":"{patient}"},"partOf":[{"reference":"{header}"}],"payload":[{"contentString":"{patient} said"}]}`)
 	want := `{"subject":{"reference":"Patient/symbol"},"partOf":[{"reference":"Communication/symbol"}],"payload":[{"contentString":"{patient} said"}]}`
-	if got := string(WithStandIns(body)); got != want {
+	if got := string(WithStandIns(connector.Write{Body: body})); got != want {
 		t.Fatalf("got  %s\nwant %s", got, want)
 	}
 	for name, c := range map[string]struct {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/chartwire/chartwire/connector"
 )
 
 // isSymbol says whether a string is one whole symbol of a plan, such as {patient} or {message:t-1/m-1}.
@@ -139,10 +141,13 @@ var symbolStrings = regexp.MustCompile(`"\{(patient|header|message|request|parti
 var standIns = map[string]string{"patient": "Patient", "header": "Communication", "message": "Communication",
 	"request": "CommunicationRequest", "participant": "RelatedPerson"}
 
-// WithStandIns replaces the symbols of a planned body by references of the types they stand for, so that the gate can be
-// asked about a write that will not be made: in shadow mode, and by chartwire map. Such bytes are never sent.
-func WithStandIns(body []byte) []byte {
-	return symbolStrings.ReplaceAllFunc(body, func(found []byte) []byte {
+// WithStandIns gives a planned body with references of the types its symbols stand for in their place, so that the gate can
+// be asked about a write that will not be made: in shadow mode, and by chartwire map. Such bytes are never sent.
+func WithStandIns(w connector.Write) []byte {
+	if !w.Symbolic() {
+		return w.Body
+	}
+	return symbolStrings.ReplaceAllFunc(w.Body, func(found []byte) []byte {
 		return []byte(`"` + standIns[string(symbolStrings.FindSubmatch(found)[1])] + `/symbol"`)
 	})
 }

@@ -143,9 +143,12 @@ func (d *drainer) unresolved(ctx context.Context, i *connector.Item, err error) 
 
 // resolved replaces the symbols of a write by the references they stand for.
 func (d *drainer) resolved(ctx context.Context, w connector.Write) (connector.Write, error) {
-	symbols, err := symbolsIn(w.Body)
-	if err != nil {
-		return w, err
+	var symbols []string
+	var err error
+	if w.Symbolic() {
+		if symbols, err = symbolsIn(w.Body); err != nil {
+			return w, err
+		}
 	}
 	if w.Update != nil {
 		symbols = append(symbols, w.Update.Target)
@@ -157,8 +160,10 @@ func (d *drainer) resolved(ctx context.Context, w connector.Write) (connector.Wr
 	if err := d.lookUp(ctx, symbols, known); err != nil {
 		return w, err
 	}
-	if w.Body, err = resolveBody(w.Body, known); err != nil {
-		return w, err
+	if w.Symbolic() {
+		if w.Body, err = resolveBody(w.Body, known); err != nil {
+			return w, err
+		}
 	}
 	if w.Expect.Subject, err = resolveText(w.Expect.Subject, known); err != nil {
 		return w, err
