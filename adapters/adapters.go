@@ -3,8 +3,10 @@
 package adapters
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -19,13 +21,16 @@ import (
 	"github.com/chartwire/chartwire/fhir/smart"
 )
 
-// EHRParts is what an EHR adapter is built from. HTTP is nil where nothing may be called (map, config check).
+// EHRParts is what an EHR adapter is built from. HTTP and Dial are nil where nothing may be called (map, config check).
 type EHRParts struct {
 	Config config.EHR
 	Base   string            // identity.base
 	People map[string]string // the channels' ids of people and pools → EHR reference
 	HTTP   *http.Client
 	Now    func() time.Time
+	// Dial connects to the engine of a type that speaks no HTTP, and Fence is asked before each message's first byte.
+	Dial   func(ctx context.Context) (net.Conn, error)
+	Fence  func(ctx context.Context) error
 	OnSkew func(time.Duration) // told how far the EHR's clock is ahead of ours, when by two seconds or more; may be nil
 }
 
@@ -37,7 +42,8 @@ type ChannelParts struct {
 }
 
 var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
-	config.FHIR: newFHIR,
+	config.FHIR:  newFHIR,
+	config.HL7v2: newHL7v2,
 }
 
 var channels = map[config.ChannelType]func(ChannelParts) (connector.Channel, error){

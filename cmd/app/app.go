@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -56,6 +57,7 @@ type App struct {
 	audit   auditLogs
 	board   *alert.Board
 	parking alert.Parking
+	held    []io.Closer // connections that are kept open
 	close   sync.Once
 }
 
@@ -126,6 +128,11 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 	conns, err := parts.connections()
 	if err != nil {
 		return err
+	}
+	for _, c := range conns {
+		if held, ok := c.EHR.(io.Closer); ok { // one with a connection of its own
+			a.held = append(a.held, held)
+		}
 	}
 	lines, err := parts.lines()
 	if err != nil {
@@ -251,6 +258,9 @@ func (a *App) Close() error {
 		}
 		if a.control != nil {
 			_ = a.control.Close()
+		}
+		for _, held := range a.held {
+			_ = held.Close()
 		}
 		if a.store != nil {
 			err = a.store.Close()

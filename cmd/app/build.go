@@ -1,10 +1,13 @@
 package app
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/chartwire/chartwire/adapters"
@@ -35,18 +38,27 @@ type builder struct {
 func (b *builder) connections() ([]deliver.Connection, error) {
 	var out []deliver.Connection
 	for _, e := range b.config.EHRs {
-		hc, err := b.ehrClient(e)
+		parts := adapters.EHRParts{Config: e, Base: b.config.Identity.Base, People: People(b.config, e.Name), Now: b.now,
+			OnSkew: skewLog(b.log, b.now, e.Name)}
+		var err error
+		concurrent := e.Limits.Concurrent
+		if e.SpeaksFHIR() {
+			parts.HTTP, err = b.ehrClient(e)
+		} else {
+			parts.Fence, concurrent = egress.CheckFence, 1 // one message at a time is under way on an MLLP connection
+			parts.Dial, err = b.engineDial(e)
+		}
 		if err != nil {
 			return nil, err
 		}
-		adapter, err := adapters.EHR(adapters.EHRParts{Config: e, Base: b.config.Identity.Base, People: People(b.config, e.Name),
-			HTTP: hc, Now: b.now, OnSkew: skewLog(b.log, b.now, e.Name)})
+		adapter, err := adapters.EHR(parts)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, deliver.Connection{ID: b.ids[e.Name], Name: e.Name, EHR: adapter, Base: b.config.Identity.Base,
-			Mode: string(e.Mode), Concurrent: e.Limits.Concurrent, PerSecond: e.Limits.RequestsPerSecond, Deadline: e.Limits.Deadline,
+			Mode: string(e.Mode), Concurrent: concurrent, PerSecond: e.Limits.RequestsPerSecond, Deadline: e.Limits.Deadline,
 			SearchLag: e.Limits.SearchLag, Poll: e.Watch.Poll, NotBefore: e.Watch.NotBefore, Systems: e.IdentifierSystems,
+			TrustIDs:  e.Match == config.MatchTrustIdentifiers,
 			NotifyURL: b.config.Server.PublicURL + "/ehrs/" + e.Name + "/notify", NotifyWith: notifyHeader + ": " + b.notifySecret(e)})
 	}
 	return out, nil
@@ -60,6 +72,26 @@ func (b *builder) ehrClient(e config.EHR) (*http.Client, error) {
 		origins = append(origins, e.Backend.Origins...)
 	}
 	return b.guard.Client("ehr "+e.Name, origins, egress.Limits{Total: e.Limits.Deadline, Conns: 2 * e.Limits.Concurrent, Body: 64 << 20})
+}
+
+// engineDial is the guarded way to an interface engine. Plaintext, which config allows toward this machine alone, is said aloud
+// at each start.
+func (b *builder) engineDial(e config.EHR) (func(context.Context) (net.Conn, error), error) {
+	u, err := url.Parse(e.Address)
+	if err != nil {
+		return nil, fmt.Errorf("EHR %q: address is no interface engine's address", e.Name)
+	}
+	to := egress.Endpoint{Host: u.Hostname(), Port: u.Port(), Connect: min(e.Limits.Deadline, 10*time.Second)}
+	if u.Scheme == "mllps" {
+		to.TLS = &egress.TLS{}
+		if t := e.TLS; t != nil {
+			to.TLS.CA, to.TLS.Cert, to.TLS.Key = t.CA.Bytes(), t.Cert.Bytes(), []byte(t.Key.Reveal())
+		}
+	} else {
+		b.log.Warn("PLAINTEXT: this EHR connection sends patients' data unencrypted to a port of this machine; whatever listens there must encrypt it before it leaves",
+			"ehr", e.Name, "next", "use mllps:// where the engine speaks TLS itself")
+	}
+	return b.guard.Stream("ehr "+e.Name, to)
 }
 
 // notifySecret is the configured one, or one of our own that survives restarts: it is derived from the keyset.

@@ -1,4 +1,4 @@
-// Package egress is the one way out over HTTP. Every request of Chartwire, to
+// Package egress is the one way out. Every request of Chartwire over HTTP, to
 // an EHR, a token endpoint, a platform or its media, goes through a client of
 // this package, which talks only to the origins the configuration names for that
 // purpose, connects only to addresses such a name may stand for, follows no
@@ -8,6 +8,9 @@
 // It speaks HTTP/1.1: with one request at a time on a connection, "no byte was
 // written" is a fact that can be known, and the fence of a lease can be checked
 // between getting the connection and writing to it.
+//
+// What speaks another protocol, MLLP, gets its connections from Stream: the same
+// addresses are refused, and TLS is as strict.
 package egress
 
 import (

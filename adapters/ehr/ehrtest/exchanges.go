@@ -24,7 +24,7 @@ func (r *Rig) exchange(s connector.Strategy, kind connector.ItemKind, message, t
 		Message: connector.Message{ID: message, Direction: connector.FromPatient, SentAt: sentAt, Text: text,
 			Sender:     connector.Participant{Role: connector.RolePatient},
 			Recipients: []connector.Participant{{Role: connector.RolePool, ID: "some-pool", Name: "Some pool"}}},
-		Refs: map[string]connector.Reference{}, Missing: map[string]bool{},
+		Refs: map[string]connector.Reference{}, Missing: map[string]bool{}, Patient: r.patient, Who: r.Patient,
 	}
 	if kind == connector.ItemStatus {
 		x.Revisions = []int{1}

@@ -46,6 +46,10 @@ func outcomes(t *testing.T, h Harness) {
 	r.open(t)
 	r.file(t, r.header(h.Strategy))
 	w := r.only(t, r.exchange(h.Strategy, connector.ItemExchange, "m-1", "private words"))
+	if r.Reply != nil {
+		acknowledgements(t, r, w)
+		return
+	}
 	before := len(r.Stored(w.Type))
 	body := `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"processing","diagnostics":"private words"}]}`
 	for status := 200; status <= 599; status++ {

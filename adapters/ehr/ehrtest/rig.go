@@ -32,14 +32,21 @@ type Rig struct {
 
 	// Stored gives every entry of a type as the EHR has it now.
 	Stored func(kind string) [][]byte
-	// Answer makes the EHR answer every write so, and do nothing, until it is called with status 0.
+	// Answer makes the EHR answer every write so, and do nothing, until it is called with status 0. nil where it speaks no HTTP.
 	Answer func(status int, header map[string]string, body string)
+	// Reply makes an engine that speaks MLLP answer every message with these bytes, made for its MSH-10, do nothing and hang up,
+	// until it is called with nil. nil where the EHR speaks HTTP.
+	Reply func(raw func(control string) []byte)
+	// Enhanced says that an engine's commit and application acknowledgements are both asked for.
+	Enhanced bool
 	// HangUp makes the EHR carry out the next write and then reset the connection without an answer.
 	HangUp func()
-	// WrongSubject makes the EHR carry out the next write and show another patient in its answer.
+	// WrongSubject makes the EHR carry out the next write and show another patient in its answer. nil where it shows none.
 	WrongSubject func()
 	// Rewrite makes the EHR change the words of the next write before it stores them.
 	Rewrite func()
+	// Words reads a message's words out of an entry of Stored, for an EHR that shows nothing back; nil elsewhere.
+	Words func(stored []byte) string
 	// Secrets are what no error may hold: tokens, keys.
 	Secrets []string
 
@@ -68,7 +75,9 @@ func (r *Rig) resolve(t *testing.T, w connector.Write) connector.Write {
 	t.Helper()
 	body := string(w.Body)
 	for symbol, reference := range r.known {
-		body = strings.ReplaceAll(body, `"reference":"`+symbol+`"`, `"reference":"`+reference+`"`)
+		if w.Symbolic() {
+			body = strings.ReplaceAll(body, `"reference":"`+symbol+`"`, `"reference":"`+reference+`"`)
+		}
 		w.Key = strings.ReplaceAll(w.Key, symbol, reference)
 		w.URL = strings.ReplaceAll(w.URL, symbol, reference)
 		w.After = strings.ReplaceAll(w.After, symbol, reference)
@@ -79,7 +88,7 @@ func (r *Rig) resolve(t *testing.T, w connector.Write) connector.Write {
 			w.Update = &u
 		}
 	}
-	if strings.Contains(body, `"reference":"{`) {
+	if w.Symbolic() && strings.Contains(body, `"reference":"{`) {
 		t.Fatalf("%s names an entry that is not on the chart", w.Type)
 	}
 	if w.Body != nil {

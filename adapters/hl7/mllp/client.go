@@ -14,6 +14,9 @@ import (
 type ClientConfig struct {
 	// Dial makes a connection, TLS where that is wanted, within its context.
 	Dial func(ctx context.Context) (net.Conn, error)
+	// Ready is asked when a message has its connection, just before its first byte. Its error, such as that of a lease that
+	// was lost while the message waited, ends Send with nothing written and is wrapped in the SendError. nil lets it go.
+	Ready func(ctx context.Context) error
 	// MaxAnswer is the largest answer that is read, in bytes: 1 MiB.
 	MaxAnswer int
 	// Answers is how answers are read. Where it says nothing of unlabelled bytes they are taken as 8859/1: an answer's codes
@@ -120,7 +123,27 @@ func (c *Client) Send(ctx context.Context, message []byte) (Answer, error) {
 	if err != nil {
 		return failed(StepDial, err)
 	}
+	if c.cfg.Ready != nil {
+		if err := c.cfg.Ready(ctx); err != nil {
+			return failed(StepWrite, err)
+		}
+	}
 	return c.exchange(ctx, l, h, frame)
+}
+
+// Connect makes the connection where there is none, so that it is known whether the receiver can be reached. The error is a
+// *[SendError].
+func (c *Client) Connect(ctx context.Context) error {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return &SendError{Step: StepTurn, cause: ended(ctx)}
+	}
+	if _, err := c.connected(ctx); err != nil {
+		return &SendError{Step: StepDial, cause: err}
+	}
+	return nil
 }
 
 // connected is the connection there is, or a new one.

@@ -360,3 +360,35 @@ func TestConfirm(t *testing.T) {
 		t.Errorf("%+v (%v)", a, err)
 	}
 }
+
+// TestReady: a message that is called off when it has its connection leaves no byte there, and the connection serves the next.
+func TestReady(t *testing.T) {
+	var lost error
+	c, w := receivers(t, ClientConfig{Ready: func(context.Context) error { return lost }}, func(p peer) {
+		if m := p.next(); !bytes.Contains(m, []byte("|two|")) {
+			t.Errorf("the receiver got %q", m)
+		}
+		p.say(answering(hl7.AckAA, "two"))
+		p.hold()
+	})
+	if err := c.Connect(soon(t)); err != nil || w.dialed != 1 {
+		t.Fatalf("connecting: %v after %d dials", err, w.dialed)
+	}
+	lost = errors.New("the lease is gone")
+	_, err := c.Send(soon(t), asking("one", "", ""))
+	if e := sendError(t, err); !e.NotSent() || !errors.Is(err, lost) {
+		t.Errorf("called off: %v", err)
+	}
+	lost = nil
+	if _, err := c.Send(soon(t), asking("two", "", "")); err != nil || w.dialed != 1 {
+		t.Errorf("the next one: %v after %d dials", err, w.dialed)
+	}
+}
+
+// TestConnectFails: nobody is there, and nothing was sent.
+func TestConnectFails(t *testing.T) {
+	c, _ := receivers(t, ClientConfig{})
+	if err := c.Connect(soon(t)); sendError(t, err).Step != StepDial || !errors.Is(err, errNobody) {
+		t.Errorf("connecting to nobody: %v", err)
+	}
+}

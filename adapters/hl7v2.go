@@ -1,0 +1,84 @@
+package adapters
+
+import (
+	"fmt"
+	"strings"
+
+	ehrhl7v2 "github.com/chartwire/chartwire/adapters/ehr/hl7v2"
+	"github.com/chartwire/chartwire/adapters/filing"
+	"github.com/chartwire/chartwire/adapters/hl7"
+	"github.com/chartwire/chartwire/config"
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/fhir/r4"
+)
+
+func newHL7v2(p EHRParts) (connector.EHR, error) {
+	c := p.Config
+	unavailable := func(what, instead string) error {
+		return fmt.Errorf("EHR %q: %s is not available for type hl7v2 in this version; write %s", c.Name, what, instead)
+	}
+	switch e := c.Filing.Encounter.Policy; {
+	case c.HL7 == nil:
+		return nil, fmt.Errorf("EHR %q: hl7 is missing; add what the messages carry", c.Name)
+	case c.Match != config.MatchTrustIdentifiers:
+		return nil, unavailable("match "+string(c.Match), "trust-identifiers")
+	case c.HL7.Resend == config.ResendSameID:
+		return nil, unavailable("hl7.resend same-id", "park")
+	case c.Filing.Per == config.PerThread:
+		return nil, unavailable("filing.per thread", "exchange")
+	case e != config.EncounterWhenKnown && e != config.EncounterNever:
+		return nil, unavailable("filing.encounter.policy "+string(e), "when-known or never")
+	}
+	return ehrhl7v2.New(ehrhl7v2.Options{Dial: p.Dial, Fence: p.Fence, Now: p.Now, Policy: filing.Policy{
+		Organization: c.Organization, Location: c.Location(),
+		NoteType:    r4.NewCoding(c.Filing.NoteType.System, c.Filing.NoteType.Code, c.Filing.NoteType.Display),
+		InlineBytes: int64(c.Limits.InlineBytes), People: p.People, Systems: c.IdentifierSystems,
+		MDM: filing.MDM{
+			Header: header(*c.HL7), Authorities: authorities(c), PatientClass: c.HL7.PatientClass, DocumentType: c.HL7.DocumentType,
+			Completion: c.HL7.Completion, Authenticator: signer(c.HL7.Authenticator), Visits: c.Filing.Encounter.Policy == config.EncounterWhenKnown,
+		},
+	}}), nil
+}
+
+// header is what every message begins with. In enhanced mode both answers are asked for: that the engine keeps the message
+// (CA) does not say that the chart has it (AA).
+func header(c config.HL7) hl7.MSH {
+	h := hl7.MSH{ProcessingID: c.ProcessingID}
+	h.SendingApplication, h.SendingFacility = appFacility(c.Sending)
+	h.ReceivingApplication, h.ReceivingFacility = appFacility(c.Receiving)
+	if c.Ack == config.AckEnhanced {
+		h.AcceptAck, h.ApplicationAck = hl7.Always, hl7.Always
+	}
+	return h
+}
+
+func appFacility(s string) (app, facility hl7.HD) {
+	a, f, _ := strings.Cut(s, "^")
+	return hl7.HD{Namespace: a}, hl7.HD{Namespace: f}
+}
+
+// authorities are those of the channel's identifier systems, the systems that identifier_systems says are the same included.
+func authorities(c config.EHR) map[string]filing.Authority {
+	out := map[string]filing.Authority{}
+	for system, a := range c.HL7.Authorities {
+		out[system] = filing.Authority{Namespace: a.Namespace, Type: a.Type}
+	}
+	for channels, ehrs := range c.IdentifierSystems {
+		if a, ok := c.HL7.Authorities[ehrs]; ok {
+			if _, own := c.HL7.Authorities[channels]; !own {
+				out[channels] = filing.Authority{Namespace: a.Namespace, Type: a.Type}
+			}
+		}
+	}
+	return out
+}
+
+// signer reads id^family^given^middle^suffix^prefix^degree, nil where nobody is named.
+func signer(s string) *hl7.XCN {
+	if s == "" {
+		return nil
+	}
+	var parts [7]string
+	copy(parts[:], strings.Split(s, "^"))
+	return &hl7.XCN{ID: parts[0], Family: parts[1], Given: parts[2], Middle: parts[3], Suffix: parts[4], Prefix: parts[5], Degree: parts[6]}
+}
