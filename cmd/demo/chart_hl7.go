@@ -71,6 +71,9 @@ func (d document) shows(_ context.Context, m *entry) (bool, error) {
 		now := d.Document
 		for now.ReplacedBy != "" {
 			next := d.among[now.ReplacedBy]
+			if len(next) == 0 {
+				return false, nil
+			}
 			now = next[len(next)-1]
 		}
 		return now.Event == "T10" && strings.HasPrefix(now.Text, "Retracted"), nil

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -36,7 +35,7 @@ ehrs:
       authorities:
 {{range $system, $namespace := .Authorities}}        {{printf "%q" $system}}: {namespace: {{$namespace}}, type: MR}
 {{end}}    filing: {as: mdm}
-    limits: {requests_per_second: 5000, deadline: 30s}
+    limits: {requests_per_second: 5000, search_lag: 5s, deadline: 30s}
 {{else}}    type: fhir
     base_url: "{{.EHR}}"
     identifier_systems:
@@ -86,7 +85,7 @@ func (r *run) writeConfig(public string) error {
 		"TokenHash": hex.EncodeToString(hash[:]), "ActAs": r.actAs(), "DefaultPool": "", "Authorities": map[string]string(nil),
 	}
 	if r.engine != nil {
-		values["Authorities"] = r.authorities()
+		values["Authorities"] = r.people.Authorities()
 	}
 	if pools := refsOf(r.refs.Pools, nil); len(pools) > 0 {
 		values["DefaultPool"] = pools[0].ID
@@ -120,15 +119,6 @@ func (r *run) systems() []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(set))
-}
-
-// authorities are the assigning authorities of those systems at the interface engine.
-func (r *run) authorities() map[string]string {
-	out := map[string]string{}
-	for i, system := range r.systems() {
-		out[system] = fmt.Sprintf("RIVERBEND%d", i+1)
-	}
-	return out
 }
 
 // staffIDs are the platform's ids of staff: the references are also kept under system|value, which is no id.

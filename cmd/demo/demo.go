@@ -189,7 +189,7 @@ func (r *run) startEngine(ctx context.Context, bundle []byte) error {
 			return fmt.Errorf("--faults: %w", err)
 		}
 	}
-	if o.Patients, err = seed.Index(bundle, r.authorities()); err != nil {
+	if o.Patients, err = seed.Index(bundle, r.people.Authorities()); err != nil {
 		return err
 	}
 	if r.engine, err = sandbox.StartEngine(ctx, "", o); err != nil {

@@ -3,11 +3,28 @@ package seed
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/hl7"
 	"github.com/chartwire/chartwire/adapters/sandbox/engine"
 )
+
+// Authorities give each identifier system of the patients a namespace of an assigning authority (PID-3.4.1), for [Index].
+func (p People) Authorities() map[string]string {
+	var systems []string
+	for _, patient := range p.Patients {
+		for _, id := range patient.Identifiers {
+			systems = append(systems, id.System)
+		}
+	}
+	slices.Sort(systems)
+	out := map[string]string{}
+	for i, system := range slices.Compact(systems) {
+		out[system] = fmt.Sprintf("RIVERBEND%d", i+1)
+	}
+	return out
+}
 
 // Index is the patient index of an interface engine with the same patients, twins among them, as a bundle of Bundle's; each is
 // called by the reference it has there. authorities say which namespace (PID-3.4.1) assigns the identifiers of a system;

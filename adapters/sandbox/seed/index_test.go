@@ -19,6 +19,9 @@ func TestIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	bundle, refs := seed.Bundle(people)
+	if got := people.Authorities(); !cmp.Equal(got, map[string]string{"urn:oid:1": "RIVERBEND1", "urn:oid:2": "RIVERBEND2"}) {
+		t.Errorf("authorities %v", got)
+	}
 	patients, err := seed.Index(bundle, map[string]string{"urn:oid:1": "HOSP_A", "urn:nobody": "X"})
 	if err != nil || len(patients) != 3 {
 		t.Fatalf("%d patients, %v; want the patient and two twins, and not the one for probes", len(patients), err)
