@@ -66,6 +66,7 @@ func TestDocumentsReadBack(t *testing.T) {
 		"other patient":      {func(d []engine.Document) []engine.Document { d[1].Patient = "Patient/b"; return d }, Summary{OnChart: 1, WrongPatient: 1}},
 		"not retracted":      {func(d []engine.Document) []engine.Document { d[2].ReplacedBy = ""; return d }, Summary{OnChart: 1}},
 		"retracted in words": {func(d []engine.Document) []engine.Document { d[3].Text = "Corrected"; return d }, Summary{OnChart: 1}},
+		"its own words":      {func(d []engine.Document) []engine.Document { d[2].ReplacedBy, d[2].Text = "", "Retracted"; return d }, Summary{OnChart: 1}},
 		"newest not there":   {func(d []engine.Document) []engine.Document { return []engine.Document{d[0], d[2], d[3]} }, Summary{OnChart: 1}},
 		"twice":              {func(d []engine.Document) []engine.Document { return append(d, d[1]) }, Summary{OnChart: 2, Duplicates: 1}},
 		"retracted twice":    {func(d []engine.Document) []engine.Document { return append(d, d[3]) }, Summary{OnChart: 2, Duplicates: 1}},
