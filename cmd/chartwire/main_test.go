@@ -86,9 +86,9 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// TestMapGolden holds the exact requests of the contract's thread, as Communications and as notes.
+// TestMapGolden holds the exact requests of the contract's thread, as Communications, as notes and as HL7 v2 documents.
 func TestMapGolden(t *testing.T) {
-	for _, ehr := range []string{"mercy", "valley"} {
+	for _, ehr := range []string{"mercy", "valley", "county"} {
 		t.Run(ehr, func(t *testing.T) {
 			code, out, errs := chartwire(t, "map", "--config", "testdata/map.yaml", "--ehr", ehr, "--json", "../../testdata/threads-contract/proxy-with-photo.ndjson")
 			if code != 0 {
@@ -112,6 +112,15 @@ func TestMapGolden(t *testing.T) {
 				t.Errorf("the plan differs from %s; if that is meant, run: go test ./cmd/chartwire -update\n%s", golden, out)
 			}
 		})
+	}
+}
+
+// TestMapShowsER7: an HL7 v2 message is shown as people read one, a segment a line.
+func TestMapShowsER7(t *testing.T) {
+	code, out, errs := chartwire(t, "map", "--config", "testdata/map.yaml", "--ehr", "county", "../../testdata/threads-contract/proxy-with-photo.ndjson")
+	if code != 0 || strings.Contains(out, "\r") || !strings.Contains(out, "── county: MDM T02\nContent-Type: application/hl7-v2+er7\nMSH|^~\\&|CHARTWIRE|CLINIC_A|EHR|COUNTY|") ||
+		!strings.Contains(out, "\nPID|1||") || !strings.Contains(out, "^image^png^Base64^") {
+		t.Errorf("exit %d: %s\n%s", code, errs, out)
 	}
 }
 

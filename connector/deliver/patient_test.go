@@ -1,6 +1,7 @@
 package deliver_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -115,6 +116,28 @@ func TestTrustedChannelBindsByItsIdentifierAlone(t *testing.T) {
 			t.Errorf("bound by %s", how)
 		}
 	})
+}
+
+// TestTrustedConnectionBindsByItsIdentifierAlone: an EHR that shows no patient has nothing to compare with.
+func TestTrustedConnectionBindsByItsIdentifierAlone(t *testing.T) {
+	for _, trusted := range []bool{true, false} {
+		t.Run(fmt.Sprint(trusted), func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.conn.TrustIDs = trusted
+				w.run()
+				ev := said("a", 1, "one")
+				ev.Patient = &connector.PatientKey{Identifiers: []connector.Identifier{{System: "urn:mrn", Value: "1"}}}
+				w.accept(ev)
+				w.pass(time.Second)
+				if got := w.item("a").State; (got == connector.Filed) != trusted {
+					t.Errorf("it is %s", got)
+				}
+				if how := w.thread(thread1).Bound.How; trusted && how != "trusted" {
+					t.Errorf("bound by %s", how)
+				}
+			})
+		})
+	}
 }
 
 func TestAnotherPatientsRecordInAnAnswerStopsTheConnection(t *testing.T) {

@@ -62,3 +62,16 @@ func TestShadowAsksTheGate(t *testing.T) {
 		t.Error("a broken gate was taken for a good one")
 	}
 }
+
+// TestNoStandInsInER7: a message holds no symbols, and what looks like one in it is somebody's words.
+func TestNoStandInsInER7(t *testing.T) {
+	body := []byte("OBX|1|TX|x||he said \"{patient}\" and \"{header}\"\r")
+	w := connector.Write{Header: map[string]string{"Content-Type": connector.ER7}, Body: body}
+	if got := WithStandIns(w); string(got) != string(body) {
+		t.Errorf("got %q", got)
+	}
+	w.Header = nil
+	if got := WithStandIns(w); string(got) == string(body) {
+		t.Error("symbols of JSON stayed")
+	}
+}
