@@ -48,6 +48,7 @@ var rooms = map[string][]string{
 
 	"adapters":                     {"adapters/...", "config", "connector", "fhir/r4", "fhir/smart"},
 	"adapters/filing":              {"connector", "fhir/..."},
+	"adapters/filing/transcript":   {"connector"},
 	"adapters/ehr/fhir":            {"connector", "fhir/...", "adapters/filing", "adapters/hl7"},
 	"adapters/ehr/ehrtest":         {"connector"},
 	"adapters/channel/webhook":     {"connector", "connector/decode"},
