@@ -31,6 +31,8 @@ func clean(label string) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
+const undelivered = "NOT DELIVERED"
+
 // label names a participant with what they are to the patient.
 func label(pt connector.Participant) string {
 	name := firstNonEmpty(clean(pt.Name), clean(pt.ID))
@@ -68,9 +70,9 @@ func (t Transcript) delivery(e Entry) string {
 		return "delivered and read"
 	case connector.Failed:
 		if reason := clean(d.Reason); reason != "" {
-			return "NOT DELIVERED: " + reason
+			return undelivered + ": " + reason
 		}
-		return "NOT DELIVERED"
+		return undelivered
 	case connector.SendUnsure:
 		return "unknown: the platform may or may not have taken the message"
 	default:

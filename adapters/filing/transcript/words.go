@@ -36,7 +36,10 @@ func Words(text []byte) ([]Said, bool) {
 	of := 0
 	for {
 		if string(rest) == fmt.Sprintf("%s [%s]\n", endLine, mark) {
-			return all, len(all) == 0 || all[len(all)-1].Message == of
+			if len(all) > 0 && all[len(all)-1].Message != of {
+				return nil, false
+			}
+			return all, true
 		}
 		var said Said
 		var total int
