@@ -7,8 +7,9 @@ import (
 )
 
 // Words that run from right to left are put in the order they are seen by the Unicode Bidirectional Algorithm (UAX #9),
-// without its explicit directions (their characters are shown by name, so that none can turn a dose around) and its pairing
-// of brackets. golang.org/x/text/unicode/bidi knows each character's class, but does not put a line in order.
+// without its explicit directions (their characters are shown by name, so that none can turn a dose around).
+// golang.org/x/text/unicode/bidi knows each character's class and direction, but not its level, without which a line
+// cannot be put in order; a test holds the directions found here to its own.
 
 // direct sets the level of each cell of a paragraph and gives the paragraph's own: 1 where it runs from right to left.
 func direct(all []cell) uint8 {
@@ -32,6 +33,7 @@ func direct(all []cell) uint8 {
 		return 0
 	}
 	weak(classes, base)
+	brackets(all, classes, base)
 	neutral(classes, base)
 	for i, k := range classes {
 		switch {
@@ -113,17 +115,83 @@ func weak(k []bidi.Class, base uint8) {
 	}
 }
 
+// brackets gives both of a pair one direction: the paragraph's where anything of it stands between them, else that of what
+// does stand there if it goes on from before the pair. That is rule N0.
+func brackets(all []cell, k []bidi.Class, base uint8) {
+	own, other := strongOf(base), strongOf(1-base)
+	for _, pair := range pairs(all, k) {
+		inside := map[bidi.Class]bool{}
+		for _, c := range k[pair[0]+1 : pair[1]] {
+			inside[sideOf(c)] = true
+		}
+		to := own
+		switch {
+		case inside[own]:
+		case inside[other]:
+			if strongBefore(k[:pair[0]], own) == other {
+				to = other
+			}
+		default:
+			continue
+		}
+		k[pair[0]], k[pair[1]] = to, to
+	}
+}
+
+// strongBefore is the direction of the last of what has one.
+func strongBefore(k []bidi.Class, otherwise bidi.Class) bidi.Class {
+	for _, c := range slices.Backward(k) {
+		if s := sideOf(c); s != bidi.ON {
+			return s
+		}
+	}
+	return otherwise
+}
+
+// sideOf counts numbers as right to left, as N0 to N2 do.
+func sideOf(c bidi.Class) bidi.Class {
+	switch c {
+	case bidi.L, bidi.ON:
+		return c
+	default:
+		return bidi.R
+	}
+}
+
+// pairs are the places of opening and closing brackets, in the order of the opening ones: BD16.
+func pairs(all []cell, k []bidi.Class) [][2]int {
+	const deepest = 63
+	var found [][2]int
+	var open []int
+	for i, c := range all {
+		p, _ := bidi.LookupRune(c.first)
+		switch {
+		case k[i] != bidi.ON || !p.IsBracket():
+		case p.IsOpeningBracket():
+			if len(open) == deepest {
+				return nil
+			}
+			open = append(open, i)
+		default:
+			for n, at := range slices.Backward(open) {
+				if bidi.ReverseString(string(all[at].first)) == string(c.first) {
+					found, open = append(found, [2]int{at, i}), open[:n]
+					break
+				}
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b [2]int) int { return a[0] - b[0] })
+	return found
+}
+
 // neutral gives what has no direction that of its neighbours where they agree, else the paragraph's: rules N1 and N2.
 func neutral(k []bidi.Class, base uint8) {
 	side := func(i int) bidi.Class {
-		switch {
-		case i < 0 || i >= len(k):
+		if i < 0 || i >= len(k) {
 			return strongOf(base)
-		case k[i] == bidi.L:
-			return bidi.L
-		default:
-			return bidi.R
 		}
+		return sideOf(k[i])
 	}
 	runs(k, func(c bidi.Class) bool { return c == bidi.ON }, func(from, to int) {
 		if a := side(from - 1); a == side(to) {
