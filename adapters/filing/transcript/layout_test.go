@@ -1,6 +1,8 @@
 package transcript
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,6 +47,17 @@ func spelled(words string) string {
 		words = words[size:]
 	}
 	return b.String()
+}
+
+// TestMarkIsInNoWords has a message hold the mark that is due first, and the one after it.
+func TestMarkIsInNoWords(t *testing.T) {
+	first := sha256.Sum256([]byte("x"))
+	second := sha256.Sum256(first[:])
+	said := []block{{words: "a " + hex.EncodeToString(first[:4])}, {words: hex.EncodeToString(second[:4])}}
+	third := sha256.Sum256(second[:])
+	if got := unsaid(first, said); got != hex.EncodeToString(third[:4]) {
+		t.Errorf("the mark is %s", got)
+	}
 }
 
 // TestEveryCharacterIsOnARow sets any words in any width: nothing is lost, nothing is added, nothing sticks out, and all of

@@ -50,7 +50,10 @@ func (t Transcript) text(blocks []block, mark string) []byte {
 // mark is eight hex digits that stand in none of the words and depend on nothing but the transcript. They come from a hash
 // of everything, so nobody can write a message that holds them; where one does by chance, the next hash is taken.
 func mark(t Transcript, blocks []block) string {
-	sum := sha256.Sum256(t.text(blocks, ""))
+	return unsaid(sha256.Sum256(t.text(blocks, "")), blocks)
+}
+
+func unsaid(sum [sha256.Size]byte, blocks []block) string {
 	for {
 		m := hex.EncodeToString(sum[:4])
 		if !holds(blocks, m) {
