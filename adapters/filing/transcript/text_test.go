@@ -144,14 +144,16 @@ func markOf(t *testing.T, text []byte) string {
 func TestAlteredTranscriptIsRefused(t *testing.T) {
 	whole := transcript.Text(proxyWithPhoto())
 	for name, alter := range map[string]func(string) string{
-		"cut off":        func(s string) string { return s[:len(s)/2] },
-		"no last line":   func(s string) string { return s[:strings.LastIndex(s, "End of")] },
-		"trimmed":        strings.TrimSpace,
-		"CR LF":          func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") },
-		"a character":    func(s string) string { return strings.Replace(s, "🙂", ":)", 1) },
-		"one message":    func(s string) string { return strings.Replace(s, "Message 2 of", "Message 3 of", 1) },
-		"other count":    func(s string) string { return strings.Replace(s, "Message 2 of 6", "Message 2 of 7", 1) },
-		"other mark":     func(s string) string { return strings.Replace(s, "Message 3 of 6 ["+markOf(t, whole), "Message 3 of 6 [00000000", 1) },
+		"cut off":      func(s string) string { return s[:len(s)/2] },
+		"no last line": func(s string) string { return s[:strings.LastIndex(s, "End of")] },
+		"trimmed":      strings.TrimSpace,
+		"CR LF":        func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") },
+		"a character":  func(s string) string { return strings.Replace(s, "🙂", ":)", 1) },
+		"one message":  func(s string) string { return strings.Replace(s, "Message 2 of", "Message 3 of", 1) },
+		"other count":  func(s string) string { return strings.Replace(s, "Message 2 of 6", "Message 2 of 7", 1) },
+		"other mark": func(s string) string {
+			return strings.Replace(s, "Message 3 of 6 ["+markOf(t, whole), "Message 3 of 6 [00000000", 1)
+		},
 		"a sign":         func(s string) string { return strings.Replace(s, "Text: ", "Text: +", 1) },
 		"more behind it": func(s string) string { return s + "x" },
 		"no title":       func(s string) string { return s[1:] },
