@@ -162,3 +162,29 @@ func TestPageHasNoPatientThatWasNotGiven(t *testing.T) {
 		t.Error(all)
 	}
 }
+
+// TestLongMessageGoesOnOverThePages lets no line run off a page, and says on the next whose words go on.
+func TestLongMessageGoesOnOverThePages(t *testing.T) {
+	var text strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&text, "line %d\n", i+1)
+	}
+	d := opened(t, pdf(t, words(text.String())))
+	next := 1
+	for i, p := range d.pages {
+		if i > 0 && p[0].text != "Message 1 of 1, continued" {
+			t.Errorf("page %d begins with %q", i+1, p[0].text)
+		}
+		for _, s := range p {
+			if y, err := strconv.ParseFloat(s.y, 64); err != nil || y < 35 {
+				t.Fatalf("page %d: %q stands at %s", i+1, s.text, s.y)
+			}
+			if s.text == fmt.Sprintf("line %d", next) {
+				next++
+			}
+		}
+	}
+	if len(d.pages) != 5 || next != 201 {
+		t.Errorf("%d pages, %d lines", len(d.pages), next-1)
+	}
+}

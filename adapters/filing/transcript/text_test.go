@@ -154,6 +154,10 @@ func TestAlteredTranscriptIsRefused(t *testing.T) {
 		"other mark": func(s string) string {
 			return strings.Replace(s, "Message 3 of 6 ["+markOf(t, whole), "Message 3 of 6 [00000000", 1)
 		},
+		"without the last": func(s string) string {
+			from, to := strings.Index(s, "Message 6 of 6 ["), strings.LastIndex(s, "End of transcript [")
+			return s[:from] + s[to:]
+		},
 		"a sign":         func(s string) string { return strings.Replace(s, "Text: ", "Text: +", 1) },
 		"more behind it": func(s string) string { return s + "x" },
 		"no title":       func(s string) string { return s[1:] },
