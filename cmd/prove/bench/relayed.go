@@ -17,7 +17,7 @@ import (
 // processor time; a fifth is left for other machines.
 const (
 	limitR1  = ">=0.033"
-	limitR14 = "<=63"
+	limitR14 = "<=60"
 	limitR11 = "<=1.0"
 )
 
