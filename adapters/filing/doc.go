@@ -5,5 +5,5 @@
 //
 // The way of an exchange through it: [Plan] makes a planner, the strategy's file (communication.go, note.go) picks the
 // builder for the item, the builder asks participants.go who is who and payload.go how content travels, and write.go
-// wraps the result in one request.
+// wraps the result in one request. [Lost] compares a plan with its exchange: what the chart will not show.
 package filing

@@ -84,6 +84,8 @@ func (p *planner) localOrNone(m connector.Message) string {
 	return p.local(p.x.Received)
 }
 
+const wordsRead = "delivered and read"
+
 // deliveryWords says how far a message to the patient had got when the note was written, in words that stay true.
 func (p *planner) deliveryWords(m connector.Message) string {
 	if m.Direction != connector.ToPatient {
@@ -97,7 +99,7 @@ func (p *planner) deliveryWords(m connector.Message) string {
 		}
 		return "delivered " + p.local(d.At)
 	case connector.Read:
-		return "delivered and read"
+		return wordsRead
 	case connector.Failed:
 		return strings.Replace(failure(d), "Not delivered", "NOT DELIVERED", 1)
 	case connector.SendUnsure:
