@@ -118,7 +118,7 @@ func TestMapGolden(t *testing.T) {
 // TestMapShowsER7: an HL7 v2 message is shown as people read one, a segment a line.
 func TestMapShowsER7(t *testing.T) {
 	code, out, errs := chartwire(t, "map", "--config", "testdata/map.yaml", "--ehr", "county", "../../testdata/threads-contract/proxy-with-photo.ndjson")
-	if code != 0 || strings.Contains(out, "\r") || !strings.Contains(out, "── county: MDM T02\nContent-Type: application/hl7-v2+er7\nMSH|^~\\&|CHARTWIRE|CLINIC_A|EHR|COUNTY|") ||
+	if code != 0 || strings.Contains(out, "\r") || !strings.Contains(out, "── county (hl7v2, mdm)\nMDM T02\nContent-Type: application/hl7-v2+er7\nMSH|^~\\&|CHARTWIRE|CLINIC_A|EHR|COUNTY|") ||
 		!strings.Contains(out, "\nPID|1||") || !strings.Contains(out, "^image^png^Base64^") {
 		t.Errorf("exit %d: %s\n%s", code, errs, out)
 	}

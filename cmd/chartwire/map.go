@@ -9,13 +9,14 @@ import (
 
 	"github.com/chartwire/chartwire/cmd/preview"
 	"github.com/chartwire/chartwire/config"
+	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/testdata/threads"
 )
 
 type mapCmd struct {
 	configFlag
 	EHR  string `help:"EHR connection of the configuration, or all." required:"" placeholder:"NAME"`
-	JSON bool   `help:"Print [{ehr,key,method,url,headers,body}]."`
+	JSON bool   `help:"Print [{ehr,key,method,url,headers,body,exchange,state,lost}]."`
 	File string `arg:"" help:"NDJSON file of channel events."`
 }
 
@@ -36,53 +37,101 @@ func (c mapCmd) Run(ctx context.Context, s streams) error {
 		}
 		chosen = []config.EHR{*e}
 	}
-	all := []preview.Request{}
-	problems := 0
-	for _, e := range chosen {
-		requests, stopped, err := preview.Plan(ctx, cfg, e, threads.Lines(raw))
-		if err != nil {
-			fmt.Fprintln(s.err, "chartwire map:", err)
-			problems++
-			continue
-		}
-		all = append(all, requests...)
-		for _, x := range stopped {
-			fmt.Fprintf(s.err, "%s: %s %s would be %s: %s\n", x.EHR, x.Kind, x.Item, x.State, x.Text)
-		}
-		if !c.JSON {
-			printPlan(s, requests)
-		}
-	}
+	plans := preview.Make(ctx, cfg, chosen, threads.Lines(raw))
 	if c.JSON {
-		out, err := json.MarshalIndent(all, "", "  ")
-		if err != nil {
+		if err := printJSON(s, plans.Records()); err != nil {
 			return err
 		}
-		fmt.Fprintln(s.out, string(out))
+	} else {
+		printPlans(s, plans)
 	}
-	if problems > 0 {
+	found := false
+	for _, one := range plans.Connections {
+		if one.Problem != nil {
+			fmt.Fprintln(s.err, "chartwire map:", one.Problem)
+			found = true
+		}
+	}
+	if found {
 		return errFound
 	}
 	return nil
 }
 
-// printPlan shows each request the way it would go over the wire.
-func printPlan(s streams, requests []preview.Request) {
-	for _, q := range requests {
-		fmt.Fprintf(s.out, "── %s: %s %s\n", q.EHR, q.Method, q.URL)
-		for _, k := range sortedKeys(q.Headers) {
-			fmt.Fprintf(s.out, "%s: %s\n", k, q.Headers[k])
+// printPlans shows each exchange, and under it what every EHR would get and what its chart would not show.
+func printPlans(s streams, plans *preview.Plans) {
+	for _, row := range plans.Rows() {
+		fmt.Fprintf(s.out, "━━ %s\n\n", row.Step)
+		for n, to := range plans.Connections {
+			f := row.Filings[n]
+			if f == nil && to.Problem == nil {
+				continue // it hears nothing of it
+			}
+			fmt.Fprintf(s.out, "── %s\n", titleOf(to))
+			if f == nil {
+				fmt.Fprintf(s.out, "not planned: %s\n\n", to.Problem)
+				continue
+			}
+			printFiling(s, to, f)
+			fmt.Fprintln(s.out)
 		}
-		body := any(q.Body)
-		if q.Changes != nil {
-			body = q.Changes
-			fmt.Fprintln(s.out, "what the EHR has, with these fields set:")
-		}
-		if er7, ok := er7Lines(q.Body); ok && q.Changes == nil {
-			fmt.Fprint(s.out, er7)
-		} else if pretty, err := json.MarshalIndent(body, "", "  "); err == nil {
-			fmt.Fprintln(s.out, string(pretty))
-		}
+	}
+}
+
+func titleOf(to preview.Connection) string {
+	if to.Strategy == "" {
+		return fmt.Sprintf("%s (%s)", to.Name, to.Type)
+	}
+	return fmt.Sprintf("%s (%s, %s)", to.Name, to.Type, to.Strategy)
+}
+
+func printFiling(s streams, to preview.Connection, f *preview.Filing) {
+	for _, q := range f.Requests {
+		printPlanned(s, to, q)
+	}
+	switch f.State {
+	case connector.Filed:
+	case connector.NotDue:
+		fmt.Fprintf(s.out, "not due: %s\n", f.Text)
+	default:
+		fmt.Fprintf(s.out, "would be %s: %s\n", f.State, f.Text)
+	}
+	for _, l := range f.Lost {
+		fmt.Fprintln(s.out, "lost:", l.Text)
+	}
+}
+
+// printPlanned shows a request the way it would go over the wire.
+func printPlanned(s streams, to preview.Connection, q preview.Request) {
+	fmt.Fprintf(s.out, "%s %s\n", q.Method, address(to.Base, q.URL))
+	for _, k := range sortedKeys(q.Headers) {
+		fmt.Fprintf(s.out, "%s: %s\n", k, q.Headers[k])
+	}
+	if q.Changes != nil {
+		fmt.Fprintln(s.out, "what the EHR has, with these fields set:")
+		printIndented(s, q.Changes)
+	} else if er7, ok := er7Lines(q.Body); ok {
+		fmt.Fprint(s.out, er7)
+	} else {
+		printIndented(s, q.Body)
+	}
+}
+
+func printIndented(s streams, body any) {
+	if pretty, err := json.MarshalIndent(body, "", "  "); err == nil {
+		fmt.Fprintln(s.out, string(pretty))
+	}
+}
+
+// address is where a request goes: a URL of a plan is relative to the EHR's base, and "" is the base itself.
+func address(base, url string) string {
+	switch {
+	case base == "", strings.Contains(url, "://"):
+		return url
+	case url == "":
+		return base
+	default:
+		return strings.TrimSuffix(base, "/") + "/" + url
 	}
 }
 

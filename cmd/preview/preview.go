@@ -1,6 +1,7 @@
-// Package preview shows the exact requests an EHR would get for a file of channel events: chartwire map. It runs the real
-// way of an exchange, ingest, lanes and plans, over a store in memory, with an EHR that takes everything and a clock that
-// stands at the events' own times. It makes no call and needs no secret; results not known yet stay symbols.
+// Package preview shows the exact requests each EHR would get for a file of channel events, side by side, and what its chart
+// would not show: chartwire map. It runs the real way of an exchange, ingest, lanes and plans, over a store in memory, with an
+// EHR that takes everything and a clock that stands at the events' own times. It makes no call and needs no secret; results
+// not known yet stay symbols.
 package preview
 
 import (
@@ -9,11 +10,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/chartwire/chartwire/adapters"
 	"github.com/chartwire/chartwire/adapters/channel/webhook"
+	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/cmd/app"
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
@@ -24,9 +26,8 @@ import (
 	"github.com/chartwire/chartwire/connector/store"
 )
 
-// Request is one request of a plan, as chartwire map --json prints it.
+// Request is one request of a plan, as it would go over the wire; URL is relative to the EHR's base.
 type Request struct {
-	EHR     string            `json:"ehr"`
 	Key     string            `json:"key"`
 	Method  string            `json:"method"`
 	URL     string            `json:"url"`
@@ -35,37 +36,103 @@ type Request struct {
 	Changes map[string]any    `json:"changes,omitempty"` // an update: the fields set on what the EHR has
 }
 
-// Stopped is an item that would not be filed, and why.
-type Stopped struct {
-	EHR    string           `json:"ehr"`
-	Kind   string           `json:"kind"`
-	Item   string           `json:"message,omitempty"`
-	State  string           `json:"state"`
-	Reason connector.Reason `json:"reason"`
-	Text   string           `json:"text,omitempty"`
+// Filing is what one EHR would get for one step, and what its chart would not show. State is filed where requests would be
+// made; else Reason and Text say why not.
+type Filing struct {
+	State    connector.ItemState
+	Reason   connector.Reason
+	Text     string
+	Requests []Request
+	Lost     []filing.Loss
 }
 
-// Plan gives the requests one EHR of the configuration would get for these event lines, and what would not be filed. An
-// error names a line that cannot be read, an EHR without a channel, or a type there is no adapter for.
-func Plan(ctx context.Context, c *config.Config, e config.EHR, lines [][]byte) ([]Request, []Stopped, error) {
+// Connection is the plan of one EHR.
+type Connection struct {
+	Name     string
+	Type     config.EHRType
+	Base     string // what the requests' addresses are relative to; "" for an interface engine
+	Strategy connector.Strategy
+	Problem  error // why nothing can be planned; nil where it was
+	filings  map[place]Filing
+}
+
+// Plans holds the plans of a file side by side.
+type Plans struct {
+	Connections []Connection
+	agenda      *agenda
+}
+
+// Row is one step with what each of the connections would get for it, in their order; nil for one that could not be planned
+// for, or hears nothing of it.
+type Row struct {
+	Step    Step
+	Filings []*Filing
+}
+
+// Rows are the steps the events ask for, in the order of the file, as far as any of the EHRs hears of them.
+func (p *Plans) Rows() []Row {
+	var out []Row
+	for n, at := range p.agenda.places {
+		row, heard := Row{Step: p.agenda.steps[n]}, false
+		for _, c := range p.Connections {
+			var f *Filing
+			if one, ok := c.filings[at]; ok {
+				f, heard = &one, true
+			}
+			row.Filings = append(row.Filings, f)
+		}
+		if heard {
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+// Make plans the event lines for each of these EHRs of the configuration. One that cannot be planned for, such as of a type
+// there is no adapter for, says so and hides no other. A line that cannot be read is a problem of every EHR.
+func Make(ctx context.Context, c *config.Config, ehrs []config.EHR, lines [][]byte) *Plans {
+	all := &Plans{agenda: newAgenda()}
+	for _, e := range ehrs {
+		one := Connection{Name: e.Name, Type: e.Type, Base: e.BaseURL, filings: map[place]Filing{}}
+		one.Problem = one.plan(ctx, c, e, lines, all.agenda)
+		all.Connections = append(all.Connections, one)
+	}
+	return all
+}
+
+// plan gives the filings one EHR would get. An error names a line that cannot be read, an EHR without a channel, or a type
+// there is no adapter for.
+func (to *Connection) plan(ctx context.Context, c *config.Config, e config.EHR, lines [][]byte, a *agenda) error {
 	ch := channelOf(c, e.Name)
 	if ch == nil {
-		return nil, nil, fmt.Errorf("no channel of the configuration files into EHR %q", e.Name)
+		return fmt.Errorf("no channel of the configuration files into EHR %q", e.Name)
 	}
 	adapter, err := adapters.EHR(adapters.EHRParts{Config: e, Base: c.Identity.Base, People: app.People(c, e.Name), Now: clock.System.Now})
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	p := &plan{config: c, ehr: e, channel: *ch, recorder: &recorder{EHR: adapter, name: e.Name, progress: make(chan struct{}, 1)}}
+	r := newRecorder(adapter)
+	to.Strategy = r.traits.Strategy
+	p := &plan{config: c, ehr: e, channel: *ch, recorder: r}
 	if err := p.open(ctx); err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer p.store.Close()
-	if err := p.accept(ctx, lines); err != nil {
-		return nil, nil, err
+	if err := p.accept(ctx, lines, a); err != nil {
+		return err
 	}
-	stopped, err := p.deliver(ctx)
-	return p.recorder.requests, stopped, err
+	if err := p.deliver(ctx); err != nil {
+		return err
+	}
+	items, err := p.items(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range items {
+		a.know(i.place)
+		to.filings[i.place] = r.filing(i)
+	}
+	return nil
 }
 
 func channelOf(c *config.Config, ehr string) *config.Channel {
@@ -103,8 +170,8 @@ func (p *plan) open(ctx context.Context) error {
 	})
 }
 
-// accept commits the events, each at its own time.
-func (p *plan) accept(ctx context.Context, lines [][]byte) error {
+// accept commits the events, each at its own time, and notes what they ask for.
+func (p *plan) accept(ctx context.Context, lines [][]byte, a *agenda) error {
 	reader, err := webhook.New(webhook.Options{Name: p.channel.Name, Secrets: []string{neverSigns}, Now: clock.System.Now,
 		UnknownFields: string(p.channel.UnknownFields)})
 	if err != nil {
@@ -122,153 +189,54 @@ func (p *plan) accept(ctx context.Context, lines [][]byte) error {
 		if _, err := in.Accept(ctx, ch, ev); err != nil {
 			return fmt.Errorf("line %d: %w", n+1, err)
 		}
+		a.add(ev)
 	}
 	return nil
 }
 
 // deliver lets the engine work until nothing moves.
-func (p *plan) deliver(ctx context.Context) ([]Stopped, error) {
+func (p *plan) deliver(ctx context.Context) error {
 	engine, err := deliver.New(deliver.Options{Store: p.store, Clock: clock.System,
 		Connections: []deliver.Connection{{ID: p.id, Name: p.ehr.Name, EHR: p.recorder, Base: p.config.Identity.Base, Mode: "live", Concurrent: 1}},
 		Lines:       []deliver.Line{{Name: p.channel.Name, EHR: p.id, Channel: noMedia{}, Receipts: string(p.channel.Receipts), TrustIDs: true, DefaultPool: p.channel.DefaultPool}},
 		Observe:     p.recorder})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Run(ctx) }()
-	stopped, err := p.wait(ctx)
+	err = p.wait(ctx)
 	stop()
-	return stopped, errors.Join(err, <-ended)
+	return errors.Join(err, <-ended)
 }
 
 // wait returns once every item is filed, left out or stopped.
-func (p *plan) wait(ctx context.Context) ([]Stopped, error) {
+func (p *plan) wait(ctx context.Context) error {
 	for {
-		var open, stuck []connector.Item
+		var open, held []connector.Item
 		err := p.store.View(ctx, func(tx connector.Tx) error {
 			var err error
 			if open, err = tx.OpenItems(p.id, []connector.ItemState{connector.Waiting, connector.Filing, connector.Unknown}, 1); err != nil {
 				return err
 			}
-			stuck, err = tx.OpenItems(p.id, []connector.ItemState{connector.Held, connector.Parked, connector.NotDue}, 10_000)
+			held, err = tx.OpenItems(p.id, []connector.ItemState{connector.Held}, 10_000)
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		moving := len(open) > 0
-		var out []Stopped
-		for _, i := range stuck {
-			moving = moving || (i.State == connector.Held && i.Reason == connector.NeedsAttachment)
-			text := i.Detail.Text
-			if text == "" {
-				text = i.Reason.Sentence()
-			}
-			out = append(out, Stopped{EHR: p.ehr.Name, Kind: string(i.Kind), Item: i.MsgKey, State: string(i.State), Reason: i.Reason, Text: text})
-		}
+		moving := len(open) > 0 || slices.ContainsFunc(held, func(i connector.Item) bool { return i.Reason == connector.NeedsAttachment })
 		if !moving {
-			return out, nil
+			return nil
 		}
 		timer := clock.System.NewTimer(20 * time.Millisecond)
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-p.recorder.progress:
 		case <-timer.C():
 		}
 		timer.Stop()
 	}
-}
-
-// recorder is an EHR that plans and gates like the real adapter and takes every write.
-type recorder struct {
-	connector.EHR
-	name     string
-	progress chan struct{}
-
-	mu       sync.Mutex
-	requests []Request
-}
-
-// planner is asked of adapters: what they would plan with without having been opened.
-type planner interface{ Planned() connector.Traits }
-
-// Open gives what the adapter plans with before it has met its EHR.
-func (r *recorder) Open(context.Context) (connector.Traits, error) {
-	t := r.EHR.(planner).Planned()
-	t.Watch, t.Subscribe = false, false
-	return t, nil
-}
-
-// Match stands for whoever the patient is.
-func (r *recorder) Match(_ context.Context, k connector.PatientKey) (connector.Patient, error) {
-	return connector.Patient{Reference: connector.SymPatient, Active: true}, nil
-}
-
-// Prepare leaves an update as the fields it sets.
-func (r *recorder) Prepare(_ context.Context, w connector.Write) (connector.Write, *connector.Receipt, error) {
-	w.Method, w.URL = "PUT", w.Update.Target
-	return w, nil, nil
-}
-
-// Gate holds everything but updates, which have no body here, to the adapter's gate.
-func (r *recorder) Gate(w connector.Write) error {
-	if w.Update != nil {
-		return nil
-	}
-	w.Body = deliver.WithStandIns(w)
-	return r.EHR.Gate(w)
-}
-
-// File takes the write; its place is its own symbol.
-func (r *recorder) File(_ context.Context, w connector.Write) (connector.Receipt, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	q := Request{EHR: r.name, Key: w.Key, Method: w.Method, URL: w.URL, Headers: w.Header, Body: w.Body}
-	if !w.Symbolic() {
-		q.Body, _ = json.Marshal(string(w.Body)) // ER7 text
-	}
-	if w.Update != nil {
-		q.Changes = w.Update.Set
-	}
-	r.requests = append(r.requests, q)
-	ref := w.Provides
-	if ref == "" {
-		ref = "{" + w.Key + "}"
-	}
-	return connector.Receipt{Reference: ref}, nil
-}
-
-// Find has nothing to find: no request has left.
-func (r *recorder) Find(context.Context, connector.Write) (connector.Receipt, error) {
-	return connector.Receipt{}, connector.ErrAbsent
-}
-
-// Attempted is deliver.Observer.
-func (r *recorder) Attempted(string, string, connector.Reason) {}
-
-// Alarm is deliver.Observer.
-func (r *recorder) Alarm(string, connector.Reason, string) {}
-
-// Moved is deliver.Observer.
-func (r *recorder) Moved(string, string, connector.Item) {
-	select {
-	case r.progress <- struct{}{}:
-	default:
-	}
-}
-
-// noMedia is a channel that says what would be fetched instead of fetching it.
-type noMedia struct{}
-
-func (noMedia) Decode(connector.Inbound) ([]connector.Event, error) { return nil, nil }
-
-func (noMedia) Send(context.Context, connector.Outgoing) (connector.Handover, error) {
-	return connector.Handover{}, &connector.Refused{Reason: connector.SendRefused}
-}
-
-func (noMedia) Fetch(_ context.Context, a connector.Attachment) ([]byte, error) {
-	return []byte("the bytes fetched from " + a.URL), nil
 }

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/chartwire/chartwire/adapters"
+	"github.com/chartwire/chartwire/cmd/preview"
+	"github.com/chartwire/chartwire/config"
+)
+
+// TestMapAll shows the contract's thread to a connection of each type: every exchange has its place for every EHR, in the
+// order of the file, and a type this version has no adapter for hides no other.
+func TestMapAll(t *testing.T) {
+	const file, thread = "../../testdata/config/all-ehrs.yaml", "../../testdata/threads-contract/proxy-with-photo.ndjson"
+	cfg, problems := config.Load(file)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if len(cfg.EHRs) != 7 {
+		t.Fatalf("%d EHRs, want one of each of the seven types", len(cfg.EHRs))
+	}
+	there := map[config.EHRType]bool{}
+	for _, kind := range adapters.EHRTypes() {
+		there[kind] = true
+	}
+	want := 0
+	if len(there) < 7 {
+		want = exitProblem
+	}
+	code, out, errs := chartwire(t, "map", "--config", file, "--ehr", "all", "--json", thread)
+	var records []preview.Record
+	if err := json.Unmarshal([]byte(out), &records); err != nil || code != want {
+		t.Fatalf("exit %d, want %d: %v\n%s", code, want, err, errs)
+	}
+	steps, last, ehrs := []string{}, "", map[string]int{}
+	for _, r := range records {
+		if r.Exchange == nil {
+			t.Fatalf("%s: a record of no exchange", r.EHR)
+		}
+		if s := r.Exchange.String(); s != last {
+			steps, last = append(steps, s), s
+		}
+		if planned := r.State != preview.NotPlanned; planned != there[r.Type] || !planned && !strings.Contains(r.Why, string(r.Type)) {
+			t.Errorf("%s (%s): state %s, why %q", r.EHR, r.Type, r.State, r.Why)
+		}
+		ehrs[last+" "+r.EHR]++
+	}
+	order := []string{"thread t-42", "message t-42/m-1, from_patient, sent 2026-11-22T13:03:11-05:00",
+		"message t-42/m-2, to_patient, sent 2026-11-22T13:10:00-05:00", "news of t-42/m-2: delivered",
+		"message t-42/m-3, from_patient, sent 2026-11-22T13:12:29-05:00", "thread t-42 closed"}
+	if strings.Join(steps, "\n") != strings.Join(order, "\n") || len(ehrs) != len(order)*len(cfg.EHRs) {
+		t.Errorf("%d places for %d EHRs, in this order:\n%s", len(ehrs), len(cfg.EHRs), strings.Join(steps, "\n"))
+	}
+	if code, again, _ := chartwire(t, "map", "--config", file, "--ehr", "all", "--json", thread); code != want || again != out {
+		t.Errorf("exit %d: two plans of one file differ", code)
+	}
+}
+
+// TestMapSaysWhatIsLost: the photo does not travel in a note, and people read so beside the Communication that has it.
+func TestMapSaysWhatIsLost(t *testing.T) {
+	code, out, errs := chartwire(t, "map", "--config", "testdata/map.yaml", "--ehr", "all", "../../testdata/threads-contract/proxy-with-photo.ndjson")
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	_, first, _ := strings.Cut(out, "━━ message t-42/m-1, from_patient")
+	first, _, _ = strings.Cut(first, "━━ ")
+	blocks := strings.Split(first, "── ")
+	if len(blocks) != 4 {
+		t.Fatalf("%d blocks, want one of each of three EHRs:\n%s", len(blocks)-1, first)
+	}
+	const photo = "lost: The file reading.png (image/png) is not included"
+	for n, c := range []struct {
+		name  string
+		photo bool
+		says  string
+	}{
+		{"mercy (fhir, communication)\nPOST https://ehr.mercy.example/fhir/r4\n", false, `"resourceType": "Communication"`},
+		{"valley (fhir, note)\nPOST https://fhir.valley.example/r4\n", true, `"resourceType": "DocumentReference"`},
+		{"county (hl7v2, mdm)\nMDM T02\n", false, "\nlost: The EHR shows nothing back"},
+	} {
+		if b := blocks[n+1]; !strings.HasPrefix(b, c.name) || strings.Contains(b, photo) != c.photo || !strings.Contains(b, c.says) {
+			t.Errorf("want %q, photo lost %v and %q:\n%s", c.name, c.photo, c.says, b)
+		}
+	}
+}
+
+// TestMapOfEveryEvent: corrections, retractions, internal notes and repeated news each have one place.
+func TestMapOfEveryEvent(t *testing.T) {
+	code, out, errs := chartwire(t, "map", "--config", "testdata/map.yaml", "--ehr", "all", "../../testdata/threads/04-urgent-internal-retracted.ndjson")
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	for _, s := range []string{"lost: The internal note is left out of the chart.", "━━ retraction of chest-george/m-5", "lost: The priority (urgent) is not shown.",
+		"lost: The retraction is an entry of its own", "not due: left out by the filing policy", "lost: That the message was read is not shown."} {
+		if !strings.Contains(out, s) {
+			t.Errorf("nothing says %q", s)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package preview
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"sync"
+
+	"github.com/chartwire/chartwire/adapters/filing"
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/deliver"
+)
+
+// recorder is an EHR that plans and gates like the real adapter and takes every write.
+type recorder struct {
+	connector.EHR
+	traits   connector.Traits
+	progress chan struct{}
+
+	mu       sync.Mutex
+	plans    map[place][]planned // by place, but for its number
+	requests map[string]Request  // by key
+}
+
+// planned is one answer of the adapter.
+type planned struct {
+	writes []connector.Write
+	lost   []filing.Loss
+}
+
+func newRecorder(adapter connector.EHR) *recorder {
+	r := &recorder{EHR: adapter, progress: make(chan struct{}, 1), plans: map[place][]planned{}, requests: map[string]Request{}}
+	if p, ok := adapter.(planner); ok {
+		r.traits = p.Planned()
+	}
+	r.traits.Watch, r.traits.Subscribe = false, false
+	return r
+}
+
+// planner is asked of adapters: what they would plan with without having been opened.
+type planner interface{ Planned() connector.Traits }
+
+// Open gives what the adapter plans with before it has met its EHR.
+func (r *recorder) Open(context.Context) (connector.Traits, error) { return r.traits, nil }
+
+// Plan is the adapter's, remembered with what it leaves out.
+func (r *recorder) Plan(x connector.Exchange) ([]connector.Write, error) {
+	writes, err := r.EHR.Plan(x)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := placeOf(x)
+	r.plans[p] = append(r.plans[p], planned{writes, filing.Lost(x, writes, r.traits)})
+	return writes, err
+}
+
+// Match stands for whoever the patient is.
+func (r *recorder) Match(_ context.Context, k connector.PatientKey) (connector.Patient, error) {
+	return connector.Patient{Reference: connector.SymPatient, Active: true}, nil
+}
+
+// Prepare leaves an update as the fields it sets.
+func (r *recorder) Prepare(_ context.Context, w connector.Write) (connector.Write, *connector.Receipt, error) {
+	w.Method, w.URL = "PUT", w.Update.Target
+	return w, nil, nil
+}
+
+// Gate holds everything but updates, which have no body here, to the adapter's gate.
+func (r *recorder) Gate(w connector.Write) error {
+	if w.Update != nil {
+		return nil
+	}
+	w.Body = deliver.WithStandIns(w)
+	return r.EHR.Gate(w)
+}
+
+// File takes the write; its place is its own symbol.
+func (r *recorder) File(_ context.Context, w connector.Write) (connector.Receipt, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q := Request{Key: w.Key, Method: w.Method, URL: w.URL, Headers: w.Header, Body: w.Body}
+	if !w.Symbolic() {
+		q.Body, _ = json.Marshal(string(w.Body)) // ER7 text
+	}
+	if w.Update != nil {
+		q.Changes = w.Update.Set
+	}
+	r.requests[w.Key] = q
+	ref := w.Provides
+	if ref == "" {
+		ref = "{" + w.Key + "}"
+	}
+	return connector.Receipt{Reference: ref}, nil
+}
+
+// filing is what became of an item.
+func (r *recorder) filing(i placed) Filing {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := Filing{State: i.State, Requests: []Request{}, Lost: []filing.Loss{}}
+	if i.State != connector.Filed {
+		f.Reason, f.Text = i.Reason, cmp.Or(i.Detail.Text, i.Reason.Sentence())
+	}
+	alike := i.place
+	alike.no = 0
+	answers := r.plans[alike]
+	if len(answers) == 0 {
+		return f
+	}
+	p := answers[min(i.place.no, len(answers)-1)]
+	for _, w := range p.writes {
+		if q, ok := r.requests[w.Key]; ok {
+			f.Requests = append(f.Requests, q)
+		}
+	}
+	if i.State == connector.Filed || len(p.writes) == 0 { // of what the gate stopped, everything is missing
+		f.Lost = append(f.Lost, p.lost...)
+	}
+	return f
+}
+
+// Find has nothing to find: no request has left.
+func (r *recorder) Find(context.Context, connector.Write) (connector.Receipt, error) {
+	return connector.Receipt{}, connector.ErrAbsent
+}
+
+// Attempted is deliver.Observer.
+func (r *recorder) Attempted(string, string, connector.Reason) {}
+
+// Alarm is deliver.Observer.
+func (r *recorder) Alarm(string, connector.Reason, string) {}
+
+// Moved is deliver.Observer.
+func (r *recorder) Moved(string, string, connector.Item) {
+	select {
+	case r.progress <- struct{}{}:
+	default:
+	}
+}
+
+// noMedia is a channel that says what would be fetched instead of fetching it.
+type noMedia struct{}
+
+func (noMedia) Decode(connector.Inbound) ([]connector.Event, error) { return nil, nil }
+
+func (noMedia) Send(context.Context, connector.Outgoing) (connector.Handover, error) {
+	return connector.Handover{}, &connector.Refused{Reason: connector.SendRefused}
+}
+
+func (noMedia) Fetch(_ context.Context, a connector.Attachment) ([]byte, error) {
+	return []byte("the bytes fetched from " + a.URL), nil
+}
