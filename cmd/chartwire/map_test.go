@@ -93,7 +93,7 @@ func TestMapOfEveryEvent(t *testing.T) {
 		t.Fatalf("exit %d: %s", code, errs)
 	}
 	for _, s := range []string{"lost: The internal note is left out of the chart.", "━━ retraction of chest-george/m-5", "lost: The priority (urgent) is not shown.",
-		"lost: The retraction is an entry of its own", "not due: left out by the filing policy", "lost: That the message was read is not shown."} {
+		"lost: The retraction is an entry of its own", "not due: left out by the filing policy", "not due: this news changes nothing on the chart", "lost: That the message was read is not shown."} {
 		if !strings.Contains(out, s) {
 			t.Errorf("nothing says %q", s)
 		}

@@ -100,6 +100,9 @@ func (r *recorder) filing(i placed) Filing {
 	if i.State != connector.Filed {
 		f.Reason, f.Text = i.Reason, cmp.Or(i.Detail.Text, i.Reason.Sentence())
 	}
+	if i.Kind == connector.ItemStatus && i.State == connector.NotDue && i.Reason == connector.PolicyLeftOut {
+		f.Text = "this news changes nothing on the chart" // no policy of the site left it out
+	}
 	alike := i.place
 	alike.no = 0
 	answers := r.plans[alike]
