@@ -50,7 +50,8 @@ demo: build ## The demo's counts for the bundled threads, the contract's thread 
 	@bin/chartwire demo --once --json --events testdata/threads-contract/proxy-with-photo.ndjson
 	@bin/chartwire demo --once --json --generate "$(SPEC)"
 	@bin/chartwire demo --once --json --ehr note
-	@echo "demo: four charts read back from the sandbox EHR, each what was sent"
+	@bin/chartwire demo --once --json --ehr hl7v2
+	@echo "demo: five charts read back from the sandbox EHRs, each what was sent"
 
 .PHONY: test-hapi
 test-hapi: ## File into a HAPI FHIR server and have an independent client read the chart back.

@@ -59,9 +59,11 @@ var rooms = map[string][]string{
 	"adapters/sandbox/auth":        {"adapters/sandbox/...", "fhir/..."},
 	"adapters/sandbox/contracts":   {},
 	"adapters/sandbox/ehr":         {"adapters/sandbox/...", "fhir/..."},
+	"adapters/sandbox/engine":      {"adapters/sandbox/script", "adapters/hl7/..."},
 	"adapters/sandbox/platform":    {"adapters/sandbox/..."},
 	"adapters/sandbox/scope":       {},
-	"adapters/sandbox/seed":        {"adapters/sandbox/...", "fhir/..."},
+	"adapters/sandbox/seed":        {"adapters/sandbox/...", "fhir/...", "adapters/hl7"},
+	"adapters/sandbox/script":      {},
 	"adapters/sandbox/traffic":     {"adapters/sandbox/..."},
 
 	"cmd/app":       {"config", "connector/...", "adapters/...", "fhir/..."},

@@ -14,9 +14,9 @@ type demoCmd struct {
 	Events   []string `help:"Post these NDJSON files of channel events instead of the bundled threads." placeholder:"FILE" sep:"none"`
 	Generate string   `help:"Post generated events, such as threads=2000,messages=5,shuffle,repeat=0.1." placeholder:"SPEC"`
 	Seed     uint64   `help:"Seed of generated events." default:"1"`
-	EHR      string   `help:"Profile of the sandbox EHR: fhir or note." default:"fhir" placeholder:"TYPE"`
+	EHR      string   `help:"The sandbox EHR: fhir, note (takes notes alone) or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE"`
 	EHRURL   string   `name:"ehr-url" help:"Use this open FHIR R4 server instead of the sandbox EHR." placeholder:"URL"`
-	Faults   string   `help:"What goes wrong at the sandbox EHR: the file of a script, or seed:N[:RATE[:PALETTE]] (docs/sandbox-faults.md)." placeholder:"SCRIPT"`
+	Faults   string   `help:"What goes wrong at the sandbox EHR: the file of a script, or seed:N[:RATE[:PALETTE]]; hl7v2 has a vocabulary of its own and no seed (docs/sandbox-faults.md)." placeholder:"SCRIPT"`
 	Traits   string   `help:"What the sandbox EHR can do, such as conditional=ignored,lag=5s (docs/sandbox-faults.md)." placeholder:"WORDS"`
 	Expect   string   `help:"Write what the chart must show to this file, for an independent reader." placeholder:"FILE"`
 	Dir      string   `help:"Keep configuration, keys and store in this folder." placeholder:"DIR"`

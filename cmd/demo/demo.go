@@ -18,6 +18,7 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/engine"
 	"github.com/chartwire/chartwire/adapters/sandbox/platform"
 	"github.com/chartwire/chartwire/adapters/sandbox/seed"
 	"github.com/chartwire/chartwire/cmd/app"
@@ -36,9 +37,9 @@ type Options struct {
 	Events   []string // NDJSON files; with them, or Generate, nothing else runs
 	Generate string   // spec of generated traffic
 	Seed     uint64
-	EHRType  string // sandbox profile: fhir, note
+	EHRType  string // sandbox profile: fhir, note; or hl7v2, an interface engine with its documents
 	EHRURL   string // an open FHIR server instead of the sandbox
-	Faults   string // what goes wrong at the sandbox EHR (ehr.OpenScript)
+	Faults   string // what goes wrong at the sandbox EHR (ehr.OpenScript, for hl7v2 engine.OpenScript)
 	Traits   string // what the sandbox EHR can do, beside its type (ehr.ParseTraits)
 	Expect   string // where to write what the chart must show, for an independent reader
 	Dir      string // work directory; a temporary one when empty
@@ -65,8 +66,9 @@ type run struct {
 	bundled  bool
 	people   seed.People
 	refs     seed.Refs
-	sandbox  *sandbox.EHR // nil with EHRURL
-	base     string       // FHIR base
+	sandbox  *sandbox.EHR    // nil with EHRURL and for hl7v2
+	engine   *sandbox.Engine // for hl7v2
+	base     string          // FHIR base, or where the engine takes messages
 	platform *sandbox.Platform
 	app      *app.App
 	config   *config.Config
@@ -138,6 +140,9 @@ func (r *run) startEHR(ctx context.Context) error {
 		r.base = r.o.EHRURL
 		return seedServer(ctx, r.base, bundle)
 	}
+	if r.o.EHRType == "hl7v2" {
+		return r.startEngine(ctx, bundle)
+	}
 	traits, err := traitsOf(r.o.EHRType)
 	if err != nil {
 		return err
@@ -172,6 +177,28 @@ func (r *run) startEHR(ctx context.Context) error {
 	return r.sandbox.Seed(bundle)
 }
 
+// startEngine starts the sandbox interface engine with the same patients in its index.
+func (r *run) startEngine(ctx context.Context, bundle []byte) error {
+	if r.o.Traits != "" {
+		return errors.New("--traits are of the FHIR server, not of --ehr hl7v2")
+	}
+	o := engine.Options{Now: r.clock.Now}
+	var err error
+	if r.o.Faults != "" {
+		if o.Script, err = engine.OpenScript(r.o.Faults); err != nil {
+			return fmt.Errorf("--faults: %w", err)
+		}
+	}
+	if o.Patients, err = seed.Index(bundle, r.people.Authorities()); err != nil {
+		return err
+	}
+	if r.engine, err = sandbox.StartEngine(ctx, "", o); err != nil {
+		return err
+	}
+	r.base = r.engine.URL()
+	return nil
+}
+
 const (
 	backendID = "chartwire-backend"
 	// backendScopes are what the sandbox's administrator granted.
@@ -186,7 +213,7 @@ func traitsOf(name string) (ehr.Traits, error) {
 	case "note":
 		return ehr.NoteOnly(), nil
 	}
-	return ehr.Traits{}, fmt.Errorf("--ehr %s: this version has the profiles fhir and note", name)
+	return ehr.Traits{}, fmt.Errorf("--ehr %s: this version has fhir, note and hl7v2", name)
 }
 
 func (r *run) startPlatform(ctx context.Context) error {
@@ -252,6 +279,9 @@ func (r *run) close() {
 	if r.sandbox != nil {
 		r.sandbox.Close()
 	}
+	if r.engine != nil {
+		r.engine.Close()
+	}
 	if r.o.Dir == "" {
 		_ = os.RemoveAll(r.dir)
 	}
@@ -305,14 +335,22 @@ func (r *run) serve(ctx context.Context) {
 Everything keeps running; Ctrl-C ends it.
   console      %s/console/
   metrics      %s/metrics
-  EHR          %s/metadata
+  EHR          %s
   platform     %s
   one thread   curl -H 'Authorization: Bearer %s' %s/api/v1/threads/%s:%s
   reply        curl -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{"text":"Thank you."}' %s/api/v1/threads/%s:%s/messages
   files        %s
-`, r.app.Console(), r.app.Console(), r.base, r.platform.URL(), r.api, r.app.Public(), channel, r.firstThread(),
+`, r.app.Console(), r.app.Console(), r.shownAt(), r.platform.URL(), r.api, r.app.Public(), channel, r.firstThread(),
 		r.api, r.app.Public(), channel, r.firstThread(), r.dir)
 	<-ctx.Done()
+}
+
+// shownAt is where the EHR shows itself.
+func (r *run) shownAt() string {
+	if r.engine != nil {
+		return r.base
+	}
+	return r.base + "/metadata"
 }
 
 func (r *run) say(format string, args ...any) {

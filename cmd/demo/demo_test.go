@@ -119,7 +119,7 @@ func TestReadBackSeesFaults(t *testing.T) {
 			if c.entry.Attachments == nil {
 				c.entry.Attachments = []string{}
 			}
-			if err := r.compare(context.Background(), &thread{ID: "t", Messages: []*entry{&c.entry}}, c.patient, &got); err != nil {
+			if err := compare(context.Background(), r, &thread{ID: "t", Messages: []*entry{&c.entry}}, c.patient, &got); err != nil {
 				t.Fatal(err)
 			}
 			if got != c.want {

@@ -1,21 +1,12 @@
 package demo
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
-	"github.com/chartwire/chartwire/fhir/client"
-	"github.com/chartwire/chartwire/fhir/smart"
 )
 
 // Summary is the line chartwire demo --once --json ends with. The last four counts but Seconds are read back from the EHR.
@@ -41,37 +32,6 @@ func (s Summary) clean() error {
 		return ErrNotClean
 	}
 	return nil
-}
-
-// onChart is one resource as the EHR has it now.
-type onChart struct {
-	ResourceType string
-	ID           string
-	Status       string
-	Meta         struct {
-		VersionID   string    `json:"versionId"`
-		LastUpdated time.Time `json:"lastUpdated"`
-	}
-	Identifier []struct{ System, Value string }
-	Subject    struct{ Reference string }
-	Payload    []struct {
-		ContentString     string
-		ContentAttachment *chartFile
-	}
-	Content []struct{ Attachment chartFile }
-
-	created time.Time
-	place   int // among all entries read, where creation times are equal
-}
-
-type chartFile struct{ ContentType, Data, URL string }
-
-// reader reads the chart with a client of its own.
-type reader struct {
-	c        *client.Client
-	messages map[string][]*onChart // by message identifier value
-	headers  map[string]int
-	patients map[string]string
 }
 
 // summary reads our tallies and the EHR's chart, and compares the chart with what was sent.
@@ -103,18 +63,16 @@ func (r *run) summary(ctx context.Context) (Summary, error) {
 			return s, err
 		}
 	}
-	chart, err := r.read(ctx)
+	c, err := r.read(ctx)
 	if err != nil {
 		return s, fmt.Errorf("the chart could not be read back: %w", err)
 	}
 	for _, th := range x.Threads {
-		if err := chart.compare(ctx, th, r.refs.Patients[th.Patient], &s); err != nil {
+		if err := compare(ctx, c, th, r.refs.Patients[th.Patient], &s); err != nil {
 			return s, err
 		}
 	}
-	for _, n := range chart.headers {
-		s.Duplicates += n - 1
-	}
+	s.Duplicates += c.strays(x)
 	s.Seconds = float64(r.clock.Now().Sub(r.began).Milliseconds()) / 1000
 	return s, nil
 }
@@ -181,122 +139,59 @@ func (r *run) late(ctx context.Context) (map[string]bool, error) {
 	return out, err
 }
 
-// read collects everything with our identifiers from the EHR.
-func (r *run) read(ctx context.Context) (*reader, error) {
+// chart is what an EHR shows of the exchanges, read with a reader of its own.
+type chart interface {
+	// entries are what stands for a revision of a message, oldest first.
+	entries(thread string, m *entry) []shown
+	// strays counts what is there twice, or for no reason, beside them.
+	strays(expectation) int
+}
+
+// shown is one entry of a chart.
+type shown interface {
+	patient() string
+	created() time.Time // of its first version
+	// shows says whether the entry has the message's exact words and files, and stands as retracted when it was taken back.
+	shows(ctx context.Context, m *entry) (bool, error)
+}
+
+// read reads the chart, with nothing going wrong at the EHR any more: faults are for the connector, not for who checks it.
+func (r *run) read(ctx context.Context) (chart, error) {
+	if r.engine != nil {
+		r.engine.EndFaults()
+		return documentsOf(r.engine.Documents()), nil
+	}
 	if r.sandbox != nil {
-		r.sandbox.EndFaults() // they are for the connector, not for who checks it
+		r.sandbox.EndFaults()
 	}
-	hc := &http.Client{}
-	cfg := client.Config{HTTP: hc, Base: r.base, Now: r.clock.Now, Timeout: 2 * time.Minute, MaxBody: 256 << 20}
-	if r.backend != nil {
-		found, err := smart.Discover(ctx, hc, r.base)
-		if err != nil {
-			return nil, err
-		}
-		cfg.Auth, err = smart.NewBackend(smart.BackendConfig{HTTP: hc, TokenURL: found.TokenEndpoint, ClientID: backendID, Key: r.backend,
-			Scopes: []string{"system/Communication.rs", "system/DocumentReference.rs", "system/Binary.r"}, Now: r.clock.Now})
-		if err != nil {
-			return nil, err
-		}
-	}
-	c, err := client.New(cfg)
-	if err != nil {
-		return nil, err
-	}
-	out := &reader{c: c, messages: map[string][]*onChart{}, headers: map[string]int{}}
-	for _, kind := range []string{"Communication", "DocumentReference"} {
-		if err := out.all(ctx, kind); err != nil {
-			return nil, err
-		}
-	}
-	return out, out.creations(ctx)
-}
-
-// all pages through a type.
-func (c *reader) all(ctx context.Context, kind string) error {
-	page, err := c.c.Search(ctx, kind, url.Values{"_count": {"500"}, "_sort": {"_lastUpdated"}})
-	if err != nil {
-		return err
-	}
-	for {
-		for _, e := range page.Matches() {
-			o := &onChart{}
-			if err := json.Unmarshal(e.Resource, o); err != nil {
-				return err
-			}
-			o.place = len(c.messages) + len(c.headers)
-			c.note(o)
-		}
-		next, ok, err := c.c.Next(ctx, page)
-		if err != nil || !ok {
-			return err
-		}
-		page = next
-	}
-}
-
-func (c *reader) note(o *onChart) {
-	o.created = o.Meta.LastUpdated
-	for _, id := range o.Identifier {
-		switch id.System {
-		case identityBase + "/" + channel + "/message":
-			c.messages[id.Value] = append(c.messages[id.Value], o)
-		case identityBase + "/" + channel + "/thread":
-			c.headers[id.Value]++
-		}
-	}
-}
-
-// creations asks for the first version of what was changed since: order is that of creation.
-func (c *reader) creations(ctx context.Context) error {
-	for _, found := range c.messages {
-		for _, o := range found {
-			if o.Meta.VersionID == "1" || o.Meta.VersionID == "" {
-				continue
-			}
-			resp, err := c.c.Read(ctx, o.ResourceType+"/"+o.ID+"/_history/1", o.ResourceType)
-			if err != nil {
-				return err
-			}
-			var first onChart
-			if err := json.Unmarshal(resp.Body, &first); err != nil {
-				return err
-			}
-			o.created = first.Meta.LastUpdated
-		}
-	}
-	return nil
+	return r.readFHIR(ctx)
 }
 
 // compare holds one thread against the chart.
-func (c *reader) compare(ctx context.Context, t *thread, patient string, s *Summary) error {
+func compare(ctx context.Context, c chart, t *thread, patient string, s *Summary) error {
 	newest := map[string]*entry{}
-	var before *onChart
+	var before shown
 	for _, m := range t.Messages {
-		value := t.ID + "/" + m.ID
-		if m.Revision > 1 {
-			value += fmt.Sprintf("/r%d", m.Revision)
-		}
 		newest[m.ID] = m
-		found := c.messages[value]
+		found := c.entries(t.ID, m)
 		if len(found) == 0 {
 			newest[m.ID] = nil
 			continue
 		}
 		s.Duplicates += len(found) - 1
 		o := found[0]
-		if o.Subject.Reference != patient {
+		if o.patient() != patient {
 			s.WrongPatient++
 		}
-		same, err := c.same(ctx, m, o)
+		same, err := o.shows(ctx, m)
 		if err != nil {
 			return err
 		}
-		if !same || o.Subject.Reference != patient {
+		if !same || o.patient() != patient {
 			newest[m.ID] = nil
 		}
 		if m.Revision == 1 && !m.Late {
-			if before != nil && o.created.Before(before.created) {
+			if before != nil && o.created().Before(before.created()) {
 				s.OutOfOrder++
 			}
 			before = o
@@ -308,53 +203,4 @@ func (c *reader) compare(ctx context.Context, t *thread, patient string, s *Summ
 		}
 	}
 	return nil
-}
-
-// same says whether the entry has the message's exact words and files, and stands as retracted when it was taken back.
-func (c *reader) same(ctx context.Context, m *entry, o *onChart) (bool, error) {
-	if m.Retracted {
-		return o.Status == "entered-in-error", nil
-	}
-	if o.Status == "entered-in-error" {
-		return false, nil
-	}
-	if o.ResourceType == "DocumentReference" {
-		data, err := base64.StdEncoding.DecodeString(o.Content[0].Attachment.Data)
-		return err == nil && bytes.Contains(data, []byte(m.Text)), nil
-	}
-	text, files := "", []string{}
-	for n, p := range o.Payload {
-		if p.ContentAttachment == nil {
-			if text == "" {
-				text = p.ContentString
-			}
-			continue
-		}
-		data, err := c.bytes(ctx, p.ContentAttachment)
-		if err != nil {
-			return false, err
-		}
-		if n == 0 && m.Text != "" && strings.HasPrefix(p.ContentAttachment.ContentType, "text/plain") {
-			text = string(data) // words a FHIR string cannot carry
-			continue
-		}
-		files = append(files, hash(data))
-	}
-	return text == m.Text && slices.Equal(files, m.Attachments), nil
-}
-
-// bytes gives a file's content, inline or from its Binary.
-func (c *reader) bytes(ctx context.Context, f *chartFile) ([]byte, error) {
-	if f.Data != "" || f.URL == "" {
-		return base64.StdEncoding.DecodeString(f.Data)
-	}
-	resp, err := c.c.Read(ctx, f.URL, "Binary")
-	if err != nil {
-		return nil, err
-	}
-	var b struct{ Data string }
-	if err := json.Unmarshal(resp.Body, &b); err != nil {
-		return nil, err
-	}
-	return base64.StdEncoding.DecodeString(b.Data)
 }

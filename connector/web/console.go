@@ -157,19 +157,21 @@ p{margin:.3rem 0;color:var(--quiet)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-code{font:13px ui-monospace,monospace}
+code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}
+@media (max-width:40rem){thead{display:block;position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}tr{display:block;border-bottom:1px solid var(--line);padding:.4rem 0}
+td,td.n{display:grid;grid-template-columns:7.5rem 1fr;border:0;padding:.1rem 0;text-align:left}td::before{content:attr(data-of);color:var(--quiet)}}
 </style></head><body>
 <h1>Chartwire</h1><p>version {{.Version}}</p>
 <main>
 <h2>Where every exchange is</h2>
 <p>accepted = filed + not due + waiting + held + filing + unknown + parked</p>
 {{if .Rows}}<div class="scroll"><table><thead><tr><th>EHR</th><th>Channel</th><th class="n">accepted</th>{{range .States}}<th class="n">{{.}}</th>{{end}}</tr></thead><tbody>
-{{range $r := .Rows}}<tr><td>{{$r.EHR}}</td><td>{{$r.Channel}}</td><td class="n">{{$r.Accepted}}</td>{{range $s := $.States}}<td class="n">{{index $r.N $s}}</td>{{end}}</tr>{{end}}
+{{range $r := .Rows}}<tr><td data-of="EHR"><span>{{$r.EHR}}</span></td><td data-of="channel"><span>{{$r.Channel}}</span></td><td class="n" data-of="accepted"><span>{{$r.Accepted}}</span></td>{{range $s := $.States}}<td class="n" data-of="{{$s}}"><span>{{index $r.N $s}}</span></td>{{end}}</tr>{{end}}
 </tbody></table></div>{{else}}<p>Nothing has been accepted yet.</p>{{end}}
 <h2>What waits for somebody</h2>
 <p>{{.Parked}} parked{{if .Overdue.Late}}, {{.Overdue.Late}} past their SLA{{end}}. A command without <code>--yes</code> only shows what it would do.</p>
 {{if .Stuck}}<div class="scroll"><table><thead><tr><th>state</th><th>why</th><th>who</th><th>next</th><th class="n">age</th><th>item</th><th>what can be done</th></tr></thead><tbody>
-{{range .Stuck}}<tr><td>{{.State}}</td><td>{{.Sentence}} <code>({{.Reason}})</code></td><td>{{.Owner}}</td><td>{{.Next}}</td><td class="n">{{.Age}}</td><td><code>{{.Item}}</code></td><td>{{range .Commands}}<code>{{.}}</code><br>{{end}}</td></tr>{{end}}
+{{range .Stuck}}<tr><td data-of="state"><span>{{.State}}</span></td><td data-of="why"><span>{{.Sentence}} <code>({{.Reason}})</code></span></td><td data-of="who"><span>{{.Owner}}</span></td><td data-of="next"><span>{{.Next}}</span></td><td class="n" data-of="age"><span>{{.Age}}</span></td><td data-of="item"><span><code>{{.Item}}</code></span></td><td data-of="can be done"><span>{{range .Commands}}<code>{{.}}</code><br>{{end}}</span></td></tr>{{end}}
 </tbody></table></div>{{else}}<p>Nothing is held, unknown or parked.</p>{{end}}
 </main></body></html>
 `))

@@ -56,11 +56,12 @@ func TestConsoleHome(t *testing.T) {
 	w.post("e-3", said("t-2", "m-1", "u-2", "Nor that")).want(t, 202, "") // a conflict
 	w.post("e-4", `{`).want(t, 400, "undecodable")
 	page := string(w.console(http.MethodGet, "/console/").want(t, 200, "").body)
-	row := regexp.MustCompile(`<tr><td>mercy</td><td>texting</td><td class="n">2</td>(<td class="n">\d+</td>){7}</tr>`)
+	row := regexp.MustCompile(`<tr><td data-of="EHR"><span>mercy</span></td><td data-of="channel"><span>texting</span></td>` +
+		`<td class="n" data-of="accepted"><span>2</span></td>(<td class="n" data-of="\w+"><span>\d+</span></td>){7}</tr>`)
 	if !row.MatchString(page) {
 		t.Errorf("no line of the equation: %s", page)
 	}
-	for _, want := range []string{connector.Conflict.Sentence(), connector.Undecodable.Next(), "<td>parked</td>", "<p>2 parked.",
+	for _, want := range []string{connector.Conflict.Sentence(), connector.Undecodable.Next(), `<td data-of="state"><span>parked</span></td>`, "<p>2 parked.",
 		"chartwire parked release " + w.parked()[0].ID} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/chartwire/chartwire/adapters/sandbox/script"
 )
 
 // fault is one scripted misbehaviour: what the EHR does with a request in place of its work, or around it.
@@ -55,32 +57,6 @@ func Faults() []FaultInfo {
 	return out
 }
 
-// argument finds what a fault does without a word for it; ok is false where it takes no such word.
-func (f fault) argument(name string) (def string, ok bool) {
-	for _, a := range f.args {
-		if n, d, _ := strings.Cut(a, "="); n == name {
-			return d, true
-		}
-	}
-	return "", false
-}
-
-// fits says whether a value is of the kind of an argument's default: a number, a duration or any text.
-func fits(name, def, value string) bool {
-	if name == "retry-after" {
-		return true // any value is one an EHR might send
-	}
-	if _, err := strconv.Atoi(def); err == nil {
-		n, err := strconv.Atoi(value)
-		return err == nil && n >= 0
-	}
-	if _, err := time.ParseDuration(def); err == nil {
-		_, err := time.ParseDuration(value)
-		return err == nil
-	}
-	return true
-}
-
 // strike is a fault meeting a request.
 type strike struct {
 	s    *Server
@@ -124,7 +100,7 @@ func (k *strike) arg(name string) string {
 	if v, ok := k.args[name]; ok {
 		return v
 	}
-	def, _ := k.is.argument(name)
+	def, _ := script.Default(k.is.args, name)
 	return def
 }
 

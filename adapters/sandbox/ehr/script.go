@@ -1,16 +1,16 @@
 package ehr
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/chartwire/chartwire/adapters/sandbox/script"
 )
 
 // Script stages faults on matching requests. Its text form has one rule a line:
@@ -40,21 +40,12 @@ type Script struct {
 }
 
 type rule struct {
-	line          int
-	method, typ   string
-	from, to      int // 1-based, inclusive; to 0 means no end
-	every         int // 0 for from/to
-	timed         bool
-	after, before time.Duration // of a timed rule; before 0 means no end
-	name          string
-	args          map[string]string
-	matched       int
+	line        int
+	method, typ string
+	when        script.When
+	name        string
+	args        map[string]string
 }
-
-// ScriptError names every mistake of a script, one per line of text, each as line:column: what.
-type ScriptError struct{ Problems []string }
-
-func (e *ScriptError) Error() string { return strings.Join(e.Problems, "\n") }
 
 // OpenScript is what a --faults flag names: seed:N[:RATE[:PALETTE]], such as seed:7:5%, or else the file of a script.
 func OpenScript(name string) (*Script, error) {
@@ -85,25 +76,11 @@ func OpenScript(name string) (*Script, error) {
 	return s, nil
 }
 
-// ParseScript reads a script. The error, a *ScriptError, lists every mistake with its position.
+// ParseScript reads a script. The error, a *script.Error, lists every mistake with its position.
 func ParseScript(text io.Reader) (*Script, error) {
 	s := &Script{}
-	var problems []string
-	lines := bufio.NewScanner(text)
-	for n := 1; lines.Scan(); n++ {
-		words := splitWords(lines.Text())
-		if len(words) == 0 || strings.HasPrefix(words[0].text, "#") {
-			continue
-		}
-		if column, what := s.parseLine(n, words, len(lines.Text())); what != "" {
-			problems = append(problems, fmt.Sprintf("%d:%d: %s", n, column, what))
-		}
-	}
-	if err := lines.Err(); err != nil {
-		problems = append(problems, err.Error())
-	}
-	if problems != nil {
-		return nil, &ScriptError{Problems: problems}
+	if err := script.Parse(text, s.parseLine); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -117,50 +94,30 @@ func MustScript(text string) *Script {
 	return s
 }
 
-type word struct {
-	text   string
-	column int // from 1
-}
-
-func splitWords(line string) []word {
-	var out []word
-	start := -1
-	for i, c := range line + " " {
-		space := c == ' ' || c == '\t' || c == '\r'
-		switch {
-		case !space && start < 0:
-			start = i
-		case space && start >= 0:
-			out = append(out, word{line[start:i], start + 1})
-			start = -1
-		}
-	}
-	return out
-}
-
 // parseLine takes one line; it returns the column and text of its first mistake.
-func (s *Script) parseLine(line int, words []word, length int) (int, string) {
+func (s *Script) parseLine(l script.Line) (int, string) {
+	words := l.Words
 	switch {
-	case words[0].text == "traits":
+	case words[0].Text == "traits":
 		for _, w := range words[1:] {
-			change, err := traitChange(w.text)
+			change, err := traitChange(w.Text)
 			if err != nil {
-				return w.column, err.Error()
+				return w.Column, err.Error()
 			}
 			s.changes = append(s.changes, change)
 		}
 		return 0, ""
-	case strings.HasPrefix(words[0].text, "seed="):
+	case strings.HasPrefix(words[0].Text, "seed="):
 		c, column, what := parseChance(words)
 		if what == "" {
-			c.line = line
+			c.line = l.Number
 			s.chances = append(s.chances, c)
 		}
 		return column, what
 	}
-	r, column, what := parseRule(words, length)
+	r, column, what := parseRule(l)
 	if what == "" {
-		r.line = line
+		r.line = l.Number
 		s.rules = append(s.rules, r)
 	}
 	return column, what
@@ -170,19 +127,21 @@ func (s *Script) parseLine(line int, words []word, length int) (int, string) {
 var besideTypes = []string{"*", "Bundle", "metadata", "discovery", "token", "jwks"}
 
 // parseRule returns the rule, or the column and text of its first mistake.
-func parseRule(words []word, length int) (*rule, int, string) {
+func parseRule(l script.Line) (*rule, int, string) {
+	words := l.Words
 	if len(words) < 4 {
-		return nil, length + 1, "a rule is METHOD TYPE WHEN FAULT [name=value ...]"
+		return nil, l.End, "a rule is METHOD TYPE WHEN FAULT [name=value ...]"
 	}
-	r := &rule{method: words[0].text, typ: words[1].text, name: words[3].text, args: map[string]string{}}
+	r := &rule{method: words[0].Text, typ: words[1].Text, name: words[3].Text}
 	if !slices.Contains([]string{"GET", "POST", "PUT", "SEARCH", "*"}, r.method) {
-		return nil, words[0].column, "the method is GET, POST, PUT, SEARCH or *"
+		return nil, words[0].Column, "the method is GET, POST, PUT, SEARCH or *"
 	}
 	if !slices.Contains(besideTypes, r.typ) && !knownType(r.typ) {
-		return nil, words[1].column, fmt.Sprintf("%q is not a resource type known here", r.typ)
+		return nil, words[1].Column, fmt.Sprintf("%q is not a resource type known here", r.typ)
 	}
-	if !r.when(words[2].text) {
-		return nil, words[2].column, "WHEN is #n, #n-m, #n+, %n, @from-to, @from+ or *"
+	var ok bool
+	if r.when, ok = script.ParseWhen(words[2].Text); !ok {
+		return nil, words[2].Column, "WHEN is " + script.WhenForms
 	}
 	f, ok := faultNamed(r.name)
 	if !ok {
@@ -190,86 +149,20 @@ func parseRule(words []word, length int) (*rule, int, string) {
 		for _, k := range Faults() {
 			known = append(known, k.Name)
 		}
-		return nil, words[3].column, fmt.Sprintf("unknown fault %q; known: %s", r.name, strings.Join(known, ", "))
+		return nil, words[3].Column, fmt.Sprintf("unknown fault %q; known: %s", r.name, strings.Join(known, ", "))
 	}
-	for _, w := range words[4:] {
-		name, val, ok := strings.Cut(w.text, "=")
-		def, takes := f.argument(name)
-		switch {
-		case !ok || val == "" || !takes:
-			return nil, w.column, fmt.Sprintf("%q is not an argument of %s", w.text, r.name)
-		case !fits(name, def, val):
-			return nil, w.column, fmt.Sprintf("%q: give a value like %s", w.text, def)
-		}
-		r.args[name] = val
+	column, what := 0, ""
+	if r.args, column, what = script.Arguments(r.name, f.args, words[4:]); what != "" {
+		return nil, column, what
 	}
 	return r, 0, ""
-}
-
-func (r *rule) when(text string) bool {
-	r.from = 1
-	if text == "*" {
-		return true
-	}
-	if every, ok := strings.CutPrefix(text, "%"); ok {
-		r.every = number(every)
-		return r.every > 0
-	}
-	if span, ok := strings.CutPrefix(text, "@"); ok {
-		return r.window(span)
-	}
-	span, ok := strings.CutPrefix(text, "#")
-	if !ok {
-		return false
-	}
-	if open, ok := strings.CutSuffix(span, "+"); ok {
-		r.from = number(open)
-		return r.from > 0
-	}
-	first, last, isRange := strings.Cut(span, "-")
-	r.from = number(first)
-	r.to = r.from
-	if isRange {
-		r.to = number(last)
-	}
-	return r.from > 0 && r.to >= r.from
-}
-
-func number(s string) int {
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-func (r *rule) window(span string) bool {
-	var err error
-	r.timed = true
-	if open, ok := strings.CutSuffix(span, "+"); ok {
-		r.after, err = time.ParseDuration(open)
-		return err == nil && r.after >= 0
-	}
-	first, last, _ := strings.Cut(span, "-")
-	if r.after, err = time.ParseDuration(first); err != nil || r.after < 0 {
-		return false
-	}
-	r.before, err = time.ParseDuration(last)
-	return err == nil && r.before > r.after
 }
 
 func (r *rule) applies(methods, kinds []string, since time.Duration) bool {
 	if r.method != "*" && !slices.Contains(methods, r.method) || r.typ != "*" && !slices.Contains(kinds, r.typ) {
 		return false
 	}
-	r.matched++
-	switch {
-	case r.timed:
-		return since >= r.after && (r.before == 0 || since < r.before)
-	case r.every > 0:
-		return r.matched%r.every == 0
-	}
-	return r.matched >= r.from && (r.to == 0 || r.matched <= r.to)
+	return r.when.Count(since)
 }
 
 // methodsOf are the methods a rule may name for a request: a search by POST is no POST.

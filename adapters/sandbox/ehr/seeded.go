@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/chartwire/chartwire/adapters/sandbox/script"
 )
 
 // chance picks faults for a share of the requests. What a request meets depends on the seed, on what it is (method, type,
@@ -94,10 +96,10 @@ func Seeded(seed uint64, rate float64, palette string) *Script {
 }
 
 // parseChance reads seed=N [rate=P%] [palette=NAME].
-func parseChance(words []word) (*chance, int, string) {
+func parseChance(words []script.Word) (*chance, int, string) {
 	c := &chance{rate: 0.05, palette: palettes["mixed"], seen: map[string]int{}, met: map[string]int{}}
 	for _, w := range words {
-		name, val, _ := strings.Cut(w.text, "=")
+		name, val, _ := strings.Cut(w.Text, "=")
 		var err error
 		switch name {
 		case "seed":
@@ -106,18 +108,18 @@ func parseChance(words []word) (*chance, int, string) {
 			percent, isPercent := strings.CutSuffix(val, "%")
 			c.rate, err = strconv.ParseFloat(percent, 64)
 			if c.rate /= 100; !isPercent || !(c.rate >= 0 && c.rate <= 1) {
-				return nil, w.column, "rate is a share such as 5%"
+				return nil, w.Column, "rate is a share such as 5%"
 			}
 		case "palette":
 			var ok bool
 			if c.palette, ok = palettes[val]; !ok {
-				return nil, w.column, fmt.Sprintf("no palette %q; there are %s", val, strings.Join(Palettes(), ", "))
+				return nil, w.Column, fmt.Sprintf("no palette %q; there are %s", val, strings.Join(Palettes(), ", "))
 			}
 		default:
-			return nil, w.column, "a chance is seed=N [rate=P%] [palette=NAME]"
+			return nil, w.Column, "a chance is seed=N [rate=P%] [palette=NAME]"
 		}
 		if err != nil {
-			return nil, w.column, name + " is not a number"
+			return nil, w.Column, name + " is not a number"
 		}
 	}
 	return c, 0, ""

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/script"
 )
 
 func TestCapabilityStatementFollowsTheTraits(t *testing.T) {
@@ -301,7 +302,7 @@ POST Provenance    #1+  409
 func TestScriptNamesEveryMistake(t *testing.T) {
 	_, err := ehr.ParseScript(strings.NewReader("POST Communication #1 503\nFETCH Patient * 503\nGET Nobody * 503\n\nGET Patient #0 503\nGET Patient #4-2 503\nGET Patient * explode\nGET Patient * 503 colour=red\nGET Patient\n" +
 		"GET * * slow-headers delay=soon\ntraits conditional=maybe\nseed=1 rate=200%\nseed=1 rate=2% palette=nice\ntraits colour=red\nGET * @5m-2m 503\nseed=x\n"))
-	var bad *ehr.ScriptError
+	var bad *script.Error
 	if !errors.As(err, &bad) {
 		t.Fatal(err)
 	}
