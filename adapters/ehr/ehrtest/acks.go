@@ -106,7 +106,10 @@ func (r *Rig) cutAcks(t *testing.T, w connector.Write) {
 func (r *Rig) holdAck(t *testing.T, w connector.Write, want, raw string) {
 	t.Helper()
 	var asked atomic.Bool
-	r.Reply(func(control string) []byte { asked.Store(true); return []byte(strings.ReplaceAll(raw, "{id}", control)) })
+	r.Reply(func(control string) []byte {
+		asked.Store(true)
+		return []byte(strings.ReplaceAll(raw, "{id}", control))
+	})
 	defer r.Reply(nil)
 	ctx, cancel := within(t)
 	defer cancel()
