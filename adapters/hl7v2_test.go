@@ -43,7 +43,6 @@ func legacy() config.EHR {
 func TestHL7v2NotAvailable(t *testing.T) {
 	for want, change := range map[string]func(*config.EHR){
 		"trust-identifiers":   func(c *config.EHR) { c.Match = config.MatchADT },
-		"write park":          func(c *config.EHR) { c.HL7.Resend = config.ResendSameID },
 		"write exchange":      func(c *config.EHR) { c.Filing.Per = config.PerThread },
 		"when-known or never": func(c *config.EHR) { c.Filing.Encounter.Policy = config.EncounterRequired },
 		"hl7 is missing":      func(c *config.EHR) { c.HL7 = nil },
@@ -52,6 +51,21 @@ func TestHL7v2NotAvailable(t *testing.T) {
 		change(&c)
 		if _, err := adapters.EHR(adapters.EHRParts{Config: c, Base: "urn:b"}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "county") {
 			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+// TestHL7v2Resends: only where the configuration says that the engine knows repeats.
+func TestHL7v2Resends(t *testing.T) {
+	for resend, want := range map[config.Resend]bool{config.ResendPark: false, config.ResendSameID: true} {
+		c := legacy()
+		c.HL7.Resend = resend
+		ehr, err := adapters.EHR(adapters.EHRParts{Config: c, Base: "urn:b"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ehr.(interface{ Planned() connector.Traits }).Planned().Resends; got != want {
+			t.Errorf("%s: %v", resend, got)
 		}
 	}
 }
