@@ -57,6 +57,10 @@ demo: build ## The demo's counts for the bundled threads, the contract's thread 
 test-hapi: ## File into a HAPI FHIR server and have an independent client read the chart back.
 	@testdata/hapi/run.sh $(HAPI_EVENTS)
 
+.PHONY: test-mllp
+test-mllp: ## File over MLLP into a receiver nobody here wrote (python-hl7) and compare what its library read.
+	@testdata/mllp/run.sh
+
 .PHONY: fuzz
 fuzz: ## Each fuzz target for SECONDS_FUZZ seconds.
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
