@@ -178,7 +178,7 @@ func (m moves) Moved(_ string, _ string, item connector.Item) { m.states <- item
 // TestHL7v2Files: events of a thread, through the store and the engine's lanes, become documents at an interface engine over
 // mutual TLS; a message that is taken and never answered is left to a person and not sent again.
 func TestHL7v2Files(t *testing.T) {
-	r := &receiver{t: t, silent: map[string]bool{connector.ControlID("t-1/m-3"): true}}
+	r := &receiver{t: t, silent: map[string]bool{control("t-1/m-3"): true}}
 	ehr, err := adapters.EHR(adapters.EHRParts{Config: legacy(), Base: "urn:b", Dial: r.listen(), Fence: egress.CheckFence, Now: clock.System.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -245,12 +245,12 @@ func TestHL7v2Files(t *testing.T) {
 
 	var chain []string
 	for _, d := range r.messages() {
-		chain = append(chain, d.Event+" "+strings.TrimPrefix(d.TXA.Document.ID, connector.ControlID("t-1/m-1"))+" "+strings.TrimPrefix(d.TXA.Parent.ID, connector.ControlID("t-1/m-1")))
+		chain = append(chain, d.Event+" "+strings.TrimPrefix(d.TXA.Document.ID, control("t-1/m-1"))+" "+strings.TrimPrefix(d.TXA.Parent.ID, control("t-1/m-1")))
 		if d.Patient.Identifiers[0].ID != "MRN-1" || d.Header.ProcessingID != "T" {
 			t.Errorf("%s is of %v", d.Event, d.Patient.Identifiers)
 		}
 	}
-	want := "T02 -v1 ,T10 -v2 -v1,T10 -retracted -v2,T02 " + connector.ControlID("t-1/m-3") + "-v1 ,T02 " + connector.ControlID("t-1/m-4") + "-v1 "
+	want := "T02 -v1 ,T10 -v2 -v1,T10 -retracted -v2,T02 " + control("t-1/m-3") + "-v1 ,T02 " + control("t-1/m-4") + "-v1 "
 	if got := strings.Join(chain, ","); got != want {
 		t.Errorf("the engine took\n%s, want\n%s", got, want)
 	}
@@ -276,4 +276,9 @@ type silence struct{}
 func (silence) Decode(connector.Inbound) ([]connector.Event, error) { return nil, nil }
 func (silence) Send(context.Context, connector.Outgoing) (connector.Handover, error) {
 	return connector.Handover{}, &connector.Refused{Reason: connector.SendRefused}
+}
+
+// control is MSH-10 of what has this value in the channel of these tests.
+func control(value string) string {
+	return connector.ControlID(connector.Identifier{System: "urn:b/texting/message", Value: value})
 }

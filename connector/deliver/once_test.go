@@ -246,6 +246,26 @@ func TestTakenOverAttemptIsSettledNotPostedAgain(t *testing.T) {
 	}
 }
 
+// TestTakenOverAttemptIsSentAgainWhereRepeatsAreKnown: the worker that left no word of its attempt gets an end for it.
+func TestTakenOverAttemptIsSentAgainWhereRepeatsAreKnown(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.chart.blind, w.chart.traits.Resends = true, true
+		w.accept(said("a", 1, "one"))
+		w.chart.fails("t-1/a", fenced)
+		w.run()
+		w.pass(lease + requestDeadline + settling)
+		w.filed(map[string]string{"a": "one"})
+		row := w.writes(w.item("a"))[0]
+		w.view(func(tx connector.Tx) error {
+			attempts, err := tx.Attempts(ehrID, row.ID)
+			if len(attempts) != 2 || attempts[0].Outcome != "resend" || attempts[0].EndedAt.IsZero() {
+				t.Errorf("%d attempts, the first ended with %q", len(attempts), attempts[0].Outcome)
+			}
+			return err
+		})
+	})
+}
+
 // steal takes a lane from its holder, as another process does whose clock shows the lease's end.
 func (w *world) steal(kind connector.LaneKind) connector.Lane {
 	w.t.Helper()

@@ -123,7 +123,7 @@ func confirm(ours hl7.MSH, now func() time.Time) func(hl7.Ack) ([]byte, error) {
 		if a.Header.ControlID == "" {
 			return nil, errors.New("the answer has no MSH-10 to confirm")
 		}
-		c := hl7.AckTo(a.Header, hl7.AckCA, connector.ControlID("confirm|"+a.Header.ControlID), hl7.At(now()))
+		c := hl7.AckTo(a.Header, hl7.AckCA, connector.ControlID(connector.Identifier{System: "confirm", Value: a.Header.ControlID}), hl7.At(now()))
 		if c.Header.SendingApplication == (hl7.HD{}) {
 			c.Header.SendingApplication, c.Header.SendingFacility = ours.SendingApplication, ours.SendingFacility
 		}
