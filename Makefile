@@ -21,7 +21,7 @@ run: ## Start sandbox EHR, sandbox platform and the connector; file the bundled 
 	@$(GO) run ./cmd/chartwire demo --listen 127.0.0.1:8080 --console 127.0.0.1:8081
 
 .PHONY: test
-test: lint unit race demo proofs ## Everything but HAPI: lint, tests (SQLite and Postgres), race detector, the demo's counts, the proofs in short form.
+test: lint unit race demo proofs ## Everything but HAPI and python-hl7: lint, tests (SQLite and Postgres), race detector, the demo's counts, the proofs in short form.
 
 .PHONY: lint
 lint: ## gofmt and go vet.
