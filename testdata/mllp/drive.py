@@ -194,6 +194,7 @@ def run(chartwire, work, mode, files):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     try:
         sys.exit(run(os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3], sys.argv[4:]))
     except (Failed, OSError, subprocess.CalledProcessError) as e:

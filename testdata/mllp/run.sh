@@ -15,7 +15,7 @@ for file in "$@"; do [ -f "$file" ] || { echo "mllp: no events file $file" >&2; 
 work=$(mktemp -d)
 cleanup() {
 	status=$?
-	if [ "$status" = 0 ] && [ -z "${KEEP:-}" ]; then rm -rf "$work"; else echo "mllp: logs are in $work" >&2; fi
+	if [ "$status" = 0 ] && [ -z "${KEEP:-}" ]; then rm -rf "$work"; else rmdir "$work" 2>/dev/null || echo "mllp: logs are in $work" >&2; fi
 }
 trap cleanup EXIT
 fail() { echo "mllp: $1" >&2; exit 1; }
