@@ -21,7 +21,7 @@ run: ## Start sandbox EHR, sandbox platform and the connector; file the bundled 
 	@$(GO) run ./cmd/chartwire demo --listen 127.0.0.1:8080 --console 127.0.0.1:8081
 
 .PHONY: test
-test: lint unit race demo proofs ## Everything but HAPI: lint, tests (SQLite and Postgres), race detector, the demo's counts, the proofs in short form.
+test: lint unit race demo proofs ## Everything but HAPI and python-hl7: lint, tests (SQLite and Postgres), race detector, the demo's counts, the proofs in short form.
 
 .PHONY: lint
 lint: ## gofmt and go vet.
@@ -56,6 +56,10 @@ demo: build ## The demo's counts for the bundled threads, the contract's thread 
 .PHONY: test-hapi
 test-hapi: ## File into a HAPI FHIR server and have an independent client read the chart back.
 	@testdata/hapi/run.sh $(HAPI_EVENTS)
+
+.PHONY: test-mllp
+test-mllp: ## File over MLLP into a receiver nobody here wrote (python-hl7) and compare what its library read.
+	@testdata/mllp/run.sh
 
 .PHONY: fuzz
 fuzz: ## Each fuzz target for SECONDS_FUZZ seconds.

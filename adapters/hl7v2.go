@@ -22,14 +22,12 @@ func newHL7v2(p EHRParts) (connector.EHR, error) {
 		return nil, fmt.Errorf("EHR %q: hl7 is missing; add what the messages carry", c.Name)
 	case c.Match != config.MatchTrustIdentifiers:
 		return nil, unavailable("match "+string(c.Match), "trust-identifiers")
-	case c.HL7.Resend == config.ResendSameID:
-		return nil, unavailable("hl7.resend same-id", "park")
 	case c.Filing.Per == config.PerThread:
 		return nil, unavailable("filing.per thread", "exchange")
 	case e != config.EncounterWhenKnown && e != config.EncounterNever:
 		return nil, unavailable("filing.encounter.policy "+string(e), "when-known or never")
 	}
-	return ehrhl7v2.New(ehrhl7v2.Options{Dial: p.Dial, Fence: p.Fence, Now: p.Now, Policy: filing.Policy{
+	return ehrhl7v2.New(ehrhl7v2.Options{Resends: c.HL7.Resend == config.ResendSameID, Dial: p.Dial, Fence: p.Fence, Now: p.Now, Policy: filing.Policy{
 		Organization: c.Organization, Location: c.Location(),
 		NoteType:    r4.NewCoding(c.Filing.NoteType.System, c.Filing.NoteType.Code, c.Filing.NoteType.Display),
 		InlineBytes: int64(c.Limits.InlineBytes), People: p.People, Systems: c.IdentifierSystems,

@@ -43,7 +43,6 @@ func legacy() config.EHR {
 func TestHL7v2NotAvailable(t *testing.T) {
 	for want, change := range map[string]func(*config.EHR){
 		"trust-identifiers":   func(c *config.EHR) { c.Match = config.MatchADT },
-		"write park":          func(c *config.EHR) { c.HL7.Resend = config.ResendSameID },
 		"write exchange":      func(c *config.EHR) { c.Filing.Per = config.PerThread },
 		"when-known or never": func(c *config.EHR) { c.Filing.Encounter.Policy = config.EncounterRequired },
 		"hl7 is missing":      func(c *config.EHR) { c.HL7 = nil },
@@ -52,6 +51,21 @@ func TestHL7v2NotAvailable(t *testing.T) {
 		change(&c)
 		if _, err := adapters.EHR(adapters.EHRParts{Config: c, Base: "urn:b"}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "county") {
 			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+// TestHL7v2Resends: only where the configuration says that the engine knows repeats.
+func TestHL7v2Resends(t *testing.T) {
+	for resend, want := range map[config.Resend]bool{config.ResendPark: false, config.ResendSameID: true} {
+		c := legacy()
+		c.HL7.Resend = resend
+		ehr, err := adapters.EHR(adapters.EHRParts{Config: c, Base: "urn:b"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ehr.(interface{ Planned() connector.Traits }).Planned().Resends; got != want {
+			t.Errorf("%s: %v", resend, got)
 		}
 	}
 }
@@ -164,7 +178,7 @@ func (m moves) Moved(_ string, _ string, item connector.Item) { m.states <- item
 // TestHL7v2Files: events of a thread, through the store and the engine's lanes, become documents at an interface engine over
 // mutual TLS; a message that is taken and never answered is left to a person and not sent again.
 func TestHL7v2Files(t *testing.T) {
-	r := &receiver{t: t, silent: map[string]bool{connector.ControlID("t-1/m-3"): true}}
+	r := &receiver{t: t, silent: map[string]bool{control("t-1/m-3"): true}}
 	ehr, err := adapters.EHR(adapters.EHRParts{Config: legacy(), Base: "urn:b", Dial: r.listen(), Fence: egress.CheckFence, Now: clock.System.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -231,12 +245,12 @@ func TestHL7v2Files(t *testing.T) {
 
 	var chain []string
 	for _, d := range r.messages() {
-		chain = append(chain, d.Event+" "+strings.TrimPrefix(d.TXA.Document.ID, connector.ControlID("t-1/m-1"))+" "+strings.TrimPrefix(d.TXA.Parent.ID, connector.ControlID("t-1/m-1")))
+		chain = append(chain, d.Event+" "+strings.TrimPrefix(d.TXA.Document.ID, control("t-1/m-1"))+" "+strings.TrimPrefix(d.TXA.Parent.ID, control("t-1/m-1")))
 		if d.Patient.Identifiers[0].ID != "MRN-1" || d.Header.ProcessingID != "T" {
 			t.Errorf("%s is of %v", d.Event, d.Patient.Identifiers)
 		}
 	}
-	want := "T02 -v1 ,T10 -v2 -v1,T10 -retracted -v2,T02 " + connector.ControlID("t-1/m-3") + "-v1 ,T02 " + connector.ControlID("t-1/m-4") + "-v1 "
+	want := "T02 -v1 ,T10 -v2 -v1,T10 -retracted -v2,T02 " + control("t-1/m-3") + "-v1 ,T02 " + control("t-1/m-4") + "-v1 "
 	if got := strings.Join(chain, ","); got != want {
 		t.Errorf("the engine took\n%s, want\n%s", got, want)
 	}
@@ -262,4 +276,9 @@ type silence struct{}
 func (silence) Decode(connector.Inbound) ([]connector.Event, error) { return nil, nil }
 func (silence) Send(context.Context, connector.Outgoing) (connector.Handover, error) {
 	return connector.Handover{}, &connector.Refused{Reason: connector.SendRefused}
+}
+
+// control is MSH-10 of what has this value in the channel of these tests.
+func control(value string) string {
+	return connector.ControlID(connector.Identifier{System: "urn:b/texting/message", Value: value})
 }

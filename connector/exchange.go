@@ -157,6 +157,7 @@ type Traits struct {
 	Provenance  bool
 	Proxies     bool // RelatedPerson may be created, by policy and declaration
 	IfNoneExist bool
+	Resends     bool // a write sent again with the same bytes is known as a repeat, and answered as the first was
 	Echo        EchoMode
 	Missing     []string // scopes needed and not granted, in SMART v2 spelling
 }

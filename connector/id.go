@@ -30,9 +30,10 @@ func NewID(now time.Time) string {
 }
 
 // ControlID is what an HL7 v2 message carries in MSH-10 and TXA-12 for an identity: 20 characters (DESIGN §5), the first
-// 100 bits of the value's SHA-256 in base32. The same value always gives the same id, so a message that is sent again is
-// known as the same.
-func ControlID(value string) string {
-	sum := sha256.Sum256([]byte(value))
+// 100 bits of the SHA-256 of its system and value in base32. The same identity always gives the same id, so a message that is
+// sent again is known as the same. The system is in it because a value is unique within its channel alone: the messages of two
+// channels toward one engine must not pass for repeats of each other.
+func ControlID(id Identifier) string {
+	sum := sha256.Sum256([]byte(id.Token()))
 	return base32.StdEncoding.EncodeToString(sum[:])[:20]
 }

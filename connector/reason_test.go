@@ -70,10 +70,13 @@ func TestEveryReasonSaysWhoDoesWhat(t *testing.T) {
 }
 
 func TestControlIDIsTwentyCharactersAndTheSameForEver(t *testing.T) {
-	if got := connector.ControlID("t-42/m-1"); got != "YLG6TO5GEC6S54PE654V" {
+	id := func(channel, value string) string {
+		return connector.ControlID(connector.Identifier{System: "https://c.example/sid/" + channel + "/message", Value: value})
+	}
+	if got := id("texting", "t-42/m-1"); got != "NQY6SMHR5IIEZF6CELSU" {
 		t.Errorf("it is %q", got)
 	}
-	if connector.ControlID("t-42/m-1") == connector.ControlID("t-42/m-2") {
+	if id("texting", "t-42/m-1") == id("texting", "t-42/m-2") || id("texting", "t-42/m-1") == id("portal", "t-42/m-1") {
 		t.Error("two identities have one id")
 	}
 }

@@ -160,7 +160,7 @@ type Attempt struct {
 	Fence     int64
 	StartedAt time.Time
 	EndedAt   time.Time // zero while unknown
-	Outcome   string    // filed, refused, retry, ambiguous, conflict, found, absent
+	Outcome   string    // filed, refused, retry, ambiguous, conflict, found, absent, resend (not to be known: sent again under the same id)
 	Reason    Reason
 	Status    int
 	Sent      *Write // sealed: the request of an update, which each attempt patches anew; nil where it is the write's own

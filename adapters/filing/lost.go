@@ -166,7 +166,8 @@ func (l *losses) people() {
 // conversation compares what ties a message to the one it answers, and to what became of it.
 func (l *losses) conversation() {
 	m := l.x.Message
-	if m.InReplyTo != "" && !l.chart.names(MessageValue(l.x.Thread.ID, m.InReplyTo, 1)) {
+	ids := Names{Base: l.x.Base, Channel: l.x.Channel}
+	if m.InReplyTo != "" && !l.chart.names(ids.Message(l.x.Thread.ID, m.InReplyTo, 1)) {
 		l.add(LostReply, "Which message it answers is not shown.")
 	}
 	if m.Direction != connector.ToPatient {

@@ -99,7 +99,7 @@ func (p *planner) mdmRetraction() ([]connector.Write, error) {
 	if r != nil && r.By != nil {
 		text += "\nRetracted by: " + label(*r.By)
 	}
-	l := letter{event: "T10", id: p.ids.Retracted(p.x.Thread.ID, m.ID), document: documentID(value, "retracted"),
+	l := letter{event: "T10", id: p.ids.Retracted(p.x.Thread.ID, m.ID), document: p.documentID("retracted"),
 		parent: p.revisionID(slices.Max(p.x.Revisions)), reason: "Retracted", at: at, text: []byte(text),
 		expect: connector.Expect{Text: Hash([]byte(text))}}
 	return p.send(l)
@@ -114,7 +114,7 @@ func (p *planner) mdmDelivery() ([]connector.Write, error) {
 		return nil, nil
 	}
 	id := p.ids.NotDelivered(p.x.Thread.ID, m.ID)
-	l := letter{event: "T06", id: id, document: documentID(id.Value, "v1"), parent: p.revisionID(slices.Max(p.x.Revisions)), reason: "Not delivered"}
+	l := letter{event: "T06", id: id, document: hl7.EI{ID: connector.ControlID(id) + "-v1"}, parent: p.revisionID(slices.Max(p.x.Revisions)), reason: "Not delivered"}
 	news := connector.Message{Text: p.notDeliveredText(), Sender: connector.Participant{Role: connector.RoleSystem, Name: "Chartwire"}}
 	return p.told(l, "Secure message NOT DELIVERED", news, p.newsAt())
 }
@@ -183,7 +183,7 @@ func (p *planner) send(l letter) ([]connector.Write, error) {
 		return nil, err
 	}
 	d := hl7.MDM{Event: l.event, Header: p.policy.MDM.Header, Patient: patient, Visit: p.visit(), TXA: p.txa(l), Content: p.content7(l)}
-	d.Header.Time, d.Header.ControlID, d.Header.Charset = p.stamp(p.recorded(l)), connector.ControlID(l.id.Value), hl7.UTF8
+	d.Header.Time, d.Header.ControlID, d.Header.Charset = p.stamp(p.recorded(l)), connector.ControlID(l.id), hl7.UTF8
 	d.Changed = hl7.EVN{Recorded: d.Header.Time, Occurred: p.stamp(l.at)}
 	m, err := d.Message()
 	if err != nil {

@@ -48,7 +48,7 @@ func record(c hl7.CX) int {
 // PatientReference is what a patient with this identifier is called where the EHR shows no patient of its own. It is made of
 // the authority, the type and the value, so that two systems of channels that stand for one authority give one patient.
 func PatientReference(c hl7.CX) string {
-	return "Patient/" + connector.ControlID(strings.Join([]string{"patient", c.Authority.Namespace, c.Type, c.ID}, "\x00"))
+	return "Patient/" + connector.ControlID(connector.Identifier{System: "patient\x00" + c.Authority.Namespace + "\x00" + c.Type, Value: c.ID})
 }
 
 // pid is the patient as the message names them, by the identifier the thread is bound to.
@@ -126,12 +126,12 @@ func (p *planner) visit() hl7.PV1 {
 	return v
 }
 
-// documentID is TXA-12 of a document: what names it for ever, and its version.
-func documentID(value, version string) hl7.EI {
-	return hl7.EI{ID: connector.ControlID(value) + "-" + version}
+// documentID is TXA-12 of a document of the message: what names the message for ever, and its version.
+func (p *planner) documentID(version string) hl7.EI {
+	return hl7.EI{ID: connector.ControlID(p.ids.Message(p.x.Thread.ID, p.x.Message.ID, 1)) + "-" + version}
 }
 
 // revisionID is TXA-12 of a revision of the message.
 func (p *planner) revisionID(revision int) hl7.EI {
-	return documentID(MessageValue(p.x.Thread.ID, p.x.Message.ID, 1), fmt.Sprintf("v%d", max(revision, 1)))
+	return p.documentID(fmt.Sprintf("v%d", max(revision, 1)))
 }

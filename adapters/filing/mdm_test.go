@@ -71,7 +71,7 @@ func TestMDM(t *testing.T) {
 		x.Thread.Encounter = &connector.Identifier{System: "urn:visits", Value: "V9"}
 	})
 	w, _ := mdmOf(t, mdmPolicy(), x)
-	id := connector.ControlID("t-1/m-1")
+	id := control("t-1/m-1")
 	want := `MSH|^~\&|CHARTWIRE|CLINIC|EHR|COUNTY|20261122130312-0500||MDM^T02^MDM_T02|` + id + `|P|2.5.1||||||UNICODE UTF-8
 EVN|T02|20261122130312-0500||||20261122130311-0500
 PID|1||MRN\F\123^^^COUNTY^MR||Cho^Daniel^M^^^^L||20150704
@@ -99,7 +99,7 @@ OBX|10|TX|34748-4^^LN||and \S\well\S\\X0D\\X07\||||||F|||20261122130311-0500
 
 // TestMDMChain: each later document names the one it replaces or belongs to, and no two share an id.
 func TestMDMChain(t *testing.T) {
-	id := connector.ControlID("t-1/m-1")
+	id := control("t-1/m-1")
 	for name, c := range map[string]struct {
 		kind                    connector.ItemKind
 		changes                 []func(*connector.Exchange)
@@ -110,11 +110,11 @@ func TestMDMChain(t *testing.T) {
 		"second":     {connector.ItemCorrection, []func(*connector.Exchange){correction(3, 1, 2)}, "T10", id + "-v3", id + "-v2", "t-1/m-1/r3", "corrected words"},
 		"late one":   {connector.ItemCorrection, []func(*connector.Exchange){correction(2, 1, 3)}, "T06", id + "-v2", id + "-v3", "t-1/m-1/r2", "filed late"},
 		"retraction": {connector.ItemRetraction, []func(*connector.Exchange){retraction(1, 2)}, "T10", id + "-retracted", id + "-v2", "t-1/m-1/retracted", "Retracted: "},
-		"failed": {connector.ItemStatus, []func(*connector.Exchange){toPatient(connector.Failed)}, "T06", connector.ControlID("t-1/m-1/not-delivered") + "-v1", id + "-v1",
+		"failed": {connector.ItemStatus, []func(*connector.Exchange){toPatient(connector.Failed)}, "T06", control("t-1/m-1/not-delivered") + "-v1", id + "-v1",
 			"t-1/m-1/not-delivered", "NOT DELIVERED"},
 	} {
 		w, d := mdmOf(t, mdmPolicy(), exchange(c.kind, connector.AsMDM, append([]func(*connector.Exchange){daniel}, c.changes...)...))
-		if d.Event != c.event || d.TXA.Document.ID != c.document || d.TXA.Parent.ID != c.parent || d.Header.ControlID != connector.ControlID(c.control) {
+		if d.Event != c.event || d.TXA.Document.ID != c.document || d.TXA.Parent.ID != c.parent || d.Header.ControlID != control(c.control) {
 			t.Errorf("%s: %s %s of %s, MSH-10 %s", name, d.Event, d.TXA.Document.ID, d.TXA.Parent.ID, d.Header.ControlID)
 		}
 		if text := hl7.TextOf(d.Content); !strings.Contains(text, c.says) {
@@ -258,4 +258,10 @@ func TestMDMPatient(t *testing.T) {
 	if d.Patient.Names[0] != (hl7.XPN{Type: "U"}) {
 		t.Errorf("a patient nobody named is %v", d.Patient.Names)
 	}
+}
+
+// control is MSH-10 of what has this value in the channel of these tests.
+func control(value string) string {
+	x := exchange(connector.ItemExchange, connector.AsMDM)
+	return connector.ControlID(connector.Identifier{System: strings.TrimSuffix(x.Base, "/") + "/" + x.Channel + "/message", Value: value})
 }

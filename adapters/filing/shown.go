@@ -116,8 +116,8 @@ func (s shown) strings(name string) []string {
 
 // names says whether the entry of a message is referred to where software finds it: by its symbol, or in a document message
 // by the document's id.
-func (s shown) names(message string) bool {
-	return s.values[connector.SymMessage(message)] || strings.Contains(s.er7, connector.ControlID(message)+"-v")
+func (s shown) names(message connector.Identifier) bool {
+	return s.values[connector.SymMessage(message.Value)] || strings.Contains(s.er7, connector.ControlID(message)+"-v")
 }
 
 // author is the resource type of who the entry says it is from, where software finds it; "" for nobody.

@@ -23,9 +23,14 @@ func documentsOf(all []engine.Document) documents {
 	return d
 }
 
-// revisionNumber is TXA-12 of a revision of a message (DESIGN §5, Identity).
+// number is what the documents of a message are numbered by (DESIGN §5, Identity).
+func number(value string) string {
+	return connector.ControlID(connector.Identifier{System: identityBase + "/" + channel + "/message", Value: value})
+}
+
+// revisionNumber is TXA-12 of a revision of a message.
 func revisionNumber(thread, message string, revision int) string {
-	return fmt.Sprintf("%s-v%d", connector.ControlID(thread+"/"+message), revision)
+	return fmt.Sprintf("%s-v%d", number(thread+"/"+message), revision)
 }
 
 // entries is chart.
@@ -44,13 +49,13 @@ func (d documents) strays(x expectation) int {
 	for _, t := range x.Threads {
 		for _, m := range t.Messages {
 			most[revisionNumber(t.ID, m.ID, m.Revision)] = len(d[revisionNumber(t.ID, m.ID, m.Revision)])
-			most[connector.ControlID(t.ID+"/"+m.ID)+"-retracted"] = 1
-			most[connector.ControlID(t.ID+"/"+m.ID+"/not-delivered")+"-v1"] = 1
+			most[number(t.ID+"/"+m.ID)+"-retracted"] = 1
+			most[number(t.ID+"/"+m.ID+"/not-delivered")+"-v1"] = 1
 		}
 	}
 	n := 0
-	for number, all := range d {
-		n += max(0, len(all)-most[number])
+	for no, all := range d {
+		n += max(0, len(all)-most[no])
 	}
 	return n
 }

@@ -32,6 +32,7 @@ ehrs:
     hl7:
       sending: CHARTWIRE^DEMO
       receiving: ENGINE^RIVERBEND
+      resend: same-id
       authorities:
 {{range $system, $namespace := .Authorities}}        {{printf "%q" $system}}: {namespace: {{$namespace}}, type: MR}
 {{end}}    filing: {as: mdm}

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/chartwire/chartwire/adapters/sandbox/engine"
-	"github.com/chartwire/chartwire/connector"
 )
 
 // TestInterfaceEngine plays the bundled threads over MLLP: internal notes are left out, every revision and the retraction are
@@ -41,7 +40,7 @@ func TestInterfaceEngineFaults(t *testing.T) {
 
 // TestDocumentsReadBack proves that the comparison can fail: a chart that differs in one thing is not what was sent.
 func TestDocumentsReadBack(t *testing.T) {
-	photo, retracted := []byte("photo"), connector.ControlID("t/n")+"-retracted"
+	photo, retracted := []byte("photo"), number("t/n")+"-retracted"
 	chart := func() []engine.Document {
 		return []engine.Document{
 			{Number: revisionNumber("t", "m", 1), Event: "T02", Patient: "Patient/a", Text: "Secure message\nText: 8 bytes\n\ntake one", ReplacedBy: revisionNumber("t", "m", 2)},

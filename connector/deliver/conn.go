@@ -160,6 +160,14 @@ func (c *conn) open(ctx context.Context, by asker) (t connector.Traits, err erro
 	return t, nil
 }
 
+// resends says whether a write whose outcome cannot be searched for may be sent again as it is: the receiver knows a repeat by
+// its id. The earlier attempt is over by then (settle).
+func (c *conn) resends(w connector.Write, err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.traits.Resends && w.Update == nil && w.After == "" && errors.Is(err, connector.ErrNotSearchable)
+}
+
 // reopen makes the next write learn anew what the connection can do.
 func (c *conn) reopen() {
 	c.mu.Lock()

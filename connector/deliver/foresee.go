@@ -197,6 +197,8 @@ func (e *Engine) seekOne(ctx context.Context, c *conn, i connector.Item, w *conn
 		return Fate{Will: WillFinish, At: r.Reference}, nil
 	case errors.Is(err, connector.ErrAbsent):
 		return Fate{Will: WillWrite, Says: "the chart was searched and does not have it; it is written"}, nil
+	case c.resends(w.Write, err):
+		return Fate{Will: WillWrite, Says: "whether it is there cannot be known; it is sent again under the same id, by which the receiver knows a repeat"}, nil
 	case errors.Is(err, connector.ErrNotSearchable):
 		return Fate{Will: WillSearch, Says: "this EHR cannot be searched for it, so a replay parks it again; look in the chart and say already-there or release"}, nil
 	case errors.As(err, &refused) && refused.Reason == connector.IdentityCollision:

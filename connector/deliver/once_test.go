@@ -1,6 +1,7 @@
 package deliver_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -97,6 +98,30 @@ func TestAmbiguousParksWhereItCannotBeKnown(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAmbiguousIsSentAgainWhereRepeatsAreKnown: the same bytes, each time only once the attempt before is over, and in order.
+func TestAmbiguousIsSentAgainWhereRepeatsAreKnown(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.chart.blind, w.chart.traits.Resends = true, true
+		w.chart.fails("t-1/a", ambiguousTaken, ambiguousLost, taken)
+		w.run()
+		w.accept(said("a", 1, "one"), said("b", 2, "two"))
+		w.pass(2*settling + time.Second)
+		w.filed(map[string]string{"a": "one", "b": "two"})
+		made := w.chart.attempts("t-1/a")
+		if len(made) != 3 || len(w.chart.on("t-1/a")) != 1 {
+			t.Fatalf("%d attempts, %d entries", len(made), len(w.chart.on("t-1/a")))
+		}
+		for n, f := range made[1:] {
+			if !bytes.Equal(f.w.Body, made[0].w.Body) || f.at.Sub(made[n].at) < requestDeadline+lease {
+				t.Errorf("attempt %d left %s after the one before, or with other bytes", n+2, f.at.Sub(made[n].at))
+			}
+		}
+		if first := w.chart.attempts("t-1/b"); len(first) != 1 || first[0].at.Before(made[2].at) {
+			t.Error("what came after went first")
+		}
+	})
 }
 
 func TestAPersonThatIsFoundDoesNotProveThatMessagesAre(t *testing.T) {
@@ -219,6 +244,26 @@ func TestTakenOverAttemptIsSettledNotPostedAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTakenOverAttemptIsSentAgainWhereRepeatsAreKnown: the worker that left no word of its attempt gets an end for it.
+func TestTakenOverAttemptIsSentAgainWhereRepeatsAreKnown(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.chart.blind, w.chart.traits.Resends = true, true
+		w.accept(said("a", 1, "one"))
+		w.chart.fails("t-1/a", fenced)
+		w.run()
+		w.pass(lease + requestDeadline + settling)
+		w.filed(map[string]string{"a": "one"})
+		row := w.writes(w.item("a"))[0]
+		w.view(func(tx connector.Tx) error {
+			attempts, err := tx.Attempts(ehrID, row.ID)
+			if len(attempts) != 2 || attempts[0].Outcome != "resend" || attempts[0].EndedAt.IsZero() {
+				t.Errorf("%d attempts, the first ended with %q", len(attempts), attempts[0].Outcome)
+			}
+			return err
+		})
+	})
 }
 
 // steal takes a lane from its holder, as another process does whose clock shows the lease's end.

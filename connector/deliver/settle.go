@@ -30,9 +30,13 @@ func (d *drainer) settle(ctx context.Context, i *connector.Item, w *connector.Wr
 		d.audit("find", "R", 0, i, map[string]string{"outcome": "found"})
 		d.settled(w, "found")
 		return d.accept(i, w, nil, r), nil
-	case errors.Is(err, connector.ErrAbsent):
-		d.audit("find", "R", 0, i, map[string]string{"outcome": "absent"})
-		d.settled(w, "absent")
+	case errors.Is(err, connector.ErrAbsent), d.c.resends(w.Write, err):
+		outcome := "absent"
+		if !errors.Is(err, connector.ErrAbsent) {
+			outcome = "resend"
+		}
+		d.audit("find", "R", 0, i, map[string]string{"outcome": outcome})
+		d.settled(w, outcome)
 		w.State = connector.WriteReady
 		if d.exhausted(i) {
 			d.storeRow(w)

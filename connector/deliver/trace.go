@@ -193,7 +193,7 @@ func traceWrite(tx connector.Tx, w connector.WriteRow, asked []string, show bool
 	out = TracedWrite{ID: w.ID, Method: w.Write.Method, URL: w.Write.URL, Type: w.Write.Type, State: w.State, Receipt: w.Receipt.Reference,
 		Version: w.Receipt.Version, Verified: w.Receipt.Verified, FiledAt: w.FiledAt}
 	if !w.Write.Identity.IsZero() {
-		out.Control = connector.ControlID(w.Write.Identity.Value)
+		out.Control = connector.ControlID(w.Write.Identity)
 	}
 	if out.Attempts, err = traceAttempts(tx, w.EHR, w.ID, &w.Write, show); err != nil {
 		return out, false, err

@@ -100,7 +100,7 @@ func (t *tx) control(w *connector.WriteRow) []byte {
 	if w.Write.Identity.IsZero() {
 		return nil
 	}
-	return t.hash("control", w.EHR, connector.ControlID(w.Write.Identity.Value))
+	return t.hash("control", w.EHR, connector.ControlID(w.Write.Identity))
 }
 
 func readWrite(t *tx, scan func(...any) error) (connector.WriteRow, error) {
@@ -157,7 +157,7 @@ func (t *tx) AnyFiled(ehr, typ string) (connector.WriteRow, error) {
 }
 
 var knownOutcomes = map[string]bool{"": true, "filed": true, "refused": true, "retry": true, "ambiguous": true,
-	"conflict": true, "found": true, "absent": true}
+	"conflict": true, "found": true, "absent": true, "resend": true}
 
 // PutAttempt is connector.Tx: it inserts or updates by ID.
 func (t *tx) PutAttempt(a *connector.Attempt) error {

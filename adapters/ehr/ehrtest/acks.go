@@ -94,7 +94,7 @@ func acknowledgements(t *testing.T, r *Rig, w connector.Write) {
 func (r *Rig) cutAcks(t *testing.T, w connector.Write) {
 	t.Helper()
 	for code, whole := range map[string]string{"AA": isFiled, "AE": isRefused} {
-		raw := frame(ack(code, connector.ControlID(w.Identity.Value)))
+		raw := frame(ack(code, connector.ControlID(w.Identity)))
 		for n := range len(raw) - 1 { // without its last CR a frame may be taken or not
 			r.holdAck(t, w, isAmbiguous, raw[:n])
 		}
@@ -148,7 +148,7 @@ func (r *Rig) er7Spoils(good connector.Write) map[string]func(string) string {
 	replace := func(old, new string) func(string) string {
 		return func(s string) string { return strings.Replace(s, old, new, 1) }
 	}
-	control := connector.ControlID(good.Identity.Value)
+	control := connector.ControlID(good.Identity)
 	return map[string]func(string) string{
 		"unresolved symbol":      replace("|"+r.Patient.Identifiers[0].Value+"^", "|"+connector.SymPatient+"^"),
 		"unresolved document":    replace("|"+control+"-v1|", "|{header}|"),

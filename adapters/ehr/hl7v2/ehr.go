@@ -16,6 +16,8 @@ import (
 // Options is what one connection needs. Dial is required to reach the engine; planning needs none of it.
 type Options struct {
 	Policy filing.Policy
+	// Resends says that the engine knows a repeat by MSH-10 and answers it as it answered the first (hl7.resend: same-id).
+	Resends bool
 	// Dial makes a connection to the engine, TLS where that is configured. A TLS connection may come before its handshake.
 	Dial func(ctx context.Context) (net.Conn, error)
 	// Fence is asked just before a message's first byte; its error ends the attempt with nothing sent. nil lets it go.
@@ -25,15 +27,16 @@ type Options struct {
 
 // EHR is one connection. One message at a time is under way on it, in the order they come. It is safe for concurrent use.
 type EHR struct {
-	policy filing.Policy
-	client *mllp.Client
+	policy  filing.Policy
+	resends bool
+	client  *mllp.Client
 }
 
 var _ connector.EHR = (*EHR)(nil)
 
 // New makes the adapter. It makes no connection.
 func New(o Options) *EHR {
-	e := &EHR{policy: o.Policy}
+	e := &EHR{policy: o.Policy, resends: o.Resends}
 	if o.Dial != nil {
 		// An application's answer is waited for on the connection the message went out on; one that comes on another is not
 		// known here, and the outcome stays open.
@@ -52,7 +55,7 @@ func (e *EHR) Close() error {
 
 // Planned is what the connection plans with: the engine declares nothing, so nothing is learned of it.
 func (e *EHR) Planned() connector.Traits {
-	return connector.Traits{Strategy: connector.AsMDM, Echo: connector.EchoNone}
+	return connector.Traits{Strategy: connector.AsMDM, Echo: connector.EchoNone, Resends: e.resends}
 }
 
 // Open connects. The error is a *connector.Retry where the engine cannot be reached.
@@ -120,7 +123,7 @@ func confirm(ours hl7.MSH, now func() time.Time) func(hl7.Ack) ([]byte, error) {
 		if a.Header.ControlID == "" {
 			return nil, errors.New("the answer has no MSH-10 to confirm")
 		}
-		c := hl7.AckTo(a.Header, hl7.AckCA, connector.ControlID("confirm|"+a.Header.ControlID), hl7.At(now()))
+		c := hl7.AckTo(a.Header, hl7.AckCA, connector.ControlID(connector.Identifier{System: "confirm", Value: a.Header.ControlID}), hl7.At(now()))
 		if c.Header.SendingApplication == (hl7.HD{}) {
 			c.Header.SendingApplication, c.Header.SendingFacility = ours.SendingApplication, ours.SendingFacility
 		}

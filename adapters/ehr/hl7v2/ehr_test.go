@@ -74,7 +74,7 @@ func planned(t *testing.T, e *EHR) connector.Write {
 func TestCommitAlone(t *testing.T) {
 	e, n := connected(t, hl7.Always, hl7.Never)
 	r, err := e.File(t.Context(), planned(t, e))
-	if err != nil || r.Reference != "MDM/"+connector.ControlID("t-1/m-1")+"-v1" || r.Verified || !strings.Contains(string(r.Response), "|CA|") {
+	if err != nil || r.Reference != "MDM/"+control("t-1/m-1")+"-v1" || r.Verified || !strings.Contains(string(r.Response), "|CA|") {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if n.dialed != 1 || len(n.stored) != 1 {
@@ -165,4 +165,9 @@ func TestRetractSays(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Reason != connector.NotExpressible || !strings.Contains(refused.Detail.Reveal(), "ABC-v1") {
 		t.Errorf("%v", err)
 	}
+}
+
+// control is MSH-10 of what has this value in the channel of planned.
+func control(value string) string {
+	return connector.ControlID(connector.Identifier{System: "https://connector.clinic.example/sid/texting/message", Value: value})
 }

@@ -21,7 +21,7 @@ func (e *EHR) Gate(w connector.Write) error {
 	if _, err := d.Message(); err != nil { // what the standard requires
 		return refusedByGate(err.Error())
 	}
-	if d.Header.ControlID != connector.ControlID(w.Identity.Value) {
+	if d.Header.ControlID != connector.ControlID(w.Identity) {
 		return refusedByGate("MSH-10 is not that of the write's identity")
 	}
 	for place, value := range map[string]string{

@@ -322,7 +322,7 @@ func traceCase(f *fixture) {
 			tx.PutAttempt(&a), tx.Audit(done))
 	})
 	f.view(func(tx connector.Tx) error {
-		for _, id := range []string{th.ID, th.Ext, m.ID, m.Message.ID, m.Client, i.ID, w.ID, a.ID, w.Receipt.Reference, connector.ControlID("T/" + f.ehr), b.Ref, th.Bound.Reference, ev.Key} {
+		for _, id := range []string{th.ID, th.Ext, m.ID, m.Message.ID, m.Client, i.ID, w.ID, a.ID, w.Receipt.Reference, connector.ControlID(w.Write.Identity), b.Ref, th.Bound.Reference, ev.Key} {
 			same(f, "Trace "+id, []connector.Thread{th})(tx.Trace(id))
 		}
 		same(f, "AuditOf", []connector.AuditEntry{done})(tx.AuditOf(f.ehr, th.ID))
