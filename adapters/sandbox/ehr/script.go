@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -64,16 +63,7 @@ func OpenScript(name string) (*Script, error) {
 		}
 		return s, nil
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("the script of faults: %w", err)
-	}
-	defer f.Close()
-	s, err := ParseScript(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s:\n%w", name, err)
-	}
-	return s, nil
+	return script.Open(name, ParseScript)
 }
 
 // ParseScript reads a script. The error, a *script.Error, lists every mistake with its position.

@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -50,16 +49,7 @@ func OpenScript(name string) (*Script, error) {
 	if strings.HasPrefix(name, "seed:") {
 		return nil, fmt.Errorf("%q: the interface engine has no faults by chance; give the file of a script", name)
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("the script of faults: %w", err)
-	}
-	defer f.Close()
-	s, err := ParseScript(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s:\n%w", name, err)
-	}
-	return s, nil
+	return script.Open(name, ParseScript)
 }
 
 // ParseScript reads a script. The error, a *script.Error, lists every mistake with its position.

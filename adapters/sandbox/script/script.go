@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,21 @@ type Line struct {
 	Number int // from 1
 	Words  []Word
 	End    int // the column behind the line, where a missing word would stand
+}
+
+// Open reads the file of a script with parse. The error names the file, and is parse's own where it can be read.
+func Open[S any](name string, parse func(io.Reader) (S, error)) (S, error) {
+	var none S
+	f, err := os.Open(name)
+	if err != nil {
+		return none, fmt.Errorf("the script of faults: %w", err)
+	}
+	defer f.Close()
+	s, err := parse(f)
+	if err != nil {
+		return none, fmt.Errorf("%s:\n%w", name, err)
+	}
+	return s, nil
 }
 
 // Parse gives each line to take, which returns the column and text of its first mistake, or "". Empty lines and those that

@@ -111,7 +111,12 @@ func (p *poster) post(ctx context.Context, e *event) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, resp.Body)
+	return taken(resp)
+}
+
+// taken reads an answer to its end; an error where the event was not taken.
+func taken(resp *http.Response) error {
+	_, err := io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
 	if err == nil && resp.StatusCode/100 != 2 {
 		err = fmt.Errorf("an event was answered with %s", resp.Status)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -59,12 +58,7 @@ func (w *wire) post(client int, e *event) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, resp.Body)
-	resp.Body.Close()
-	if err == nil && resp.StatusCode/100 != 2 {
-		err = fmt.Errorf("an event was answered with %s", resp.Status)
-	}
-	return err
+	return taken(resp)
 }
 
 func (w *wire) pour(all []event) (time.Duration, error) { return pour(all, w.post) }
