@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -96,23 +95,9 @@ func (k *strike) do() *Response {
 	return k.work(k.r.WithContext(context.WithValue(k.r.Context(), playKey{}, k.play)), k.body)
 }
 
-func (k *strike) arg(name string) string {
-	if v, ok := k.args[name]; ok {
-		return v
-	}
-	def, _ := script.Default(k.is.args, name)
-	return def
-}
-
-func (k *strike) num(name string) int {
-	n, _ := strconv.Atoi(k.arg(name)) // the script was checked
-	return n
-}
-
-func (k *strike) duration(name string) time.Duration {
-	d, _ := time.ParseDuration(k.arg(name)) // the script was checked
-	return d
-}
+func (k *strike) arg(name string) string             { return script.Given(k.is.args, k.args, name) }
+func (k *strike) num(name string) int                { return script.Number(k.arg(name)) }
+func (k *strike) duration(name string) time.Duration { return script.Duration(k.arg(name)) }
 
 func (k *strike) yes(name string) bool { return k.arg(name) == "yes" }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/hl7"
@@ -71,23 +70,9 @@ type strike struct {
 	args  map[string]string
 }
 
-func (k *strike) arg(name string) string {
-	if v, ok := k.args[name]; ok {
-		return v
-	}
-	def, _ := script.Default(k.takes, name)
-	return def
-}
-
-func (k *strike) num(name string) int {
-	n, _ := strconv.Atoi(k.arg(name)) // the script was checked
-	return n
-}
-
-func (k *strike) duration(name string) time.Duration {
-	d, _ := time.ParseDuration(k.arg(name)) // the script was checked
-	return d
-}
+func (k *strike) arg(name string) string             { return script.Given(k.takes, k.args, name) }
+func (k *strike) num(name string) int                { return script.Number(k.arg(name)) }
+func (k *strike) duration(name string) time.Duration { return script.Duration(k.arg(name)) }
 
 // committed does the engine's work, then changes the answer; a refusal stays what it is.
 func committed(change func(k *strike, answers [][]byte) ([][]byte, error)) func(*strike) ([][]byte, error) {

@@ -192,6 +192,27 @@ func Default(takes []string, name string) (def string, ok bool) {
 	return "", false
 }
 
+// Given is what a line said of an argument, or what the fault does without a word for it.
+func Given(takes []string, said map[string]string, name string) string {
+	if v, ok := said[name]; ok {
+		return v
+	}
+	def, _ := Default(takes, name)
+	return def
+}
+
+// Number and Duration read an argument of a script that was checked; 0 where it is none.
+func Number(said string) int {
+	n, _ := strconv.Atoi(said)
+	return n
+}
+
+// Duration is as Number.
+func Duration(said string) time.Duration {
+	d, _ := time.ParseDuration(said)
+	return d
+}
+
 // fits says whether a value is of the kind of an argument's default: a number, a duration or any text.
 func fits(name, def, value string) bool {
 	if name == "retry-after" {
