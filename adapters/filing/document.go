@@ -19,6 +19,23 @@ const (
 	lengthUnit = " bytes"
 )
 
+// idLine tells one note from every other, on a chart that keeps no identifier of ours: the channel and the message's id.
+const idLine = "Message id: "
+
+// CitedID is what the id line of a note's text says: the channel and the value of the message's identifier (Names.Message),
+// with white space runs as one space and what no line can hold as U+FFFD. false where the text has no such line before its
+// words.
+func CitedID(note []byte) (channel, value string, ok bool) {
+	head, _, _ := bytes.Cut(note, []byte("\n\n"))
+	for line := range bytes.Lines(head) {
+		if rest, is := strings.CutPrefix(string(bytes.TrimSuffix(line, []byte("\n"))), idLine); is {
+			channel, value, ok = strings.Cut(rest, " ")
+			return channel, value, ok
+		}
+	}
+	return "", "", false
+}
+
 // Words cuts a message's own words out of a note's text, as document wrote it. false says that the text has not that
 // form (any more); the words are then altered.
 func Words(note []byte) ([]byte, bool) {
@@ -42,8 +59,8 @@ func Words(note []byte) ([]byte, bool) {
 	return rest[:n], true
 }
 
-// document writes the text of a note about m.
-func (p *planner) document(what string, m connector.Message, at time.Time) []byte {
+// document writes the text of the note that id names, about m.
+func (p *planner) document(id connector.Identifier, what string, m connector.Message, at time.Time) []byte {
 	var b strings.Builder
 	line := func(label, value string) {
 		if value = clean(value); value != "" {
@@ -59,6 +76,7 @@ func (p *planner) document(what string, m connector.Message, at time.Time) []byt
 	line("Sent", p.local(at))
 	line("Received", p.localOrNone(m))
 	line("Delivery", p.deliveryWords(m))
+	b.WriteString(idLine + p.x.Channel + " " + clean(id.Value) + "\n")
 	for _, remark := range p.remarks() {
 		line("Note", remark)
 	}

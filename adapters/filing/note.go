@@ -54,7 +54,7 @@ func (p *planner) composeNote(what string, m connector.Message, at time.Time) (e
 			return entry{}, nil, unknownRole(r.Role)
 		}
 	}
-	d := p.newNote(id, p.document(what, m, at), at)
+	d := p.newNote(id, p.document(id, what, m, at), at)
 	d.Author = []r4.Reference{author.ref}
 	d.Description = r4.String(firstNonEmpty(clean(p.x.Thread.Subject), clean(p.x.Thread.Topic)))
 	d.Language = r4.String(language(m.Language))
@@ -159,7 +159,7 @@ func (p *planner) noteDelivery() ([]connector.Write, error) {
 	}
 	id, text := p.ids.NotDelivered(p.x.Thread.ID, m.ID), p.notDeliveredText()
 	news := connector.Message{Text: text, Sender: connector.Participant{Role: connector.RoleSystem, Name: "Chartwire"}}
-	d := p.newNote(id, p.document("Secure message NOT DELIVERED", news, p.newsAt()), p.newsAt())
+	d := p.newNote(id, p.document(id, "Secure message NOT DELIVERED", news, p.newsAt()), p.newsAt())
 	d.Author = []r4.Reference{p.organization("").ref}
 	d.SetContext(p.x.Encounter, p.newsAt(), p.newsAt())
 	d.Relate(r4.RelationAppends, r4.Ref(p.messageSymbol(m.ID, 1)))
