@@ -155,12 +155,19 @@ func (d *drainer) encounter(ctx context.Context, i *connector.Item, traits conne
 		return false, nil
 	case ref != "":
 		x.Encounter = ref
+		if isSymbol(ref) { // of chartwire map, whose symbols stand for themselves
+			d.known[d.provides(ref, d.thread.Channel)] = ref
+		}
 		d.keepEncounter(ref)
 		return true, nil
 	case why == "" || !must || !d.makesEntry(*x):
 		return true, nil
 	}
-	d.hold(i, connector.NeedsEncounter, d.e.clock.Now().Add(recheckPatient(i.Tries)), why)
+	again := d.e.clock.Now().Add(recheckPatient(i.Tries))
+	if why == noVisit {
+		again = connector.Never // only an event of the thread can bring one
+	}
+	d.hold(i, connector.NeedsEncounter, again, why)
 	return false, nil
 }
 

@@ -227,3 +227,52 @@ func TestEHRThatCannotBeAskedForEncountersHoldsAndSaysWhy(t *testing.T) {
 		w.under("Encounter/e", map[string]string{"a": "one"})
 	})
 }
+
+// engineOnly is a chart that cannot be asked for encounters.
+type engineOnly struct {
+	connector.EHR
+	connector.Preparer
+}
+
+// TestEngineThatCannotBeAskedTakesTheVisitNamed: required holds what names none, and nothing else does.
+func TestEngineThatCannotBeAskedTakesTheVisitNamed(t *testing.T) {
+	for _, c := range []struct {
+		policy, visit string
+		held          bool
+	}{{"required", "", true}, {"required", "v", false}, {"when-known", "", false}, {"never", "", false}} {
+		t.Run(c.policy+c.visit, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.conn.EHR, w.conn.Encounters = engineOnly{w.chart, w.chart}, deliver.Encounters{Policy: c.policy}
+				w.run()
+				if c.visit == "" {
+					w.accept(today("a", 1, "one"))
+				} else {
+					w.acceptVisit(c.visit, today("a", 1, "one"))
+				}
+				w.pass(time.Minute)
+				if c.held {
+					w.is(w.items(thread1, connector.ItemHeader)[0], connector.Held, connector.NeedsEncounter)
+					w.acceptVisit("v", today("b", 2, "two")) // the platform names it now
+					w.pass(time.Second)
+					w.under("", map[string]string{"b": "two"})
+				}
+				w.under("", map[string]string{"a": "one"})
+			})
+		})
+	}
+}
+
+// TestRecentEncounterOutOfDays: under recent it is none, whatever else the EHR gives.
+func TestRecentEncounterOutOfDays(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.conn.Encounters, w.chart.traits.NeedsEncounter = deliver.Encounters{Policy: "recent", Within: 48 * time.Hour, Departments: []string{"Location/a"}}, true
+		w.has(visiting("old", "finished", 49*time.Hour, "Location/a"), visiting("elsewhere", "finished", time.Hour, "Location/b"))
+		w.run()
+		w.accept(today("a", 1, "one"))
+		w.pass(time.Minute)
+		w.is(w.items(thread1, connector.ItemHeader)[0], connector.Held, connector.NeedsEncounter)
+		w.has(visiting("in", "finished", 47*time.Hour, "Location/a"))
+		w.pass(20 * time.Minute)
+		w.under("Encounter/in", map[string]string{"a": "one"})
+	})
+}

@@ -54,10 +54,11 @@ func (d *drainer) waitingSince(i *connector.Item, what connector.Reason) time.Ti
 	if w := i.Detail.Wait; w != nil && w.For == what {
 		return w.Since
 	}
-	if since, ok := d.waited[what]; ok {
+	now := d.e.clock.Now()
+	if since, ok := d.waited[what]; ok && !i.CommittedAt.After(now) {
 		return later(since, i.CommittedAt)
 	}
-	return d.e.clock.Now()
+	return now
 }
 
 // waitsForTouch says whether what an item is held for may have come with the commit that touched the lane.
@@ -70,7 +71,7 @@ func waitsForTouch(i *connector.Item) bool {
 		return true
 	case connector.NeedsAttachment:
 		return !i.NextAt.Before(connector.Never)
-	case connector.NoPatient:
+	case connector.NoPatient, connector.NeedsEncounter:
 		return !i.NextAt.Before(connector.Never) || (i.Detail.Wait != nil && i.Detail.Wait.Touch)
 	}
 	return false
