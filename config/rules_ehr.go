@@ -104,7 +104,7 @@ func (l *loader) encounterRules(e *EHR, path string) {
 	}
 	for _, key := range []string{"days", "departments"} {
 		switch {
-		case !l.given(path+"."+key), key == "days" && e.Filing.Encounter.Days == 7: // the default, as config print writes it
+		case !l.given(path + "." + key), key == "days" && e.Filing.Encounter.Days == 7: // the default, as config print writes it
 		case e.Type == HL7v2:
 			l.mistake(path+"."+key, "is about encounters the EHR is asked for, and an hl7v2 engine cannot be asked; remove it")
 		case !p.LooksBack() && p != "":
