@@ -57,13 +57,16 @@ func (e *EHR) can(resource, interaction string) bool {
 	return e.able.declares(resource, interaction) && e.able.grants(resource, interaction) && !e.disproven[resource+" "+interaction]
 }
 
-// resources names the type each strategy writes, best first under auto.
+// resources names the type each strategy writes, best first under auto. What can be filed as a document can be filed as a
+// note, so auto never comes to a document: whoever wants paper says so.
 var resources = []struct {
 	strategy connector.Strategy
 	resource string
+	asked    bool // only by name
 }{
-	{connector.AsCommunication, "Communication"},
-	{connector.AsNote, "DocumentReference"},
+	{connector.AsCommunication, "Communication", false},
+	{connector.AsNote, "DocumentReference", false},
+	{connector.AsDocument, "DocumentReference", true},
 }
 
 func resourceOf(s connector.Strategy) string {
@@ -81,7 +84,9 @@ func wanted(filingAs []string) []connector.Strategy {
 	var out []connector.Strategy
 	if auto {
 		for _, r := range resources {
-			out = append(out, r.strategy)
+			if !r.asked {
+				out = append(out, r.strategy)
+			}
 		}
 		return out
 	}

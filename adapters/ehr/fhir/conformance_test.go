@@ -17,6 +17,7 @@ func TestConformance(t *testing.T) {
 	minimal := ehr.Full()
 	minimal.ReturnMinimal = true
 	note := func(o *Options) { o.FilingAs = []string{"note"} }
+	document := func(o *Options) { o.FilingAs = []string{"document"} }
 	for _, c := range []struct {
 		name     string
 		strategy connector.Strategy
@@ -30,6 +31,9 @@ func TestConformance(t *testing.T) {
 		{"no transaction", connector.AsCommunication, setting{traits: alone}},
 		{"minimal answers", connector.AsCommunication, setting{traits: minimal}},
 		{"notes", connector.AsNote, setting{traits: ehr.Full(), options: note}},
+		{"documents", connector.AsDocument, setting{traits: ehr.Full(), options: document}},
+		{"documents, search only", connector.AsDocument, setting{traits: ehr.SearchOnly(), options: document}},
+		{"documents only", connector.AsDocument, setting{traits: ehr.NoteOnly(), options: document}},
 		{"notes only", connector.AsNote, setting{traits: ehr.NoteOnly()}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -30,6 +30,7 @@ func TestOpenChooses(t *testing.T) {
 		{"Communication not granted", ehr.Full(), "system/Patient.rs system/DocumentReference.crus", nil, connector.AsNote, "", "system/Communication.crus"},
 		{"Communication not declared", ehr.NoteOnly(), "", nil, connector.AsNote, "", ""},
 		{"note wanted", ehr.Full(), "", []string{"note"}, connector.AsNote, "", ""},
+		{"document wanted", ehr.Full(), "", []string{"document"}, connector.AsDocument, "", ""},
 		{"in order", ehr.Full(), "", []string{"note", "communication"}, connector.AsNote, "", ""},
 		{"nothing granted", ehr.Full(), "system/Patient.rs", nil, "", "system/Communication.c", "system/DocumentReference.crus"},
 		{"wanted one is not declared", ehr.NoteOnly(), "", []string{"communication"}, "", "does not declare create of Communication", ""},
