@@ -16,15 +16,15 @@ type sheet struct {
 	files    []string // hex SHA-256 of the forms that are not text, as the chart must show them
 }
 
-// sheet makes the document about one message that the strategy files. A note is its text alone. A document is a transcript:
+// sheet makes the document about one message, named by id, that the strategy files. A note is its text alone. A document is a transcript:
 // the text form, which holds the exact words as one run, and the same as PDF, the anchors US Core 9 names; what the EHR keeps
 // beside each other are two forms of one document, never two documents.
-func (p *planner) sheet(what string, m connector.Message, at time.Time) (sheet, error) {
+func (p *planner) sheet(id connector.Identifier, what string, m connector.Message, at time.Time) (sheet, error) {
 	title := "Secure message of " + p.local(at)
 	if !p.printed {
-		return sheet{contents: []r4.Attachment{r4.NewAttachment(r4.ContentTypePlain, p.noteText(what, m, at), title, at)}}, nil
+		return sheet{contents: []r4.Attachment{r4.NewAttachment(r4.ContentTypePlain, p.noteText(id, what, m, at), title, at)}}, nil
 	}
-	t := p.transcriptOf(what, m, at)
+	t := p.transcriptOf(id, what, m, at)
 	pdf, err := transcript.PDF(t)
 	if err != nil {
 		return sheet{}, refuse(connector.Internals, err.Error())
@@ -36,10 +36,10 @@ func (p *planner) sheet(what string, m connector.Message, at time.Time) (sheet, 
 }
 
 // transcriptOf is a transcript of one message, told at a time: the message itself, or what is said of it.
-func (p *planner) transcriptOf(what string, m connector.Message, at time.Time) transcript.Transcript {
+func (p *planner) transcriptOf(id connector.Identifier, what string, m connector.Message, at time.Time) transcript.Transcript {
 	m.SentAt = at
 	return transcript.Transcript{
-		Thread: p.x.Thread, Channel: p.x.Channel, Patient: p.named(), Zone: p.policy.Location, Single: what,
+		Thread: p.x.Thread, Channel: p.x.Channel, Patient: p.named(), Zone: p.policy.Location, Single: what, Cite: p.cite(id),
 		Entries: []transcript.Entry{{Message: m, Received: p.x.Received, Delivery: p.x.Delivery, Late: p.x.Late, AfterGap: p.x.AfterGap}},
 	}
 }

@@ -43,6 +43,9 @@ func TestDocument(t *testing.T) {
 			t.Errorf("the text does not say %q:\n%s", line, text.Data)
 		}
 	}
+	if channel, value, ok := filing.CitedID(text.Data); !ok || channel != "texting" || value != "t-1/m-1" {
+		t.Errorf("the document cites %q %q %v", channel, value, ok)
+	}
 	for _, line := range []string{"Messages:", "State:"} {
 		if strings.Contains(string(text.Data), "\n"+line) {
 			t.Errorf("a document about one message speaks of the thread: %q", line)

@@ -138,7 +138,7 @@ func (p *planner) told(l letter, what string, m connector.Message, at time.Time)
 		named = append(named, a)
 	}
 	m.Attachments = named
-	text := string(p.noteText(what, m, at))
+	text := string(p.noteText(l.id, what, m, at))
 	if len(carried) > 0 {
 		switch {
 		case len(named) > 0:

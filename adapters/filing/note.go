@@ -16,8 +16,8 @@ const (
 
 const documentReference = "DocumentReference"
 
-// note is one exchange as a US Core 6.1.0 DocumentReference of its own, under the strategies note and document. Internal notes are left out: a note has no
-// restricted form every EHR honours (DESIGN §5).
+// note is one exchange as a US Core 6.1.0 DocumentReference of its own, under the strategies note and document. Internal
+// notes are left out: a note has no restricted form every EHR honours (DESIGN §5).
 func (p *planner) note() ([]connector.Write, error) {
 	m := p.x.Message
 	if m.Direction == connector.Internal {
@@ -54,7 +54,7 @@ func (p *planner) composeNote(what string, m connector.Message, at time.Time) (e
 			return entry{}, nil, unknownRole(r.Role)
 		}
 	}
-	doc, err := p.sheet(what, m, at)
+	doc, err := p.sheet(id, what, m, at)
 	if err != nil {
 		return entry{}, nil, err
 	}
@@ -162,7 +162,7 @@ func (p *planner) noteDelivery() ([]connector.Write, error) {
 	}
 	id, text := p.ids.NotDelivered(p.x.Thread.ID, m.ID), p.notDeliveredText()
 	news := connector.Message{Text: text, Sender: connector.Participant{Role: connector.RoleSystem, Name: "Chartwire"}}
-	doc, err := p.sheet("Secure message NOT DELIVERED", news, p.newsAt())
+	doc, err := p.sheet(id, "Secure message NOT DELIVERED", news, p.newsAt())
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,24 @@ import (
 // hold no line break, so the first empty line ends them whatever the words are, and the count says where the words end
 // whatever follows. Words cuts them out again.
 
+// idLine tells one note from every other, on a chart that keeps no identifier of ours: the channel and the message's id. A
+// transcript of one message has it too.
+const idLine = transcript.CiteLabel + ": "
+
+// CitedID is what the id line of a note's text says: the channel and the value of the message's identifier (Names.Message),
+// with white space runs as one space and what no line can hold as U+FFFD. false where the text has no such line before its
+// words.
+func CitedID(note []byte) (channel, value string, ok bool) {
+	head, _, _ := bytes.Cut(note, []byte("\n\n"))
+	for line := range bytes.Lines(head) {
+		if rest, is := strings.CutPrefix(string(bytes.TrimSuffix(line, []byte("\n"))), idLine); is {
+			channel, value, ok = strings.Cut(rest, " ")
+			return channel, value, ok
+		}
+	}
+	return "", "", false
+}
+
 // Words cuts a message's own words out of the text of an entry about one message: a note's, as noteText wrote it, or a
 // transcript of one version of one message. false says that the text has not that form (any more); the words are then
 // altered.
@@ -36,8 +54,8 @@ func Words(text []byte) ([]byte, bool) {
 	return rest[:n], true
 }
 
-// noteText writes the text of a note about m.
-func (p *planner) noteText(what string, m connector.Message, at time.Time) []byte {
+// noteText writes the text of the note that id names, about m.
+func (p *planner) noteText(id connector.Identifier, what string, m connector.Message, at time.Time) []byte {
 	var b strings.Builder
 	line := func(label, value string) {
 		if value = clean(value); value != "" {
@@ -53,6 +71,7 @@ func (p *planner) noteText(what string, m connector.Message, at time.Time) []byt
 	line("Sent", p.local(at))
 	line("Received", p.localOrNone(m))
 	line("Delivery", transcript.Delivery(m, p.x.Delivery, p.policy.Location))
+	b.WriteString(idLine + p.cite(id) + "\n")
 	for _, remark := range p.remarks() {
 		line("Note", remark)
 	}
@@ -68,6 +87,9 @@ func (p *planner) noteText(what string, m connector.Message, at time.Time) []byt
 	}
 	return []byte(b.String())
 }
+
+// cite is what a document says about which message it is.
+func (p *planner) cite(id connector.Identifier) string { return p.x.Channel + " " + clean(id.Value) }
 
 // localOrNone is when a patient's message came in; a message to the patient has its delivery instead.
 func (p *planner) localOrNone(m connector.Message) string {

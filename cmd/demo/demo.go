@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/chartwire/chartwire/adapters"
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
@@ -247,7 +248,7 @@ func (r *run) startApp(ctx context.Context) error {
 			return err
 		}
 	}
-	cfg, problems := config.Load(filepath.Join(r.dir, "chartwire.yaml"))
+	cfg, problems := config.Load(filepath.Join(r.dir, "chartwire.yaml"), adapters.Sections()...)
 	if config.Fatal(problems, true) {
 		return fmt.Errorf("the demonstration's own configuration is refused: %v", problems)
 	}

@@ -18,6 +18,8 @@ type Transcript struct {
 	// Single says what the document is where it is about one message and not about the thread, such as "Secure message" or
 	// that it replaces an earlier one; "" for a thread.
 	Single string
+	// Cite names the document where a chart keeps no identifier of ours; "" for none.
+	Cite string
 
 	// Internal shows internal notes. Without it they are left out, and the transcript says how many were.
 	Internal bool

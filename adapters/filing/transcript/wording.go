@@ -113,6 +113,9 @@ func File(a connector.Attachment) string {
 	return line
 }
 
+// CiteLabel is of the line that says which entry a document is.
+const CiteLabel = "Message id"
+
 // A document says how many bytes of a message's own words follow: "Text: <n> bytes", an empty line, and the words.
 const (
 	lengthLine = "Text: "
