@@ -42,7 +42,7 @@ ehrs:
     identifier_systems:
 {{range .Systems}}      {{printf "%q" .}}: {{printf "%q" .}}
 {{end}}{{if .Key}}    backend: {client_id: chartwire-backend, key_file: backend.jwk.json}
-{{end}}    filing: {as: auto, proxies: create}
+{{end}}    filing: {as: {{.As}}, proxies: create}
     watch: {poll: 20s, not_before: 24h}
     limits: {requests_per_second: 5000, concurrent: 8, search_lag: 5s, deadline: 30s}
 {{end}}channels:
@@ -83,7 +83,7 @@ func (r *run) writeConfig(public string) error {
 		"Public": public, "Base": identityBase, "Store": or(r.o.Store, "sqlite:chartwire.db"), "EHR": r.base,
 		"Organization": r.refs.Organization, "Systems": r.systems(), "Key": r.backend != nil, "Send": r.platform.SendURL(),
 		"Media": r.platform.URL(), "Pools": refsOf(r.refs.Pools, nil), "People": refsOf(r.refs.People, r.staffIDs()),
-		"TokenHash": hex.EncodeToString(hash[:]), "ActAs": r.actAs(), "DefaultPool": "", "Authorities": map[string]string(nil),
+		"TokenHash": hex.EncodeToString(hash[:]), "ActAs": r.actAs(), "DefaultPool": "", "As": or(r.o.As, "auto"), "Authorities": map[string]string(nil),
 	}
 	if r.engine != nil {
 		values["Authorities"] = r.people.Authorities()

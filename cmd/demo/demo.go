@@ -39,6 +39,7 @@ type Options struct {
 	Generate string   // spec of generated traffic
 	Seed     uint64
 	EHRType  string // sandbox profile: fhir, note; or hl7v2, an interface engine with its documents
+	As       string // how the EHR files (filing.as) where it speaks FHIR; auto when empty
 	EHRURL   string // an open FHIR server instead of the sandbox
 	Faults   string // what goes wrong at the sandbox EHR (ehr.OpenScript, for hl7v2 engine.OpenScript)
 	Traits   string // what the sandbox EHR can do, beside its type (ehr.ParseTraits)

@@ -120,3 +120,18 @@ func TestPlanOffline(t *testing.T) {
 		t.Errorf("%v %v", writes, err)
 	}
 }
+
+// Whoever wants paper says so: auto never comes to a document, whatever else a vendor's chart has a use for.
+func TestAutoFilesNoDocuments(t *testing.T) {
+	o := Options{Policy: testPolicy(), Quirks: Quirks{Strategies: []connector.Strategy{connector.AsDocument, connector.AsNote}}}
+	if got := New(o).Planned().Strategy; got != connector.AsNote {
+		t.Errorf("auto files as %s", got)
+	}
+	o.FilingAs = []string{"document"}
+	if got := New(o).Planned().Strategy; got != connector.AsDocument {
+		t.Errorf("document is filed as %s", got)
+	}
+	if got := len(Options{}.wanted()); got != 2 {
+		t.Errorf("auto wants %d strategies", got)
+	}
+}
