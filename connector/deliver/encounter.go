@@ -79,7 +79,7 @@ func (p Encounters) choose(q question, have []connector.Encounter, at time.Time,
 				fit = append(fit, e)
 			}
 		case recent:
-			if e.Began() && !e.Start.IsZero() && !e.Start.Before(at.Add(-p.Within)) && p.takesPlace(e) {
+			if e.Began() && !e.Start.Before(at.Add(-p.Within)) && p.takesPlace(e) {
 				fit = append(fit, e)
 			}
 		}
