@@ -21,6 +21,7 @@ type Options struct {
 	FilingAs []string // strategies wanted, best first; none or "auto" lets the EHR's abilities decide
 	// Encounters looks up the encounters that entries belong to.
 	Encounters bool
+	Quirks     Quirks // the vendor's
 
 	HTTP        *http.Client // toward the FHIR base
 	TokenHTTP   *http.Client // toward discovery and token endpoint; nil is HTTP
