@@ -18,13 +18,14 @@ func TestConformance(t *testing.T) {
 	minimal.ReturnMinimal = true
 	note := func(o *Options) { o.FilingAs = []string{"note"} }
 	document := func(o *Options) { o.FilingAs = []string{"document"} }
+	visits := func(o *Options) { o.Encounters = true }
 	for _, c := range []struct {
 		name     string
 		strategy connector.Strategy
 		setting  setting
 	}{
-		{"full", connector.AsCommunication, setting{traits: ehr.Full()}},
-		{"authorized", connector.AsCommunication, setting{traits: ehr.Full(), scopes: allScopes}},
+		{"full", connector.AsCommunication, setting{traits: ehr.Full(), options: visits}},
+		{"authorized", connector.AsCommunication, setting{traits: ehr.Full(), scopes: allScopes, options: visits}},
 		{"search only", connector.AsCommunication, setting{traits: ehr.SearchOnly()}},
 		{"blind", connector.AsCommunication, setting{traits: ehr.Blind()}},
 		{"no update", connector.AsCommunication, setting{traits: noUpdate}},
@@ -34,7 +35,7 @@ func TestConformance(t *testing.T) {
 		{"documents", connector.AsDocument, setting{traits: ehr.Full(), options: document}},
 		{"documents, search only", connector.AsDocument, setting{traits: ehr.SearchOnly(), options: document}},
 		{"documents only", connector.AsDocument, setting{traits: ehr.NoteOnly(), options: document}},
-		{"notes only", connector.AsNote, setting{traits: ehr.NoteOnly()}},
+		{"notes only", connector.AsNote, setting{traits: ehr.NoteOnly(), options: visits}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
