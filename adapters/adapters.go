@@ -46,6 +46,10 @@ var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
 	config.HL7v2: newHL7v2,
 }
 
+// tellsThreads are the types whose adapters plan the transcript of a thread. With another one all but the last message of a
+// thread would be lost.
+var tellsThreads = map[config.EHRType]bool{config.FHIR: true}
+
 var channels = map[config.ChannelType]func(ChannelParts) (connector.Channel, error){
 	config.Webhook: newWebhook,
 }
@@ -55,6 +59,9 @@ func EHR(p EHRParts) (connector.EHR, error) {
 	build, ok := ehrs[p.Config.Type]
 	if !ok {
 		return nil, fmt.Errorf("EHR %q: this version has no adapter of type %s; it has %v", p.Config.Name, p.Config.Type, EHRTypes())
+	}
+	if p.Config.Filing.Per == config.PerThread && !tellsThreads[p.Config.Type] {
+		return nil, fmt.Errorf("EHR %q: filing.per thread is not available for type %s in this version; write exchange", p.Config.Name, p.Config.Type)
 	}
 	return build(p)
 }
@@ -73,9 +80,6 @@ func EHRTypes() []config.EHRType { return slices.Sorted(maps.Keys(ehrs)) }
 
 func newFHIR(p EHRParts) (connector.EHR, error) {
 	c := p.Config
-	if c.Filing.Per == config.PerThread {
-		return nil, fmt.Errorf("EHR %q: filing.per thread is not available for type fhir in this version; write exchange", c.Name)
-	}
 	o := ehrfhir.Options{
 		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, HTTP: p.HTTP, Now: p.Now, OnSkew: p.OnSkew, Deadline: c.Limits.Deadline,
 		Encounters: c.Filing.Encounter.Policy != config.EncounterNever,
