@@ -404,3 +404,27 @@ type readingTeller struct{ teller }
 func (r readingTeller) ReadEntry(ctx context.Context, w connector.Write, ref string) (connector.Receipt, error) {
 	return reading{r.chart}.ReadEntry(ctx, w, ref)
 }
+
+// TestParkedVersion: while a version that would replace another waits for a person, what is new is added to the one on the
+// chart, and news of what is told there waits; then one version takes the place of both.
+func TestParkedVersion(t *testing.T) {
+	threads(t, func(w *world) {
+		w.chart.fails("t-1/v2", refused)
+		w.run()
+		w.accept(said("a", 1, "one"), turned(connector.ThreadClosed))
+		w.pass(time.Second)
+		w.accept(said("b", 2, "two"))
+		w.pass(time.Second)
+		w.is(w.item("b"), connector.Parked, connector.EHRRefused)
+		w.accept(corrected("a", 2, "uno"), said("c", 3, "three"))
+		w.pass(time.Minute)
+		w.shows("t-1/v1 current: a=one, closed", "t-1/v3 current: c=three, closed; appends t-1/v1")
+		w.is(w.items(thread1, connector.ItemCorrection)[0], connector.Held, connector.EarlierItem)
+		w.replay(w.item("b"))
+		w.pass(time.Hour)
+		w.shows("t-1/v1 superseded: a=one, closed", "t-1/v3 superseded: c=three, closed; appends t-1/v1",
+			"t-1/v2 superseded: a=one, b=two, closed; replaces t-1/v1",
+			"t-1/v4 current: a=one r2=uno, b=two, c=three, closed; replaces t-1/v2; replaces t-1/v3")
+		w.all(connector.Filed, "", "a", "b", "c")
+	})
+}
