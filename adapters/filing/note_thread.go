@@ -97,7 +97,7 @@ func (p *planner) threadSheet(id connector.Identifier, shown []connector.Told) (
 	t := p.transcript(id)
 	title, text := "Secure message thread", transcript.Text(t)
 	_, at := span(shown)
-	if p.printed {
+	if p.printed && p.x.Transcript.Version > 0 { // what is not filed needs no paper
 		doc, err := p.bothForms(t, title, at)
 		return doc, text, err
 	}
