@@ -48,6 +48,10 @@ var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
 	config.HL7v2: newHL7v2,
 }
 
+// tellsThreads are the types whose adapters plan the transcript of a thread. With another one all but the last message of a
+// thread would be lost.
+var tellsThreads = map[config.EHRType]bool{config.FHIR: true}
+
 var channels = map[config.ChannelType]func(ChannelParts) (connector.Channel, error){
 	config.Webhook: newWebhook,
 }
@@ -57,6 +61,9 @@ func EHR(p EHRParts) (connector.EHR, error) {
 	build, ok := ehrs[p.Config.Type]
 	if !ok {
 		return nil, fmt.Errorf("EHR %q: this version has no adapter of type %s; it has %v", p.Config.Name, p.Config.Type, EHRTypes())
+	}
+	if p.Config.Filing.Per == config.PerThread && !tellsThreads[p.Config.Type] {
+		return nil, fmt.Errorf("EHR %q: filing.per thread is not available for type %s in this version; write exchange", p.Config.Name, p.Config.Type)
 	}
 	return build(p)
 }
@@ -93,7 +100,7 @@ func newEpic(p EHRParts) (connector.EHR, error) {
 func fhirOptions(p EHRParts) (ehrfhir.Options, error) {
 	c := p.Config
 	var o ehrfhir.Options
-	if c.Filing.Per == config.PerThread {
+	if c.Type != config.FHIR && c.Filing.Per == config.PerThread {
 		return o, fmt.Errorf("EHR %q: filing.per thread is not available for type %s in this version; write exchange", c.Name, c.Type)
 	}
 	o = ehrfhir.Options{

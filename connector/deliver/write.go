@@ -325,6 +325,7 @@ func (d *drainer) commitAttempt(ctx context.Context, i *connector.Item, rows []c
 	}
 	i.State, i.Reason = connector.Filing, ""
 	i.Tries++
+	d.stamp(i)
 	d.put(i)
 	for k := range rows {
 		if rows[k].Attempts == 0 {
