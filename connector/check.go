@@ -49,7 +49,7 @@ type Capability struct {
 	Declared Known     `json:"declared"`
 	Granted  Known     `json:"granted"`
 	Proven   Known     `json:"proven"`
-	By       string    `json:"by,omitempty"` // what proved or disproved it: now, filing, probe
+	By       string    `json:"by,omitempty"` // what proved or disproved it: now, filing, probe, vendor
 	At       time.Time `json:"at,omitzero"`  // and when, UTC
 	Gap      *Lack     `json:"gap,omitempty"`
 }
@@ -74,5 +74,5 @@ type Fact struct {
 type Preflight struct {
 	Facts        []Fact
 	Capabilities []Capability
-	Strategies   []Strategy // those that can be filed by as it stands, best first; what a probe tries
+	Strategies   []Strategy // those a probe tries, best first: declared, granted and not disproven
 }

@@ -66,6 +66,7 @@ type prober struct {
 	agent      string
 	traits     connector.Traits
 	strategies []connector.Strategy
+	encounter  string // of the test patient, where entries need one; "" none
 	probe      connector.Probe
 }
 
@@ -111,28 +112,54 @@ func (p *prober) eligible() error {
 
 // open learns what the connection can do now, and by which strategies.
 func (p *prober) open(ctx context.Context) error {
+	var found connector.Preflight
 	var err error
-	if p.traits, err = p.c.EHR.Open(ctx); err != nil {
-		return refused("the connection to %s cannot be opened (%v): chartwire doctor --ehr %s says what is missing.", p.c.Config.Name, err, p.c.Config.Name)
-	}
-	p.strategies = []connector.Strategy{p.traits.Strategy}
 	if checker, ok := p.c.EHR.(connector.Checker); ok {
-		found, err := checker.Check(ctx)
-		if err != nil {
+		if found, err = checker.Check(ctx); err != nil {
 			return err
 		}
-		if len(found.Strategies) > 0 {
-			p.strategies = found.Strategies
+	}
+	p.strategies = found.Strategies
+	var no *connector.Refused
+	p.traits, err = p.c.EHR.Open(ctx)
+	switch {
+	case errors.As(err, &no) && len(p.strategies) > 0: // what is held back until a probe has proven it
+	case err != nil:
+		return refused("the connection to %s cannot be opened (%v): chartwire doctor --ehr %s says what is missing.", p.c.Config.Name, err, p.c.Config.Name)
+	case len(p.strategies) == 0:
+		p.strategies = []connector.Strategy{p.traits.Strategy}
+	}
+	return p.findEncounter(ctx)
+}
+
+// findEncounter finds an open encounter of the test patient where an entry cannot be without one.
+func (p *prober) findEncounter(ctx context.Context) error {
+	if !p.traits.NeedsEncounter && p.c.Config.Filing.Encounter.Policy != config.EncounterRequired {
+		return nil
+	}
+	finder, ok := p.c.EHR.(connector.EncounterFinder)
+	if !ok {
+		return refused("%s takes no entry without an encounter, and this connection finds none: nothing was written.", p.c.Config.Name)
+	}
+	patient := p.c.Config.Probe.Patient
+	all, err := finder.Encounters(ctx, connector.EncounterQuery{Patient: patient, Open: true})
+	for _, e := range all {
+		if e.Open() {
+			p.encounter = e.Reference
+			return nil
 		}
 	}
-	return nil
+	if err != nil {
+		return refused("%s takes no entry without an encounter, and those of %s could not be read (%v): nothing was written.", p.c.Config.Name, patient, err)
+	}
+	return refused("%s takes no entry without an encounter, and %s has none that is open: nothing was written. Open one for the test patient in the EHR, then probe again.", p.c.Config.Name, patient)
 }
 
 // exchange is the message a test entry is made of: short, with characters of several scripts and two lines, so that exact
 // means something.
 func (p *prober) exchange(id string, at time.Time, s connector.Strategy) connector.Exchange {
 	return connector.Exchange{Kind: connector.ItemExchange, Base: p.Base, Channel: probeChannel, Revision: 1, Received: at, Strategy: s, NoHeader: true,
-		Patient: connector.SymPatient, Refs: map[string]connector.Reference{}, Missing: map[string]bool{}, Thread: connector.ThreadInfo{ID: id, Topic: "Chartwire connection test"},
+		Patient: connector.SymPatient, Encounter: p.encounter, Refs: map[string]connector.Reference{}, Missing: map[string]bool{}, Thread: connector.ThreadInfo{ID: id, Topic: "Chartwire connection test"},
 		Message: connector.Message{ID: string(s), Direction: connector.FromPatient, SentAt: at, Sender: connector.Participant{Role: connector.RolePatient}, Text: probeText(id, s)}}
 }
 

@@ -206,3 +206,19 @@ func TestProbeRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestProbeNeedsAnEncounter: where entries need one, the test patient's open one is named, and without one nothing is written.
+func TestProbeNeedsAnEncounter(t *testing.T) {
+	c := open(t, setting{traits: ehr.Full(), more: testPatient + "\n    filing: {as: note, encounter: {policy: required}}"})
+	c.store()
+	if _, refused := c.step(doctor.Ask{Step: doctor.StepPlan}); !strings.Contains(refused, "Patient/test has none that is open") {
+		t.Error(refused)
+	}
+	if _, err := c.ehr.Put([]byte(`{"resourceType":"Encounter","id":"visit","status":"in-progress","class":{"code":"AMB"},"subject":{"reference":"Patient/test"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	p := c.probed()
+	if got := says(p, "DocumentReference create"); !strings.HasPrefix(got, "yes: ") || !strings.Contains(string(c.ehr.All("DocumentReference")[0].Raw), `"Encounter/visit"`) {
+		t.Error(got)
+	}
+}

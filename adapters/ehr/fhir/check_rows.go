@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/client"
@@ -30,16 +32,23 @@ func (x *examination) uses() []use {
 		{"Patient", "search-type", true, "patients are not found by identifier, and their messages are held"},
 	}
 	first := x.first()
-	for _, s := range wanted(o.FilingAs) {
-		kind := resourceOf(s)
+	for _, kind := range x.filedTypes() {
+		as, ours := x.strategiesOf(kind), false
+		for _, s := range as {
+			ours = ours || first == "" || first == s
+		}
 		out = append(out,
-			use{kind, "create", first == "" || first == s, "nothing can be filed as " + string(s)},
+			use{kind, "create", ours, "nothing can be filed as " + sayStrategies(as)},
 			use{kind, "read", false, "what an answer does not show cannot be compared with what was sent"},
 			use{kind, "search-type", false, "an unknown outcome waits for a person"},
 			use{kind, "update", false, "retractions and news of delivery go to a person or into entries of their own"})
 	}
 	if o.Encounters {
-		out = append(out, use{"Encounter", "search-type", false, "entries name no visit"})
+		without := "entries name no visit"
+		if o.Quirks.NeedsEncounter {
+			without = "no encounter is found, and this EHR takes no entry without one"
+		}
+		out = append(out, use{"Encounter", "search-type", o.Quirks.NeedsEncounter, without})
 	}
 	out = append(out,
 		use{"Practitioner", "search-type", false, "staff who are not in people of the configuration are named by identifier only"},
@@ -57,14 +66,40 @@ func (x *examination) uses() []use {
 		use{"Bundle", transaction, false, "an entry's Provenance and large attachments are not written with it"})
 }
 
-// able are the strategies that can be filed by as it stands.
-func (x *examination) able() []connector.Strategy {
+// filedTypes are the types the wanted strategies write, best first.
+func (x *examination) filedTypes() []string {
+	var out []string
+	for _, s := range x.e.opts.wanted() {
+		if kind := resourceOf(s); kind != "" && !slices.Contains(out, kind) {
+			out = append(out, kind)
+		}
+	}
+	return out
+}
+
+// strategiesOf are the wanted strategies that write a type.
+func (x *examination) strategiesOf(kind string) []connector.Strategy {
+	return slices.DeleteFunc(x.e.opts.wanted(), func(s connector.Strategy) bool { return resourceOf(s) != kind })
+}
+
+func sayStrategies(all []connector.Strategy) string {
+	var out []string
+	for _, s := range all {
+		out = append(out, string(s))
+	}
+	return strings.Join(out, " or ")
+}
+
+// tried are the strategies a probe can try: those that can be filed by, and those the vendor's quirks hold back until a probe
+// has proven them.
+func (x *examination) tried() []connector.Strategy {
 	if x.baseGap != nil || x.tokenGap != nil {
 		return nil
 	}
 	var out []connector.Strategy
-	for _, s := range wanted(x.e.opts.FilingAs) {
-		if x.e.can(resourceOf(s), "create") {
+	for _, s := range x.e.opts.wanted() {
+		create := resourceOf(s) + " create"
+		if x.e.able.declares(resourceOf(s), "create") && x.e.able.grants(resourceOf(s), "create") && !x.e.disproven[create] && !slices.Contains(x.e.opts.Quirks.Never, create) {
 			out = append(out, s)
 		}
 	}
@@ -73,14 +108,14 @@ func (x *examination) able() []connector.Strategy {
 
 // first is the strategy that is filed by, "" where none can be.
 func (x *examination) first() connector.Strategy {
-	if able := x.able(); len(able) > 0 {
-		return able[0]
+	if x.baseGap != nil || x.tokenGap != nil {
+		return ""
 	}
-	return ""
+	return x.e.strategy()
 }
 
 func (x *examination) rows(ctx context.Context) {
-	x.found.Strategies = x.able()
+	x.found.Strategies = x.tried()
 	tired := false // an EHR that did not answer one search is not asked the others
 	for _, u := range x.uses() {
 		c := x.row(u)
@@ -105,6 +140,11 @@ func (x *examination) row(u use) connector.Capability {
 		c.Proven, c.By, c.Gap = connector.KnownNo, "filing", x.untrue(u, "it answered that it does not know it")
 	case c.Declared == connector.KnownNo:
 		c.Gap = x.undeclared(u)
+	case x.e.opts.Quirks.denies(u.resource + " " + u.interaction):
+		c.Gap = x.held(u)
+		if slices.Contains(x.e.opts.Quirks.Never, u.resource+" "+u.interaction) {
+			c.Proven, c.By = connector.KnownNo, "vendor"
+		}
 	case x.tokenGap != nil:
 		c.Gap = x.tokenGap
 	case c.Granted == connector.KnownNo:
@@ -154,6 +194,14 @@ func (x *examination) undeclared(u use) *connector.Lack {
 		return gap(connector.FixEHR, "%s does not declare %s, so %s: the EHR administrator must enable it for this client, or filing.as in the Chartwire configuration must name another strategy.", at, sayUse(u), u.without)
 	}
 	return gap(connector.FixEHR, "%s does not declare %s, so %s: the EHR administrator must enable it for this client.", at, sayUse(u), u.without)
+}
+
+// held is of what a vendor declares and does not mean, or has to be seen doing first.
+func (x *examination) held(u use) *connector.Lack {
+	if slices.Contains(x.e.opts.Quirks.Never, u.resource+" "+u.interaction) {
+		return gap(connector.FixConfig, "this vendor declares %s and means something else by it, so it is never used, and %s: have filing.as in the Chartwire configuration name another strategy where this one was meant.", sayUse(u), u.without)
+	}
+	return gap(connector.FixConfig, "this vendor's declaration of %s counts for nothing until a probe has proven it, so %s: have whoever keeps the Chartwire configuration name a probe.patient, and run chartwire doctor --probe.", sayUse(u), u.without)
 }
 
 // ungranted tells a scope the EHR did not grant from one that was not asked for, which is ours to mend.
