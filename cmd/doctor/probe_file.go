@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,11 +117,18 @@ func (p *prober) found() bool {
 
 const foundByIdentifier = "found by its identifier"
 
+// say notes an outcome. Of several about one capability a no counts before a yes, and a yes before what is not known.
 func (p *prober) say(capability string, known connector.Known, says string) {
-	for _, o := range p.probe.Outcomes {
-		if o.Capability == capability && o.Known == connector.KnownNo {
-			return // one no is a no
+	weight := map[connector.Known]int{connector.NotKnown: 0, connector.KnownYes: 1, connector.KnownNo: 2}
+	for n, o := range p.probe.Outcomes {
+		if o.Capability != capability {
+			continue
 		}
+		if weight[known] <= weight[o.Known] {
+			return
+		}
+		p.probe.Outcomes = slices.Delete(p.probe.Outcomes, n, n+1)
+		break
 	}
 	p.probe.Outcomes = append(p.probe.Outcomes, connector.ProbeOutcome{Capability: capability, Known: known, Says: says})
 }

@@ -222,3 +222,20 @@ func TestProbeNeedsAnEncounter(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestOneNoIsANo: what one entry proved and the other disproved is disproved.
+func TestOneNoIsANo(t *testing.T) {
+	alone := ehr.Full()
+	alone.Transaction = false
+	c := open(t, setting{traits: alone, more: testPatient})
+	c.store()
+	if err := c.ehr.Stage("POST Provenance #2 403"); err != nil {
+		t.Fatal(err)
+	}
+	if got := says(c.probed(), "Provenance create"); got != "no: it was answered HTTP 403 (forbidden)." {
+		t.Error(got)
+	}
+	if got, _ := row(t, c.examine(), "Provenance create"); got != "Provenance create: - yes yes no probe" {
+		t.Error(got)
+	}
+}
