@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -213,7 +214,7 @@ func (x *examination) scopes() {
 	b, a := x.e.auth, x.e.able
 	asked := smart.ParseScopes(b.asked)
 	trimmed, lacking := smart.Missing(a.granted, asked), smart.Missing(a.granted, needed(a, x.e.opts))
-	x.fact("scopes asked for", asked.String(), connector.KnownYes, nil)
+	x.fact("scopes asked for", cmp.Or(asked.String(), "none: the EHR grants what its administrator set"), connector.KnownYes, nil)
 	x.fact("scopes granted", a.granted.String(), connector.KnownYes, nil)
 	switch {
 	case len(trimmed) == 0:

@@ -118,12 +118,24 @@ func (x *examination) rows(ctx context.Context) {
 	x.found.Strategies = x.tried()
 	tired := false // an EHR that did not answer one search is not asked the others
 	for _, u := range x.uses() {
+		if !u.needed && x.neverUsed(u) {
+			continue // nobody can change what this vendor's EHR is
+		}
 		c := x.row(u)
 		if u.interaction == "search-type" && c.Gap == nil && !tired {
 			tired = x.try(ctx, u, &c)
 		}
 		x.found.Capabilities = append(x.found.Capabilities, c)
 	}
+}
+
+// neverUsed says whether the vendor's EHR has no such thing for us, whatever it declares.
+func (x *examination) neverUsed(u use) bool {
+	name := u.resource + " " + u.interaction
+	if u.interaction == transaction {
+		name = transaction
+	}
+	return slices.Contains(x.e.opts.Quirks.Never, name)
 }
 
 // row is what is known of a use without trying it.
@@ -142,7 +154,7 @@ func (x *examination) row(u use) connector.Capability {
 		c.Gap = x.undeclared(u)
 	case x.e.opts.Quirks.denies(u.resource + " " + u.interaction):
 		c.Gap = x.held(u)
-		if slices.Contains(x.e.opts.Quirks.Never, u.resource+" "+u.interaction) {
+		if x.neverUsed(u) {
 			c.Proven, c.By = connector.KnownNo, "vendor"
 		}
 	case x.tokenGap != nil:
@@ -198,7 +210,7 @@ func (x *examination) undeclared(u use) *connector.Lack {
 
 // held is of what a vendor declares and does not mean, or has to be seen doing first.
 func (x *examination) held(u use) *connector.Lack {
-	if slices.Contains(x.e.opts.Quirks.Never, u.resource+" "+u.interaction) {
+	if x.neverUsed(u) {
 		return gap(connector.FixConfig, "this vendor declares %s and means something else by it, so it is never used, and %s: have filing.as in the Chartwire configuration name another strategy where this one was meant.", sayUse(u), u.without)
 	}
 	return gap(connector.FixConfig, "this vendor's declaration of %s counts for nothing until a probe has proven it, so %s: have whoever keeps the Chartwire configuration name a probe.patient, and run chartwire doctor --probe.", sayUse(u), u.without)
