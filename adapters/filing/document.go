@@ -77,6 +77,7 @@ func (p *planner) document(id connector.Identifier, what string, m connector.Mes
 	line("Received", p.localOrNone(m))
 	line("Delivery", p.deliveryWords(m))
 	b.WriteString(idLine + p.x.Channel + " " + clean(id.Value) + "\n")
+	line("Corrects", p.cites)
 	for _, remark := range p.remarks() {
 		line("Note", remark)
 	}
@@ -90,6 +91,27 @@ func (p *planner) document(id connector.Identifier, what string, m connector.Mes
 		for _, a := range m.Attachments {
 			b.WriteString("- " + attachmentLine(a) + "\n")
 		}
+	}
+	return []byte(b.String())
+}
+
+// documentWith is document for a message some of whose files are on the chart too; where says in which place.
+func (p *planner) documentWith(id connector.Identifier, what string, m connector.Message, at time.Time, carried []connector.Attachment, where string) []byte {
+	text := p.document(id, what, m, at)
+	if len(carried) == 0 {
+		return text
+	}
+	var b strings.Builder
+	b.Write(text)
+	switch {
+	case len(m.Attachments) > 0:
+		b.WriteString("\n")
+	case m.Text != "":
+		b.WriteString("\n\n")
+	}
+	b.WriteString("Attachments (" + where + "):\n")
+	for _, a := range carried {
+		b.WriteString("- " + attachmentLine(a) + "\n")
 	}
 	return []byte(b.String())
 }

@@ -42,6 +42,11 @@ func (n Names) Retracted(thread, message string) connector.Identifier {
 	return connector.Identifier{System: n.system("message"), Value: MessageValue(thread, message, 1) + "/retracted"}
 }
 
+// Attachment identifies the n-th file of a message revision, from 1, where it is an entry of its own.
+func (n Names) Attachment(thread, message string, revision, file int) connector.Identifier {
+	return connector.Identifier{System: n.system("attachment"), Value: MessageValue(thread, message, revision) + "/" + strconv.Itoa(file)}
+}
+
 // Header identifies a thread's header.
 func (n Names) Header(thread string) connector.Identifier {
 	return connector.Identifier{System: n.system("thread"), Value: thread}
