@@ -76,12 +76,9 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 	if c.Filing.Per == config.PerThread {
 		return nil, fmt.Errorf("EHR %q: filing.per thread is not available for type fhir in this version; write exchange", c.Name)
 	}
-	if p := c.Filing.Encounter.Policy; p != config.EncounterWhenKnown && p != config.EncounterNever {
-		return nil, fmt.Errorf("EHR %q: filing.encounter.policy %s is not available in this version; write when-known or never", c.Name, p)
-	}
 	o := ehrfhir.Options{
 		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, HTTP: p.HTTP, Now: p.Now, OnSkew: p.OnSkew, Deadline: c.Limits.Deadline,
-		Encounters: c.Filing.Encounter.Policy == config.EncounterWhenKnown,
+		Encounters: c.Filing.Encounter.Policy != config.EncounterNever,
 		Policy: filing.Policy{
 			Organization: c.Organization, Location: c.Location(),
 			NoteType:      r4.NewCoding(c.Filing.NoteType.System, c.Filing.NoteType.Code, c.Filing.NoteType.Display),
