@@ -90,8 +90,8 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 		},
 	}
 	for _, s := range c.Filing.As {
-		if s == config.StrategyDocument || s == config.StrategyMDM {
-			return nil, fmt.Errorf("EHR %q: filing.as %s is not available for type fhir in this version; write auto, communication or note", c.Name, s)
+		if s == config.StrategyMDM {
+			return nil, fmt.Errorf("EHR %q: filing.as %s is not available for type fhir; write auto, communication, note or document", c.Name, s)
 		}
 		o.FilingAs = append(o.FilingAs, string(s))
 	}

@@ -47,6 +47,7 @@ type Strategy string
 const (
 	AsCommunication Strategy = "communication"
 	AsNote          Strategy = "note"
+	AsDocument      Strategy = "document"
 	AsMDM           Strategy = "mdm"
 	AsVendorCall    Strategy = "vendor" // requests of the vendor's own API
 )

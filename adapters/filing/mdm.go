@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/chartwire/chartwire/adapters/filing/transcript"
 	"github.com/chartwire/chartwire/adapters/hl7"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/r4"
@@ -97,7 +98,7 @@ func (p *planner) mdmRetraction() ([]connector.Write, error) {
 	text := "Retracted: " + cmp.Or(why, "no reason given") + "\n" +
 		"The message sent " + p.local(m.SentAt) + " (" + value + ") was retracted " + p.local(at) + "."
 	if r != nil && r.By != nil {
-		text += "\nRetracted by: " + label(*r.By)
+		text += "\nRetracted by: " + transcript.Person(*r.By)
 	}
 	l := letter{event: "T10", id: p.ids.Retracted(p.x.Thread.ID, m.ID), document: p.documentID("retracted"),
 		parent: p.revisionID(slices.Max(p.x.Revisions)), reason: "Retracted", at: at, text: []byte(text),
@@ -137,7 +138,7 @@ func (p *planner) told(l letter, what string, m connector.Message, at time.Time)
 		named = append(named, a)
 	}
 	m.Attachments = named
-	l.at, l.text = at, p.documentWith(l.id, what, m, at, carried, "in this document")
+	l.at, l.text = at, p.noteTextWith(l.id, what, m, at, carried, "in this document")
 	if m.Text != "" {
 		l.expect.Text = Hash([]byte(m.Text))
 	}

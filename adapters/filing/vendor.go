@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/chartwire/chartwire/adapters/filing/transcript"
 	"github.com/chartwire/chartwire/connector"
 )
 
@@ -22,7 +23,7 @@ type Vendor struct {
 type Piece struct {
 	ID    connector.Identifier // what names it for ever; the same piece has the same in every plan
 	Title string               // one line: what it is
-	Text  []byte               // a note's, as document writes it
+	Text  []byte               // a note's, as noteText writes it
 	File  *connector.Attachment
 	At    time.Time // when what it tells happened
 }
@@ -71,10 +72,10 @@ func (p *planner) vendorMessage(what string, m connector.Message, at time.Time) 
 			continue
 		}
 		carried = append(carried, a)
-		files = append(files, Piece{ID: p.ids.Attachment(p.x.Thread.ID, m.ID, revision, i+1), Title: "Attachment: " + attachmentLine(a), File: &a, At: at})
+		files = append(files, Piece{ID: p.ids.Attachment(p.x.Thread.ID, m.ID, revision, i+1), Title: "Attachment: " + transcript.File(a), File: &a, At: at})
 	}
 	m.Attachments = named
-	note := Piece{ID: id, Title: what, Text: p.documentWith(id, what, m, at, carried, "on the chart too, beside this note"), At: at}
+	note := Piece{ID: id, Title: what, Text: p.noteTextWith(id, what, m, at, carried, "on the chart too, beside this note"), At: at}
 	var writes []connector.Write
 	for _, piece := range append([]Piece{note}, files...) {
 		w, err := p.call(piece, m.Text)
@@ -100,7 +101,7 @@ func (p *planner) vendorDelivery() ([]connector.Write, error) {
 	id, text := p.ids.NotDelivered(p.x.Thread.ID, m.ID), p.notDeliveredText()
 	what, at := "Secure message NOT DELIVERED", p.newsAt()
 	news := connector.Message{Text: text, Sender: connector.Participant{Role: connector.RoleSystem, Name: "Chartwire"}}
-	w, err := p.call(Piece{ID: id, Title: what, Text: p.document(id, what, news, at), At: at}, text)
+	w, err := p.call(Piece{ID: id, Title: what, Text: p.noteText(id, what, news, at), At: at}, text)
 	if err != nil {
 		return nil, err
 	}
