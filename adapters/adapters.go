@@ -42,8 +42,9 @@ type ChannelParts struct {
 }
 
 var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
-	config.FHIR:  newFHIR,
-	config.HL7v2: newHL7v2,
+	config.FHIR:    newFHIR,
+	config.HL7v2:   newHL7v2,
+	config.OpenEMR: newOpenEMR,
 }
 
 var channels = map[config.ChannelType]func(ChannelParts) (connector.Channel, error){
@@ -72,11 +73,21 @@ func Channel(p ChannelParts) (connector.Channel, error) {
 func EHRTypes() []config.EHRType { return slices.Sorted(maps.Keys(ehrs)) }
 
 func newFHIR(p EHRParts) (connector.EHR, error) {
-	c := p.Config
-	if c.Filing.Per == config.PerThread {
-		return nil, fmt.Errorf("EHR %q: filing.per thread is not available for type fhir in this version; write exchange", c.Name)
+	o, err := fhirOptions(p)
+	if err != nil {
+		return nil, err
 	}
-	o := ehrfhir.Options{
+	return ehrfhir.New(o), nil
+}
+
+// fhirOptions are those of an EHR that speaks FHIR, whosever it is.
+func fhirOptions(p EHRParts) (ehrfhir.Options, error) {
+	c := p.Config
+	var o ehrfhir.Options
+	if c.Filing.Per == config.PerThread {
+		return o, fmt.Errorf("EHR %q: filing.per thread is not available for type %s in this version; write exchange", c.Name, c.Type)
+	}
+	o = ehrfhir.Options{
 		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, HTTP: p.HTTP, Now: p.Now, OnSkew: p.OnSkew, Deadline: c.Limits.Deadline,
 		Encounters: c.Filing.Encounter.Policy != config.EncounterNever,
 		Policy: filing.Policy{
@@ -91,18 +102,18 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 	}
 	for _, s := range c.Filing.As {
 		if s == config.StrategyMDM {
-			return nil, fmt.Errorf("EHR %q: filing.as %s is not available for type fhir; write auto, communication, note or document", c.Name, s)
+			return o, fmt.Errorf("EHR %q: filing.as %s is not available for type %s; write auto, communication, note or document", c.Name, s, c.Type)
 		}
 		o.FilingAs = append(o.FilingAs, string(s))
 	}
 	if c.Backend != nil && !c.Backend.Key.Missing() {
 		key, err := smart.LoadKey([]byte(c.Backend.Key.Reveal()))
 		if err != nil {
-			return nil, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
+			return o, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
 		}
 		o.Credentials = &ehrfhir.Credentials{ClientID: c.Backend.ClientID, Key: key, Scopes: c.Backend.Scopes}
 	}
-	return ehrfhir.New(o), nil
+	return o, nil
 }
 
 func docStatus(s config.DocStatus) r4.DocStatus {
