@@ -26,6 +26,8 @@ var kinds = map[string]kind{
 	"fhir":  overFHIR(ehr.Full(), keysFHIR),
 	"note":  overFHIR(ehr.NoteOnly(), keysFHIR),
 	"hl7v2": {start: (*run).startEngine, keys: keysHL7, read: (*run).readEngine},
+
+	"openemr": {start: (*run).startOpenEMR, keys: keysOpenEMR, read: (*run).readOpenEMR},
 }
 
 // Types lists the EHR types there is a demonstration of.

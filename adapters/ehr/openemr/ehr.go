@@ -112,6 +112,9 @@ func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
 // Planned is what the connection plans with, before Open as after it.
 func (e *EHR) Planned() connector.Traits { return e.fhir.Planned() }
 
+// Root is where the URLs of writes begin, given the FHIR base.
+func (*EHR) Root(base string) string { return APIBase(base) }
+
 // Match finds the patient over FHIR.
 func (e *EHR) Match(ctx context.Context, k connector.PatientKey) (connector.Patient, error) {
 	return e.fhir.Match(ctx, k)

@@ -68,7 +68,7 @@ func (e *EHR) call(p filing.Piece) (connector.Write, error) {
 		u.name, u.data = fileName(p.ID, suffixes[u.kind]), p.File.Data
 	}
 	return connector.Write{
-		Method: http.MethodPost, URL: connector.SymPatient + "/document?" + url.Values{"path": {e.category}}.Encode(),
+		Method: http.MethodPost, URL: "patient/" + connector.SymPatient + "/document?" + url.Values{"path": {e.category}}.Encode(),
 		Header: map[string]string{"Content-Type": "multipart/form-data; boundary=" + u.boundary()},
 		Body:   u.encode(), Type: kind, Expect: connector.Expect{Status: "current"},
 	}, nil
