@@ -1,5 +1,5 @@
 // Package openemr is the standard REST API of the sandbox's OpenEMR, as far as documents need it, beside the FHIR server that
-// shows what it keeps. It is strict to what is recorded of OpenEMR 7.0.4 and later (docs/ehrs/openemr.md): an upload is answered
+// shows what it keeps. It is strict to what is recorded of OpenEMR (docs/ehrs/openemr.md): an upload is answered
 // with true and no id, a category of one level is not checked, an empty list is a 404, a download fails.
 package openemr
 
