@@ -43,9 +43,10 @@ type ChannelParts struct {
 }
 
 var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
-	config.FHIR:  newFHIR,
-	config.Epic:  newEpic,
-	config.HL7v2: newHL7v2,
+	config.FHIR:    newFHIR,
+	config.Epic:    newEpic,
+	config.HL7v2:   newHL7v2,
+	config.OpenEMR: newOpenEMR,
 }
 
 // tellsThreads are the types whose adapters plan the transcript of a thread. With another one all but the last message of a
