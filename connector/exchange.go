@@ -187,6 +187,9 @@ const (
 
 // Traits is what one EHR connection can do, after declared ∧ granted ∧ not disproven.
 type Traits struct {
+	// Fallbacks are what filing.as names after Strategy and the connection can do, in order: a thread goes on with the next where
+	// an exchange of it has waited for its encounter as long as hold_for allows.
+	Fallbacks   []Strategy
 	Strategy    Strategy
 	Update      bool // the strategy's resource can be updated
 	Replaces    bool // a new entry can take the place of one that is there, without an update of that
