@@ -9,7 +9,7 @@ const loinc = "http://loinc.org"
 // other workflows. docs/ehrs/epic.md says how sure that is.
 var (
 	epicNoteTypes   = []string{"11506-3", "11488-4", "34117-2", "28570-0", "34111-5", "34746-8", "75492-9", "11504-8", "34109-9"}
-	epicOtherwise   = []string{"18842-5", "34105-7", "69730-0", "74213-0"}
+	epicOtherwise   = []string{"18842-5", "34105-7", "69730-0"}
 	epicNoteDefault = Coding{System: loinc, Code: "11506-3"} // progress note: the general default is none of Epic's
 )
 
