@@ -47,7 +47,7 @@ var rooms = map[string][]string{
 	"connector/web":             {"connector/...", "fhir/smart"},
 
 	"adapters":                     {"adapters/...", "config", "connector", "fhir/r4", "fhir/smart"},
-	"adapters/filing":              {"connector", "fhir/...", "adapters/hl7"},
+	"adapters/filing":              {"connector", "fhir/...", "adapters/hl7", "adapters/filing/transcript"},
 	"adapters/filing/transcript":   {"connector"},
 	"adapters/ehr/epic":            {"connector", "adapters/ehr/fhir"},
 	"adapters/ehr/fhir":            {"connector", "fhir/...", "adapters/filing", "adapters/hl7"},
@@ -68,8 +68,9 @@ var rooms = map[string][]string{
 	"adapters/sandbox/script":      {},
 	"adapters/sandbox/traffic":     {"adapters/sandbox/..."},
 
-	"cmd/app":       {"config", "connector/...", "adapters/...", "fhir/..."},
+	"cmd/app":       {"config", "connector/...", "adapters/...", "fhir/...", "cmd/doctor"},
 	"cmd/demo":      {"config", "connector/...", "adapters/...", "fhir/...", "cmd/app", "testdata/threads"},
+	"cmd/doctor":    {"config", "connector/...", "fhir/smart"},
 	"cmd/preview":   {"config", "connector/...", "adapters/...", "fhir/...", "cmd/app"},
 	"cmd/chartwire": {"config", "connector/...", "adapters/...", "fhir/...", "cmd/...", "testdata/threads"},
 

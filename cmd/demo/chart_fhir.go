@@ -46,6 +46,7 @@ type reader struct {
 	messages map[string][]*onChart // by message identifier value
 	headers  map[string]int
 	patients map[string]string
+	threads  map[string][]*onChart // transcripts, by thread
 }
 
 // readFHIR collects everything with our identifiers from the EHR.
@@ -67,7 +68,7 @@ func (r *run) readFHIR(ctx context.Context) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &reader{c: c, messages: map[string][]*onChart{}, headers: map[string]int{}}
+	out := &reader{c: c, messages: map[string][]*onChart{}, headers: map[string]int{}, threads: map[string][]*onChart{}}
 	for _, kind := range []string{"Communication", "DocumentReference"} {
 		if err := out.all(ctx, kind); err != nil {
 			return nil, err
@@ -119,6 +120,9 @@ func (c *reader) note(ctx context.Context, o *onChart) error {
 			c.messages[id.Value] = append(c.messages[id.Value], o)
 		case identityBase + "/" + channel + "/thread":
 			c.headers[id.Value]++
+		case identityBase + "/" + channel + "/transcript":
+			thread := id.Value[:max(0, strings.LastIndexByte(id.Value, '/'))]
+			c.threads[thread] = append(c.threads[thread], o)
 		}
 	}
 	return nil
@@ -155,7 +159,7 @@ func (c *reader) entries(thread string, m *entry) []shown {
 	for _, o := range c.messages[value] {
 		out = append(out, resource{o, c})
 	}
-	return out
+	return append(out, c.told(thread, m)...)
 }
 
 // strays is chart: threads that were begun more than once.

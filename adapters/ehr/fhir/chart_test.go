@@ -1,9 +1,12 @@
 package fhir
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,7 +103,8 @@ func TestConditionalHitShowsWhatIsThere(t *testing.T) {
 
 // An EHR that loses identifiers is searched by content.
 func TestListByContent(t *testing.T) {
-	for name, o := range map[string]func(*Options){"communication": nil, "note": func(o *Options) { o.FilingAs = []string{"note"} }} {
+	for name, o := range map[string]func(*Options){"communication": nil, "note": func(o *Options) { o.FilingAs = []string{"note"} },
+		"document": func(o *Options) { o.FilingAs = []string{"document"} }} {
 		t.Run(name, func(t *testing.T) {
 			l := opened(t, setting{traits: ehr.Full(), options: o})
 			w := l.write(t, message("m-1", "hello"))
@@ -375,4 +379,61 @@ func base64Data(t *testing.T, body []byte) string {
 	t.Helper()
 	m := inlineData.FindString(string(body))
 	return strings.TrimSuffix(strings.TrimPrefix(m, `"data":"`), `"`)
+}
+
+// A document is on the chart with its words and with the very PDF that was sent: a note's text beside another PDF is altered,
+// and a rendition the EHR adds to a note of its own is not.
+func TestFormsOfADocument(t *testing.T) {
+	l := opened(t, setting{traits: ehr.Full(), options: func(o *Options) { o.FilingAs = []string{"document"} }})
+	w := l.write(t, message("m-1", "hello"))
+	if r := l.file(t, w); r.Echo.Text != w.Expect.Text || len(w.Expect.Attachments) != 1 || !slices.Equal(r.Echo.Attachments, w.Expect.Attachments) {
+		t.Errorf("%+v", r.Echo)
+	}
+	rendition := base64.StdEncoding.EncodeToString([]byte("%PDF-1.4 another"))
+	changed := func(w connector.Write, old, now string) connector.Receipt {
+		body := strings.Replace(string(sent(w)), old, now, 1)
+		if body == string(sent(w)) {
+			t.Fatalf("%q is not in the entry", old)
+		}
+		return l.adapter.ShowEntry(t.Context(), w, connector.ChartEntry{Body: []byte(body)})
+	}
+	pdf := regexp.MustCompile(`"contentType":"application/pdf"[^}]*`).FindString(string(sent(w)))
+	if r := changed(w, pdf, `"contentType":"application/pdf","data":"`+rendition+`"`); slices.Equal(r.Echo.Attachments, w.Expect.Attachments) {
+		t.Error("another PDF was taken for the one that was sent")
+	}
+	note := newLab(t, setting{traits: ehr.Full(), options: func(o *Options) { o.FilingAs = []string{"note"} }})
+	w = note.write(t, message("m-2", "hello"))
+	if r := changed(w, `"content":[`, `"content":[{"attachment":{"contentType":"application/pdf","data":"`+rendition+`"}},`); r.Echo.Text != w.Expect.Text || len(r.Echo.Attachments) != 0 {
+		t.Errorf("beside a rendition: %+v", r.Echo)
+	}
+}
+
+// The transcript of a thread is compared as a whole: every message's words and what is said around them.
+func TestTranscriptOfAThread(t *testing.T) {
+	l := opened(t, setting{traits: ehr.Full(), options: func(o *Options) { o.FilingAs = []string{"note"} }})
+	x := message("m-1", "hello")
+	x.Transcript = &connector.Transcript{Version: 1, Told: []connector.Told{{Message: x.Message}, {Message: message("m-2", "thanks").Message}}}
+	w := l.write(t, x)
+	r := l.file(t, w)
+	if r.Echo.Text != w.Expect.Text || w.Expect.Text == "" {
+		t.Errorf("%+v, want the words %s", r.Echo, w.Expect.Text)
+	}
+	found, err := l.adapter.Find(t.Context(), w)
+	if err != nil || found.Reference != r.Reference {
+		t.Errorf("found %q, %v", found.Reference, err)
+	}
+	page, err := l.adapter.ReadChart(t.Context(), connector.ChartQuery{Type: "DocumentReference", Patient: "Patient/daniel", Channels: []string{"texting"}})
+	if err != nil || len(page.Entries) != 1 {
+		t.Errorf("%d entries of the channel are read back, %v", len(page.Entries), err)
+	}
+	altered := regexp.MustCompile(`"data":"([^"]*)"`).ReplaceAllStringFunc(string(sent(w)), func(data string) string {
+		text, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(strings.TrimPrefix(data, `"data":"`), `"`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return `"data":"` + base64.StdEncoding.EncodeToString([]byte(strings.Replace(string(text), "thanks", "thinks", 1))) + `"`
+	})
+	if r := l.adapter.ShowEntry(t.Context(), w, connector.ChartEntry{Body: []byte(altered)}); r.Echo.Text == w.Expect.Text {
+		t.Error("a word of the second message was changed, and the receipt does not show it")
+	}
 }

@@ -50,7 +50,7 @@ func (e *EHR) show(ctx context.Context, w connector.Write, r *connector.Receipt,
 	if e.cites(w.Type) && !e.showCited(w, r, echo) || wordless {
 		return
 	}
-	r.Echo.Text, r.Echo.Attachments = text(w, echo), files(echo)
+	r.Echo.Text, r.Echo.Attachments = text(w, echo), files(w, echo)
 }
 
 // fetch gets what an entry carries as Binaries instead of by value. false: something is not to be had, so nothing can be
@@ -80,12 +80,7 @@ func text(w connector.Write, echo r4.Echo) string {
 		return ""
 	}
 	if echo.ResourceType == "DocumentReference" {
-		for _, a := range echo.Attachments {
-			if words, ok := filing.Words(a.Data); ok {
-				return filing.Hash(words)
-			}
-		}
-		return filing.Hash(nil)
+		return noteText(w, echo)
 	}
 	var all []string
 	for _, s := range echo.Texts {
@@ -107,19 +102,35 @@ func text(w connector.Write, echo r4.Echo) string {
 	return filing.Hash(nil)
 }
 
+// noteText is the hash of what a note says: of its message's own words, or of the whole text where that is what was sent, as
+// with the transcript of a thread.
+func noteText(w connector.Write, echo r4.Echo) string {
+	for _, a := range echo.Attachments {
+		if whole := filing.Hash(a.Data); strings.HasPrefix(a.ContentType, "text/plain") && whole == w.Expect.Text {
+			return whole
+		}
+		if words, ok := filing.Words(a.Data); ok {
+			return filing.Hash(words)
+		}
+	}
+	return filing.Hash(nil)
+}
+
 // isText says whether an attachment is the message's words rather than a file of it.
 func isText(a r4.EchoAttachment) bool {
 	return a.Title == filing.TextTitle && strings.HasPrefix(a.ContentType, "text/plain")
 }
 
-// files are the hashes of the files an entry carries. A note carries its text alone.
-func files(echo r4.Echo) []string {
-	if echo.ResourceType == "DocumentReference" {
+// files are the hashes of the files an entry carries. Of a note they are its forms that are not text, where it was sent with
+// such: an EHR may make a rendition of its own beside a text.
+func files(w connector.Write, echo r4.Echo) []string {
+	note := echo.ResourceType == "DocumentReference"
+	if note && len(w.Expect.Attachments) == 0 {
 		return nil
 	}
 	var out []string
 	for _, a := range echo.Attachments {
-		if a.Data != nil && !isText(a) {
+		if a.Data != nil && !isText(a) && !(note && strings.HasPrefix(a.ContentType, "text/plain")) {
 			out = append(out, filing.Hash(a.Data))
 		}
 	}
