@@ -124,6 +124,8 @@ type Tx interface {
 	Consent(ehr, channel, person string) (ConsentRow, error)
 	PutConsent(r ConsentRow) error
 
+	ADTIndex
+
 	Audit(a AuditEntry) error
 	// CountRefusal folds an unauthenticated refusal into one audit row per channel, source and minute.
 	CountRefusal(ehr, channel, source, why string, at time.Time) error
