@@ -51,6 +51,7 @@ var rooms = map[string][]string{
 	"adapters/filing/transcript":   {"connector"},
 	"adapters/ehr/fhir":            {"connector", "fhir/...", "adapters/filing", "adapters/hl7"},
 	"adapters/ehr/hl7v2":           {"connector", "adapters/filing", "adapters/hl7", "adapters/hl7/mllp"},
+	"adapters/ehr/hl7v2/adt":       {"connector", "adapters/ehr/hl7v2", "adapters/filing", "adapters/hl7", "adapters/hl7/mllp"},
 	"adapters/ehr/ehrtest":         {"connector"},
 	"adapters/hl7":                 {},
 	"adapters/hl7/mllp":            {"adapters/hl7"},

@@ -15,8 +15,8 @@ import (
 // table 0203).
 type Authority struct{ Namespace, Type string }
 
-// visitNumber is the type of an authority whose identifiers name a visit and not a patient.
-const visitNumber = "VN"
+// VisitNumber is the type of an authority whose identifiers name a visit and not a patient.
+const VisitNumber = "VN"
 
 // Assigned gives those of a patient's identifiers that an assigning authority is configured for, the one to file under first:
 // a medical record number (MR) before other types, then by namespace, type and value. The order does not depend on how the
@@ -25,16 +25,19 @@ func Assigned(authorities map[string]Authority, who connector.PatientKey) []hl7.
 	var out []hl7.CX
 	for _, id := range who.Identifiers {
 		a, ok := authorities[id.System]
-		if !ok || a.Type == visitNumber || id.Value == "" {
+		if !ok || a.Type == VisitNumber || id.Value == "" {
 			continue
 		}
 		out = append(out, hl7.CX{ID: id.Value, Authority: hl7.HD{Namespace: a.Namespace}, Type: a.Type})
 	}
-	slices.SortFunc(out, func(a, b hl7.CX) int {
-		return cmp.Or(record(a)-record(b), cmp.Compare(a.Authority.Namespace, b.Authority.Namespace),
-			cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(out, RecordFirst)
 	return slices.Compact(out)
+}
+
+// RecordFirst is the order of [Assigned].
+func RecordFirst(a, b hl7.CX) int {
+	return cmp.Or(record(a)-record(b), cmp.Compare(a.Authority.Namespace, b.Authority.Namespace),
+		cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID))
 }
 
 // record is 0 for a medical record number, 1 for every other type.
@@ -49,6 +52,11 @@ func record(c hl7.CX) int {
 // the authority, the type and the value, so that two systems of channels that stand for one authority give one patient.
 func PatientReference(c hl7.CX) string {
 	return "Patient/" + connector.ControlID(connector.Identifier{System: "patient\x00" + c.Authority.Namespace + "\x00" + c.Type, Value: c.ID})
+}
+
+// VisitReference is what a visit with this number is called, likewise.
+func VisitReference(c hl7.CX) string {
+	return "Encounter/" + connector.ControlID(connector.Identifier{System: "visit\x00" + c.Authority.Namespace, Value: c.ID})
 }
 
 // pid is the patient as the message names them, by the identifier the thread is bound to.
@@ -83,7 +91,9 @@ func (p *planner) pid() (hl7.PID, error) {
 
 // assigned is the identifier the thread's patient is bound by; before that, and for chartwire map, the first there is.
 func (p *planner) assigned() (hl7.CX, error) {
-	all := Assigned(p.policy.MDM.Authorities, p.x.Who)
+	// The EHR's own: a thread may name the patient by another number than the record's.
+	who := connector.PatientKey{Identifiers: slices.Concat(p.x.Who.Identifiers, p.x.Known)}
+	all := Assigned(p.policy.MDM.Authorities, who)
 	if len(all) == 0 {
 		return hl7.CX{}, refuse(connector.GateRefused, "none of the patient's identifiers has an assigning authority; add "+
 			p.unassigned()+" to hl7.authorities, with the namespace the EHR knows it by, then replay")
@@ -113,15 +123,15 @@ func (p *planner) unassigned() string {
 }
 
 // visit is where the patient is treated: the configured class, and the visit the platform named where an authority of visit
-// numbers is configured for it.
+// numbers is configured for it, and where the EHR knows it as the patient's if it tells of its visits.
 func (p *planner) visit() hl7.PV1 {
 	v := hl7.PV1{Class: p.policy.MDM.PatientClass}
 	named := p.x.Thread.Encounter
-	if named == nil || !p.policy.MDM.Visits {
+	if named == nil || !p.policy.MDM.Visits || p.policy.MDM.VisitsTold && p.x.Encounter == "" {
 		return v
 	}
-	if a, ok := p.policy.MDM.Authorities[named.System]; ok && a.Type == visitNumber {
-		v.Visit = hl7.CX{ID: named.Value, Authority: hl7.HD{Namespace: a.Namespace}, Type: visitNumber}
+	if a, ok := p.policy.MDM.Authorities[named.System]; ok && a.Type == VisitNumber {
+		v.Visit = hl7.CX{ID: named.Value, Authority: hl7.HD{Namespace: a.Namespace}, Type: VisitNumber}
 	}
 	return v
 }

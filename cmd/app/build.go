@@ -29,6 +29,7 @@ type builder struct {
 	config *config.Config
 	guard  *egress.Guard
 	keys   *seal.Sealer
+	store  connector.Store
 	ids    map[string]string // EHR name → ehr_id
 	now    func() time.Time
 	log    *slog.Logger
@@ -39,7 +40,7 @@ func (b *builder) connections() ([]deliver.Connection, error) {
 	var out []deliver.Connection
 	for _, e := range b.config.EHRs {
 		parts := adapters.EHRParts{Config: e, Base: b.config.Identity.Base, People: People(b.config, e.Name), Now: b.now,
-			OnSkew: skewLog(b.log, b.now, e.Name)}
+			ID: b.ids[e.Name], Store: b.store, OnSkew: skewLog(b.log, b.now, e.Name)}
 		var err error
 		concurrent := e.Limits.Concurrent
 		if e.SpeaksFHIR() {

@@ -95,7 +95,7 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	engine, err := idleEngine(s, &builder{config: c, guard: guard, ids: ids, log: slog.New(slog.DiscardHandler), now: clock.System.Now, keys: keys})
+	engine, err := idleEngine(s, &builder{config: c, guard: guard, ids: ids, log: slog.New(slog.DiscardHandler), now: clock.System.Now, keys: keys, store: s})
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

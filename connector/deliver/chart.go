@@ -195,6 +195,9 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 		return false, nil
 	}
 	key := d.thread.Patient
+	if d.c.told() {
+		key.Reference = "" // such an EHR issues none that a platform could know
+	}
 	if d.thread.Bound.Reference != "" {
 		key = connector.PatientKey{Reference: d.thread.Bound.Reference}
 	}
@@ -208,10 +211,10 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 	var refused *connector.Refused
 	switch {
 	case errors.Is(err, connector.ErrNoMatch):
-		d.hold(i, connector.NoPatient, again, "")
+		d.await(i, connector.NoPatient, key, again)
 		return false, nil
 	case errors.Is(err, connector.ErrAmbiguous):
-		d.hold(i, connector.PatientAmbiguous, again, "")
+		d.await(i, connector.PatientAmbiguous, key, again)
 		return false, nil
 	case errors.As(err, &refused):
 		d.hold(i, refused.Reason, again, refused.Detail.Reveal())
@@ -226,13 +229,25 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 		return false, nil
 	}
 	if reason := agree(key, p, d.trusted()); reason != "" {
-		d.hold(i, reason, again, "")
+		d.await(i, reason, key, again)
 		return false, nil
 	}
+	d.theirs = p.Identifiers
 	if d.thread.Bound.Reference == "" {
 		d.bound(i, key, p)
 	}
 	return true, nil
+}
+
+// await holds an item for its patient: looked for again at a time, or as soon as there is news of them where news comes.
+func (d *drainer) await(i *connector.Item, r connector.Reason, k connector.PatientKey, at time.Time) {
+	d.hold(i, r, at, "")
+	a, ok := d.c.EHR.(connector.PatientAwaiter)
+	if !ok {
+		return
+	}
+	refs, ehr, thread := a.Awaits(k), d.thread.EHR, d.thread.ID
+	d.later(func(tx connector.Tx) error { return tx.AwaitPatient(ehr, thread, refs) })
 }
 
 // trusted says whether identifiers alone are enough: the channel's are trusted, or the EHR shows no patient to compare with.

@@ -175,10 +175,16 @@ func (c *conn) reopen() {
 	c.mu.Unlock()
 }
 
+// told says whether the EHR's patients are in our own store: what is told of them counts at once, so nothing is remembered.
+func (c *conn) told() bool {
+	_, ok := c.EHR.(connector.PatientAwaiter)
+	return ok
+}
+
 // patient reads or matches a patient, from the cache where the read is fresh.
 func (c *conn) patient(ctx context.Context, by asker, k connector.PatientKey) (connector.Patient, error) {
 	now := c.e.clock.Now()
-	if k.Reference != "" {
+	if k.Reference != "" && !c.told() {
 		c.mu.Lock()
 		p, ok := c.patients[k.Reference]
 		c.mu.Unlock()
@@ -245,7 +251,7 @@ func (c *conn) visit(ctx context.Context, by asker, f connector.EncounterFinder,
 	c.mu.Lock()
 	known, ok := c.people[key]
 	c.mu.Unlock()
-	if ok && now.Sub(known.when) < patientFresh {
+	if ok && now.Sub(known.when) < patientFresh && !c.told() {
 		return known.ref.Literal, nil
 	}
 	var ref string

@@ -27,10 +27,11 @@ type drainer struct {
 	back    bool             // the lane was given back
 
 	// What this drain has brought about and may not have committed yet.
-	known    map[string]string // scoped symbol → EHR reference
-	done     map[string]bool   // message id → its exchange is on the chart
-	requests map[string]bool   // request id → it is on the chart
-	noHeader bool              // the header was parked
+	known    map[string]string      // scoped symbol → EHR reference
+	done     map[string]bool        // message id → its exchange is on the chart
+	requests map[string]bool        // request id → it is on the chart
+	noHeader bool                   // the header was parked
+	theirs   []connector.Identifier // of the EHR's patient, as bind saw them
 }
 
 // run works the lane until nothing moves; it gives when the lane is due again (zero: when something touches it). The
@@ -136,7 +137,7 @@ func (d *drainer) load(ctx context.Context) error {
 	d.items = make([]*connector.Item, len(items))
 	for n := range items {
 		d.items[n] = &items[n]
-		if touched && waitsForTouch(&items[n]) {
+		if touched && waitsForTouch(&items[n], d.c.told()) {
 			items[n].NextAt = time.Time{}
 		}
 		d.front = d.front || items[n].Priority.Rank() > 0
@@ -146,10 +147,17 @@ func (d *drainer) load(ctx context.Context) error {
 	return nil
 }
 
-// waitsForTouch says whether what an item is held for may have come with the commit that touched the lane.
-func waitsForTouch(i *connector.Item) bool {
+// waitsForTouch says whether what an item is held for may have come with the commit that touched the lane. told: news of
+// patients touches it too.
+func waitsForTouch(i *connector.Item, told bool) bool {
 	if i.State != connector.Held {
 		return false
+	}
+	switch i.Reason {
+	case connector.NoPatient, connector.PatientAmbiguous, connector.PatientDisagrees, connector.PatientInactive:
+		if told {
+			return true
+		}
 	}
 	return i.Reason == connector.EarlierItem || (!i.NextAt.Before(connector.Never) &&
 		(i.Reason == connector.NeedsAttachment || i.Reason == connector.NoPatient))
