@@ -47,6 +47,7 @@ type fed struct {
 	*house
 	engine         *docEngine
 	states         chan connector.Item
+	sequence       map[string]int // of each thread, the last
 	ours, oursKey  string // our certificate
 	their, theyKey string // the engine's
 }
@@ -56,7 +57,7 @@ func (f *fed) Alarm(string, connector.Reason, string)     {}
 func (f *fed) Moved(_, _ string, i connector.Item)        { f.states <- i }
 
 func newFed(t *testing.T, adt string) *fed {
-	f := &fed{house: newHouse(t), engine: newDocEngine(t), states: make(chan connector.Item, 1000)}
+	f := &fed{house: newHouse(t), engine: newDocEngine(t), states: make(chan connector.Item, 1000), sequence: map[string]int{}}
 	f.ours, f.oursKey = identity(t)
 	f.their, f.theyKey = identity(t)
 	f.write("ours.pem", f.ours)
@@ -92,10 +93,11 @@ const mutualTLS = `, tls: {cert_file: ours.pem, key_file: ours.key, ca_file: eng
 // says posts a message of a thread about a patient, who has a number of a system, a name and a birth date.
 func (f *fed) says(thread, message, system, number, family, birth string) {
 	f.t.Helper()
+	f.sequence[thread]++
 	body := fmt.Sprintf(`{"type":"message.created","timestamp":"2026-11-22T18:00:01Z","data":{"thread":{"id":%q,"encounter":{"system":"urn:oid:1.2.9","value":"V1"}},`+
-		`"patient":{"identifiers":[{"system":%q,"value":%q}],"name":{"family":%q,"given":["Ann"]},"birth_date":%q},"message":{"id":%q,`+
+		`"patient":{"identifiers":[{"system":%q,"value":%q}],"name":{"family":%q,"given":["Ann"]},"birth_date":%q},"message":{"id":%q,"sequence":%d,`+
 		`"direction":"from_patient","sent_at":"2026-11-22T12:00:00-06:00","sender":{"role":"patient","id":"u-1"},"text":"It itches badly."}}}`,
-		thread, system, number, family, birth, message)
+		thread, system, number, family, birth, message, f.sequence[thread])
 	if code, said := f.post("e-"+message, body, channelKey, clock.System.Now()); code != 202 {
 		f.t.Fatalf("answered %d: %s", code, said)
 	}
