@@ -106,6 +106,22 @@ var adtCases = []testCase{
 			f.Errorf("%v were woken: a lane that is held, or of a thread that is gone", got)
 		}
 	}},
+	{"news that comes while a lane is worked is not lost", func(f *fixture) {
+		th := f.thread("t-1")
+		f.update(func(tx connector.Tx) error {
+			return errors.Join(tx.PutThread(&th), tx.TouchLane(f.ehr, th.ID, connector.LaneChart, f.now, ""), tx.AwaitPatient(f.ehr, th.ID, []string{"Patient/A"}))
+		})
+		lanes, err := f.s.Claim(f.Context(), f.ehr, []connector.LaneKind{connector.LaneChart}, 1, f.now.Add(time.Second))
+		if err != nil || len(lanes) != 1 {
+			f.Fatalf("%d lanes: %v", len(lanes), err)
+		}
+		f.view(func(tx connector.Tx) (err error) { lanes[0].Touched, err = tx.LaneTouched(lanes[0]); return err })
+		f.update(func(tx connector.Tx) error { return tx.WakeAwaiting(f.ehr, []string{"Patient/A"}, f.now) })
+		f.update(func(tx connector.Tx) error { return tx.ReleaseLane(lanes[0], f.now.Add(time.Hour), f.now) })
+		if got := f.woken(); !slices.Equal(got, []string{th.ID}) {
+			f.Errorf("due are the lanes of %v, want that of the thread", got)
+		}
+	}},
 }
 
 func adtPatientCase(f *fixture) {

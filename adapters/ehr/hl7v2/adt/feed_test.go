@@ -301,7 +301,7 @@ func TestVisits(t *testing.T) {
 	for _, step := range []struct{ event, at, pv1, want string }{
 		{"A08", "10:01", strings.Replace(pv1, "|I|", "|O|", 1), "V1 O"},
 		{"A03", "10:05", pv1, ""},
-		{"A08", "10:04", pv1 + strings.Repeat("|", 25) + "202611201000", ""}, // told late
+		{"A01", "10:04", pv1 + strings.Repeat("|", 25) + "202611201000", ""}, // told late
 		{"A08", "10:06", pv1, ""},
 		{"A08", "10:07", strings.Replace(pv1, "|V1", "|V7", 1) + strings.Repeat("|", 25) + "202611201007", "V7 I"},
 		{"A08", "10:08", strings.Replace(pv1, "|V1", "|V7", 1) + strings.Repeat("|", 26) + "202611201008", ""},
