@@ -42,9 +42,9 @@ func legacy() config.EHR {
 // TestHL7v2NotAvailable: what this version lacks is refused by name, with what to write instead.
 func TestHL7v2NotAvailable(t *testing.T) {
 	for want, change := range map[string]func(*config.EHR){
-		"write exchange":      func(c *config.EHR) { c.Filing.Per = config.PerThread },
-		"when-known or never": func(c *config.EHR) { c.Filing.Encounter.Policy = config.EncounterRequired },
-		"hl7 is missing":      func(c *config.EHR) { c.HL7 = nil },
+		"write exchange":                func(c *config.EHR) { c.Filing.Per = config.PerThread },
+		"when-known, required or never": func(c *config.EHR) { c.Filing.Encounter.Policy = config.EncounterRecent },
+		"hl7 is missing":                func(c *config.EHR) { c.HL7 = nil },
 	} {
 		c := legacy()
 		change(&c)
@@ -80,7 +80,7 @@ func TestHL7v2ADT(t *testing.T) {
 		config    config.EHR
 		encounter string
 		want      bool
-	}{"the platform is believed": {trusts, "", true}, "nobody told of it": {fed, "", false}, "it was told of": {fed, "Encounter/x", true}} {
+	}{"the platform is believed": {trusts, "", true}, "nobody told of it": {fed, "", false}, "it was told of": {fed, filing.VisitReference(hl7.CX{ID: "V1", Authority: hl7.HD{Namespace: "COUNTY"}}), true}} {
 		if got := strings.Contains(plan(c.config, c.encounter), "V1^^^COUNTY^VN"); got != c.want {
 			t.Errorf("%s: the visit is named: %v", name, got)
 		}

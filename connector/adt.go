@@ -12,9 +12,9 @@ type ADTIndex interface {
 	ADTPatients(ehr, reference string) ([]ADTPatient, error)
 	// PutADTPatient inserts or replaces by Reference, with the identifiers.
 	PutADTPatient(p ADTPatient) error
-	// ADTVisit gives a visit by its reference, ADTOpenVisits those of a patient that are open.
+	// ADTVisit gives a visit by its reference, ADTVisits those of a patient, in no order.
 	ADTVisit(ehr, reference string) (ADTVisit, error)
-	ADTOpenVisits(ehr, patient string) ([]ADTVisit, error)
+	ADTVisits(ehr, patient string) ([]ADTVisit, error)
 	PutADTVisit(v ADTVisit) error
 	// AwaitPatient notes that a thread is held for a patient by one of these references; WakeAwaiting makes the chart lanes of
 	// the threads that are held for one of these due, and forgets the notes.

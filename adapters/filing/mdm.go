@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/chartwire/chartwire/adapters/filing/transcript"
 	"github.com/chartwire/chartwire/adapters/hl7"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/r4"
@@ -17,7 +18,7 @@ type MDM struct {
 	Authorities   map[string]Authority // the channel's identifier system → who assigns it
 	PatientClass  string               // PV1-2
 	Visits        bool                 // name the visit the platform knows (PV1-19)
-	VisitsTold    bool                 // but only one the EHR has told of as the patient's
+	VisitsTold    bool                 // but only one the EHR has told of: the exchange's encounter
 	DocumentType  string               // TXA-2
 	Completion    string               // TXA-17
 	Authenticator *hl7.XCN             // the signer the site names; never anybody of the exchange
@@ -98,7 +99,7 @@ func (p *planner) mdmRetraction() ([]connector.Write, error) {
 	text := "Retracted: " + cmp.Or(why, "no reason given") + "\n" +
 		"The message sent " + p.local(m.SentAt) + " (" + value + ") was retracted " + p.local(at) + "."
 	if r != nil && r.By != nil {
-		text += "\nRetracted by: " + label(*r.By)
+		text += "\nRetracted by: " + transcript.Person(*r.By)
 	}
 	l := letter{event: "T10", id: p.ids.Retracted(p.x.Thread.ID, m.ID), document: p.documentID("retracted"),
 		parent: p.revisionID(slices.Max(p.x.Revisions)), reason: "Retracted", at: at, text: []byte(text),
@@ -138,7 +139,7 @@ func (p *planner) told(l letter, what string, m connector.Message, at time.Time)
 		named = append(named, a)
 	}
 	m.Attachments = named
-	text := string(p.document(what, m, at))
+	text := string(p.noteText(l.id, what, m, at))
 	if len(carried) > 0 {
 		switch {
 		case len(named) > 0:
@@ -148,7 +149,7 @@ func (p *planner) told(l letter, what string, m connector.Message, at time.Time)
 		}
 		text += "Attachments (in this document):\n"
 		for _, a := range carried {
-			text += "- " + attachmentLine(a) + "\n"
+			text += "- " + transcript.File(a) + "\n"
 		}
 	}
 	l.at, l.text = at, []byte(text)

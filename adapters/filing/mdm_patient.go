@@ -2,6 +2,7 @@ package filing
 
 import (
 	"cmp"
+	"encoding/base32"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,9 +55,21 @@ func PatientReference(c hl7.CX) string {
 	return "Patient/" + connector.ControlID(connector.Identifier{System: "patient\x00" + c.Authority.Namespace + "\x00" + c.Type, Value: c.ID})
 }
 
-// VisitReference is what a visit with this number is called, likewise.
+// visitPrefix is what the references of [VisitReference] begin with.
+const visitPrefix = "Encounter/"
+
+// VisitReference is what a visit is called where the EHR shows none of its own. The number can be read from it, so that a
+// document can name the visit that a policy has found.
 func VisitReference(c hl7.CX) string {
-	return "Encounter/" + connector.ControlID(connector.Identifier{System: "visit\x00" + c.Authority.Namespace, Value: c.ID})
+	return visitPrefix + base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(c.Authority.Namespace+"\x00"+c.ID))
+}
+
+// visitOf is the visit that has this reference; false where it has none of [VisitReference].
+func visitOf(reference string) (hl7.CX, bool) {
+	text, ok := strings.CutPrefix(reference, visitPrefix)
+	raw, err := base32.HexEncoding.WithPadding(base32.NoPadding).DecodeString(text)
+	namespace, number, both := strings.Cut(string(raw), "\x00")
+	return hl7.CX{ID: number, Authority: hl7.HD{Namespace: namespace}, Type: VisitNumber}, ok && err == nil && both && number != ""
 }
 
 // pid is the patient as the message names them, by the identifier the thread is bound to.
@@ -123,11 +136,20 @@ func (p *planner) unassigned() string {
 }
 
 // visit is where the patient is treated: the configured class, and the visit the platform named where an authority of visit
-// numbers is configured for it, and where the EHR knows it as the patient's if it tells of its visits.
+// numbers is configured for it; where the EHR tells of its visits, the one of those that filing.encounter has found.
 func (p *planner) visit() hl7.PV1 {
 	v := hl7.PV1{Class: p.policy.MDM.PatientClass}
 	named := p.x.Thread.Encounter
-	if named == nil || !p.policy.MDM.Visits || p.policy.MDM.VisitsTold && p.x.Encounter == "" {
+	if !p.policy.MDM.Visits {
+		return v
+	}
+	if p.policy.MDM.VisitsTold && p.x.Encounter != connector.SymEncounter {
+		if c, ok := visitOf(p.x.Encounter); ok {
+			v.Visit = c
+		}
+		return v
+	}
+	if named == nil {
 		return v
 	}
 	if a, ok := p.policy.MDM.Authorities[named.System]; ok && a.Type == VisitNumber {

@@ -112,6 +112,27 @@ func TestWordsOfForeignText(t *testing.T) {
 	}
 }
 
+// A note says which message it is, so that a chart that keeps no identifier can be read back. A thread that calls itself so
+// does not deceive anyone.
+func TestANoteCitesItsMessage(t *testing.T) {
+	x := exchange(connector.ItemExchange, connector.AsNote, func(x *connector.Exchange) {
+		x.Thread.Subject, x.Message.Text = "Message id: other t-9/m-9", "Message id: other t-9/m-9"
+	})
+	d := resource(t, plan(t, policy(t), able(connector.AsNote), x)[0], "DocumentReference")
+	note, err := base64.StdEncoding.DecodeString(at(d, "content", 0, "attachment", "data").(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if channel, value, ok := filing.CitedID(note); !ok || channel != "texting" || value != "t-1/m-1" {
+		t.Errorf("the note cites %q %q %v", channel, value, ok)
+	}
+	for _, other := range []string{"", "Message id: texting", "a\n\nMessage id: texting t-1/m-1", "a\n Message id: texting t-1/m-1\n\n"} {
+		if channel, value, ok := filing.CitedID([]byte(other)); ok {
+			t.Errorf("%q cites %q %q", other, channel, value)
+		}
+	}
+}
+
 func TestNotUTF8IsRefused(t *testing.T) {
 	for _, s := range []connector.Strategy{comm, connector.AsNote} {
 		x := exchange(connector.ItemExchange, s, func(x *connector.Exchange) { x.Message.Text = "dose \xff" })

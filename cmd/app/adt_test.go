@@ -48,8 +48,8 @@ type fed struct {
 	engine         *docEngine
 	states         chan connector.Item
 	sequence       map[string]int // of each thread, the last
-	ours, oursKey  string // our certificate
-	their, theyKey string // the engine's
+	ours, oursKey  string         // our certificate
+	their, theyKey string         // the engine's
 }
 
 func (f *fed) Attempted(string, string, connector.Reason) {}

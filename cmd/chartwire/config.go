@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/chartwire/chartwire/adapters"
 	"github.com/chartwire/chartwire/config"
 )
 
@@ -19,7 +20,7 @@ type configCheckCmd struct {
 }
 
 func (c configCheckCmd) Run(s streams) error {
-	_, problems := config.Load(c.File)
+	_, problems := config.Load(c.File, adapters.Sections()...)
 	if c.JSON {
 		raw, err := json.MarshalIndent(problems, "", "  ")
 		if err != nil {
@@ -43,7 +44,7 @@ func (c configCheckCmd) Run(s streams) error {
 type configSchemaCmd struct{}
 
 func (configSchemaCmd) Run(s streams) error {
-	_, err := s.out.Write(config.Schema())
+	_, err := s.out.Write(config.Schema(adapters.Sections()...))
 	return err
 }
 

@@ -14,7 +14,7 @@ import (
 // order of the file, and a type this version has no adapter for hides no other.
 func TestMapAll(t *testing.T) {
 	const file, thread = "../../testdata/config/all-ehrs.yaml", "../../testdata/threads-contract/proxy-with-photo.ndjson"
-	cfg, problems := config.Load(file)
+	cfg, problems := config.Load(file, adapters.Sections()...)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 
+	"github.com/chartwire/chartwire/adapters"
 	"github.com/chartwire/chartwire/cmd/app"
 	"github.com/chartwire/chartwire/config"
 )
@@ -18,7 +19,7 @@ type configFlag struct {
 
 // load reads the configuration, prints every problem, and gives it where a command may go on.
 func (f configFlag) load(s streams, forServe bool) (*config.Config, error) {
-	c, problems := config.Load(f.Config)
+	c, problems := config.Load(f.Config, adapters.Sections()...)
 	for _, p := range problems {
 		fmt.Fprintln(s.err, p)
 	}

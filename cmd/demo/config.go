@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/template"
 )
 
@@ -26,26 +27,7 @@ ehrs:
   - name: sandbox
     timezone: America/Chicago
     organization: {{.Organization}}
-{{if .Authorities}}    type: hl7v2
-    address: "{{.EHR}}"
-    match: trust-identifiers
-    hl7:
-      sending: CHARTWIRE^DEMO
-      receiving: ENGINE^RIVERBEND
-      resend: same-id
-      authorities:
-{{range $system, $namespace := .Authorities}}        {{printf "%q" $system}}: {namespace: {{$namespace}}, type: MR}
-{{end}}    filing: {as: mdm}
-    limits: {requests_per_second: 5000, search_lag: 5s, deadline: 30s}
-{{else}}    type: fhir
-    base_url: "{{.EHR}}"
-    identifier_systems:
-{{range .Systems}}      {{printf "%q" .}}: {{printf "%q" .}}
-{{end}}{{if .Key}}    backend: {client_id: chartwire-backend, key_file: backend.jwk.json}
-{{end}}    filing: {as: auto, proxies: create}
-    watch: {poll: 20s, not_before: 24h}
-    limits: {requests_per_second: 5000, concurrent: 8, search_lag: 5s, deadline: 30s}
-{{end}}channels:
+{{.Connection}}channels:
   - name: texting
     type: webhook
     class: secure
@@ -83,11 +65,13 @@ func (r *run) writeConfig(public string) error {
 		"Public": public, "Base": identityBase, "Store": or(r.o.Store, "sqlite:chartwire.db"), "EHR": r.base,
 		"Organization": r.refs.Organization, "Systems": r.systems(), "Key": r.backend != nil, "Send": r.platform.SendURL(),
 		"Media": r.platform.URL(), "Pools": refsOf(r.refs.Pools, nil), "People": refsOf(r.refs.People, r.staffIDs()),
-		"TokenHash": hex.EncodeToString(hash[:]), "ActAs": r.actAs(), "DefaultPool": "", "Authorities": map[string]string(nil),
+		"TokenHash": hex.EncodeToString(hash[:]), "ActAs": r.actAs(), "DefaultPool": "", "Authorities": r.people.Authorities(), "As": or(r.o.As, "auto"),
 	}
-	if r.engine != nil {
-		values["Authorities"] = r.people.Authorities()
+	var keys strings.Builder
+	if err := r.kind.keys.Execute(&keys, values); err != nil {
+		return err
 	}
+	values["Connection"] = keys.String()
 	if pools := refsOf(r.refs.Pools, nil); len(pools) > 0 {
 		values["DefaultPool"] = pools[0].ID
 	}

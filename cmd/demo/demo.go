@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/chartwire/chartwire/adapters"
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
@@ -37,7 +38,8 @@ type Options struct {
 	Events   []string // NDJSON files; with them, or Generate, nothing else runs
 	Generate string   // spec of generated traffic
 	Seed     uint64
-	EHRType  string // sandbox profile: fhir, note; or hl7v2, an interface engine with its documents
+	As       string // filing.as of the FHIR types; auto when empty
+	EHRType  string // one of Types; fhir when empty
 	EHRURL   string // an open FHIR server instead of the sandbox
 	Faults   string // what goes wrong at the sandbox EHR (ehr.OpenScript, for hl7v2 engine.OpenScript)
 	Traits   string // what the sandbox EHR can do, beside its type (ehr.ParseTraits)
@@ -75,6 +77,7 @@ type run struct {
 	api      string // bearer token
 	show     *progress
 	born     string // text of the EHR-born request
+	kind     kind
 	backend  *smart.Key
 }
 
@@ -132,21 +135,24 @@ func (r *run) folder() error {
 	return err
 }
 
-// startEHR starts the sandbox EHR, or takes the server at EHRURL, and seeds it.
+// startEHR starts what stands for the EHR, or takes the server at EHRURL, and seeds it.
 func (r *run) startEHR(ctx context.Context) error {
 	var bundle []byte
+	var err error
 	bundle, r.refs = seed.Bundle(r.people)
-	if r.o.EHRURL != "" {
-		r.base = r.o.EHRURL
-		return seedServer(ctx, r.base, bundle)
-	}
-	if r.o.EHRType == "hl7v2" {
-		return r.startEngine(ctx, bundle)
-	}
-	traits, err := traitsOf(r.o.EHRType)
-	if err != nil {
+	if r.kind, err = kindOf(r.o.EHRType); err != nil {
 		return err
 	}
+	if r.o.EHRURL != "" {
+		r.base, r.kind = r.o.EHRURL, kinds["fhir"]
+		return seedServer(ctx, r.base, bundle)
+	}
+	return r.kind.start(r, ctx, bundle)
+}
+
+// startFHIR starts the sandbox's FHIR server with these traits, those of --traits beside them.
+func (r *run) startFHIR(ctx context.Context, traits ehr.Traits, bundle []byte) error {
+	var err error
 	if r.o.Traits != "" {
 		if traits, err = ehr.ParseTraits(traits, r.o.Traits); err != nil {
 			return fmt.Errorf("--traits: %w", err)
@@ -205,17 +211,6 @@ const (
 	backendScopes = "system/Patient.rs system/Encounter.rs system/Practitioner.rs system/PractitionerRole.rs system/Organization.rs system/RelatedPerson.crus system/Communication.crus system/CommunicationRequest.crus system/DocumentReference.crus system/Provenance.crs system/Binary.cr system/Subscription.crus"
 )
 
-// traitsOf is the sandbox profile of an EHR type.
-func traitsOf(name string) (ehr.Traits, error) {
-	switch name {
-	case "", "fhir":
-		return ehr.Full(), nil
-	case "note":
-		return ehr.NoteOnly(), nil
-	}
-	return ehr.Traits{}, fmt.Errorf("--ehr %s: this version has fhir, note and hl7v2", name)
-}
-
 func (r *run) startPlatform(ctx context.Context) error {
 	var err error
 	r.platform, err = sandbox.StartPlatform(ctx, "", platform.Options{Now: r.clock.Now})
@@ -247,7 +242,7 @@ func (r *run) startApp(ctx context.Context) error {
 			return err
 		}
 	}
-	cfg, problems := config.Load(filepath.Join(r.dir, "chartwire.yaml"))
+	cfg, problems := config.Load(filepath.Join(r.dir, "chartwire.yaml"), adapters.Sections()...)
 	if config.Fatal(problems, true) {
 		return fmt.Errorf("the demonstration's own configuration is refused: %v", problems)
 	}

@@ -63,7 +63,7 @@ func (r *run) summary(ctx context.Context) (Summary, error) {
 			return s, err
 		}
 	}
-	c, err := r.read(ctx)
+	c, err := r.kind.read(r, ctx)
 	if err != nil {
 		return s, fmt.Errorf("the chart could not be read back: %w", err)
 	}
@@ -155,16 +155,18 @@ type shown interface {
 	shows(ctx context.Context, m *entry) (bool, error)
 }
 
-// read reads the chart, with nothing going wrong at the EHR any more: faults are for the connector, not for who checks it.
-func (r *run) read(ctx context.Context) (chart, error) {
-	if r.engine != nil {
-		r.engine.EndFaults()
-		return documentsOf(r.engine.Documents()), nil
-	}
+// readSandbox reads the chart of the sandbox's FHIR server, or of the server at EHRURL.
+func (r *run) readSandbox(ctx context.Context) (chart, error) {
 	if r.sandbox != nil {
 		r.sandbox.EndFaults()
 	}
 	return r.readFHIR(ctx)
+}
+
+// readEngine reads what the interface engine keeps.
+func (r *run) readEngine(context.Context) (chart, error) {
+	r.engine.EndFaults()
+	return documentsOf(r.engine.Documents()), nil
 }
 
 // compare holds one thread against the chart.

@@ -211,10 +211,10 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 	var refused *connector.Refused
 	switch {
 	case errors.Is(err, connector.ErrNoMatch):
-		d.await(i, connector.NoPatient, key, again)
+		d.holdForNews(i, connector.NoPatient, again, "", key)
 		return false, nil
 	case errors.Is(err, connector.ErrAmbiguous):
-		d.await(i, connector.PatientAmbiguous, key, again)
+		d.holdForNews(i, connector.PatientAmbiguous, again, "", key)
 		return false, nil
 	case errors.As(err, &refused):
 		d.hold(i, refused.Reason, again, refused.Detail.Reveal())
@@ -229,7 +229,7 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 		return false, nil
 	}
 	if reason := agree(key, p, d.trusted()); reason != "" {
-		d.await(i, reason, key, again)
+		d.holdForNews(i, reason, again, "", key)
 		return false, nil
 	}
 	d.theirs = p.Identifiers
@@ -239,24 +239,8 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 	return true, nil
 }
 
-// await holds an item for its patient: looked for again at a time, or as soon as there is news of them where news comes.
-func (d *drainer) await(i *connector.Item, r connector.Reason, k connector.PatientKey, at time.Time) {
-	d.hold(i, r, at, "")
-	a, ok := d.c.EHR.(connector.PatientAwaiter)
-	if !ok {
-		return
-	}
-	refs, ehr, thread := a.Awaits(k), d.thread.EHR, d.thread.ID
-	d.later(func(tx connector.Tx) error { return tx.AwaitPatient(ehr, thread, refs) })
-}
-
 // trusted says whether identifiers alone are enough: the channel's are trusted, or the EHR shows no patient to compare with.
 func (d *drainer) trusted() bool { return d.c.TrustIDs || d.line.TrustIDs }
-
-// recheckPatient grows from seconds to a quarter of an hour: registration is a person's work.
-func recheckPatient(tries int) time.Duration {
-	return min(5*time.Second<<min(tries, 8), 15*time.Minute)
-}
 
 // bound records the link, once and with its audit row.
 func (d *drainer) bound(i *connector.Item, k connector.PatientKey, p connector.Patient) {

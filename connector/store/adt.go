@@ -25,10 +25,9 @@ var (
 
 	adtVisitCols  = `SELECT ref_hash, visit FROM adt_visit `
 	adtVisitByRef = sqRow(adtVisitCols + `WHERE ehr_id = ?1 AND ref_hash = ?2`)
-	adtVisitsOpen = sq(adtVisitCols + `WHERE ehr_id = ?1 AND patient_hash = ?2 AND is_open = 1`)
-	adtVisitPut   = sq(`INSERT INTO adt_visit (ehr_id, ref_hash, patient_hash, is_open, said_at, visit) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-		ON CONFLICT (ehr_id, ref_hash) DO UPDATE SET patient_hash = excluded.patient_hash, is_open = excluded.is_open,
-		said_at = excluded.said_at, visit = excluded.visit`)
+	adtVisitsOf   = sq(adtVisitCols + `WHERE ehr_id = ?1 AND patient_hash = ?2`)
+	adtVisitPut   = sq(`INSERT INTO adt_visit (ehr_id, ref_hash, patient_hash, said_at, visit) VALUES (?1, ?2, ?3, ?4, ?5)
+		ON CONFLICT (ehr_id, ref_hash) DO UPDATE SET patient_hash = excluded.patient_hash, said_at = excluded.said_at, visit = excluded.visit`)
 
 	adtWaitPut = sq(`INSERT INTO adt_wait (ehr_id, id_hash, thread_id) VALUES (?1, ?2, ?3)
 		ON CONFLICT (ehr_id, id_hash, thread_id) DO NOTHING`)
@@ -110,9 +109,9 @@ func (t *tx) ADTVisit(ehr, reference string) (connector.ADTVisit, error) {
 	return one(t, readADTVisit(ehr), adtVisitByRef, ehr, t.hash("ref", ehr, reference))
 }
 
-// ADTOpenVisits is connector.Tx.
-func (t *tx) ADTOpenVisits(ehr, patient string) ([]connector.ADTVisit, error) {
-	return many(t, readADTVisit(ehr), adtVisitsOpen, ehr, t.hash("ref", ehr, patient))
+// ADTVisits is connector.Tx.
+func (t *tx) ADTVisits(ehr, patient string) ([]connector.ADTVisit, error) {
+	return many(t, readADTVisit(ehr), adtVisitsOf, ehr, t.hash("ref", ehr, patient))
 }
 
 // PutADTVisit is connector.Tx: it inserts or replaces by Reference.
@@ -122,7 +121,7 @@ func (t *tx) PutADTVisit(v connector.ADTVisit) error {
 	if err != nil {
 		return err
 	}
-	return t.exec(adtVisitPut, v.EHR, hash, t.s.Lookup("ref", v.EHR, v.Patient), bit(v.Open), micros(v.SaidAt), sealed)
+	return t.exec(adtVisitPut, v.EHR, hash, t.s.Lookup("ref", v.EHR, v.Patient), micros(v.SaidAt), sealed)
 }
 
 // AwaitPatient is connector.Tx.

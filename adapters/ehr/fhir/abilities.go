@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -52,18 +53,20 @@ func (a abilities) searches(resource, param string) bool {
 	return a.declares(resource, "search-type") && a.grants(resource, "search-type") && a.declared.SearchParam(resource, param)
 }
 
-// can is declared ∧ granted ∧ not disproven. Callers hold e.mu.
+// can is declared ∧ granted ∧ not disproven, the vendor's quirks being disproof enough. Callers hold e.mu.
 func (e *EHR) can(resource, interaction string) bool {
-	return e.able.declares(resource, interaction) && e.able.grants(resource, interaction) && !e.disproven[resource+" "+interaction]
+	return !e.opts.Quirks.denies(resource+" "+interaction) && e.able.declares(resource, interaction) && e.able.grants(resource, interaction) && !e.disproven[resource+" "+interaction]
 }
 
-// resources names the type each strategy writes, best first under auto.
+// resources names the type each strategy writes, best first under auto. What can be filed as a document can be filed as a
+// note, so auto never comes to a document: whoever wants paper says so.
 var resources = []struct {
 	strategy connector.Strategy
 	resource string
 }{
 	{connector.AsCommunication, "Communication"},
 	{connector.AsNote, "DocumentReference"},
+	{connector.AsDocument, "DocumentReference"},
 }
 
 func resourceOf(s connector.Strategy) string {
@@ -75,18 +78,14 @@ func resourceOf(s connector.Strategy) string {
 	return ""
 }
 
-// wanted are the strategies policy allows, best first.
-func wanted(filingAs []string) []connector.Strategy {
-	auto := len(filingAs) == 0 || slices.Contains(filingAs, "auto")
-	var out []connector.Strategy
-	if auto {
-		for _, r := range resources {
-			out = append(out, r.strategy)
-		}
-		return out
+// wanted are the strategies policy allows and the vendor's chart has a use for, best first.
+func (o Options) wanted() []connector.Strategy {
+	if len(o.FilingAs) == 0 || slices.Contains(o.FilingAs, "auto") {
+		return slices.DeleteFunc(o.Quirks.order(), func(s connector.Strategy) bool { return s == connector.AsDocument })
 	}
-	for _, s := range filingAs {
-		if resourceOf(connector.Strategy(s)) != "" {
+	var out []connector.Strategy
+	for _, s := range o.FilingAs {
+		if slices.Contains(o.Quirks.order(), connector.Strategy(s)) {
 			out = append(out, connector.Strategy(s))
 		}
 	}
@@ -95,7 +94,7 @@ func wanted(filingAs []string) []connector.Strategy {
 
 // strategy is the best wanted one the EHR can do, "" for none. Callers hold e.mu.
 func (e *EHR) strategy() connector.Strategy {
-	for _, s := range wanted(e.opts.FilingAs) {
+	for _, s := range e.opts.wanted() {
 		if e.can(resourceOf(s), "create") {
 			return s
 		}
@@ -118,7 +117,7 @@ func (e *EHR) traits(s connector.Strategy) connector.Traits {
 		Provenance:  e.can("Provenance", "create"),
 		Proxies:     e.opts.Policy.CreateProxies && e.can("RelatedPerson", "create"),
 		IfNoneExist: !a.known || a.declared.ConditionalCreate(kind),
-		Echo:        connector.EchoExact,
+		Echo:        cmp.Or(e.opts.Quirks.Echo, connector.EchoExact),
 		Missing:     e.missing(),
 	}
 }
@@ -146,7 +145,7 @@ func needs(o Options) []need {
 	if o.Encounters {
 		list = append(list, need{"Encounter", smart.Search})
 	}
-	for _, s := range wanted(o.FilingAs) {
+	for _, s := range o.wanted() {
 		list = append(list, need{resourceOf(s), all})
 	}
 	return append(list, need{"CommunicationRequest", all}, need{"Provenance", smart.Create | smart.Search},
@@ -159,7 +158,7 @@ func needed(a abilities, o Options) smart.Scopes {
 	var order []string
 	for _, n := range needs(o) {
 		for interaction, p := range permissions {
-			if n.can&p == 0 || !a.declares(n.resource, interaction) {
+			if n.can&p == 0 || !a.declares(n.resource, interaction) || o.Quirks.denies(n.resource+" "+interaction) {
 				continue
 			}
 			if can[n.resource] == 0 {

@@ -31,7 +31,7 @@ func (e *EHR) File(ctx context.Context, w connector.Write) (connector.Receipt, e
 	}
 	if err != nil {
 		e.learn(w, err)
-		return connector.Receipt{}, writeError(err)
+		return connector.Receipt{}, e.opts.Quirks.writeError(err)
 	}
 	return e.receipt(ctx, w, made)
 }

@@ -82,7 +82,7 @@ func tokenError(err error) error {
 // why says what keeps the connection from filing, and who can change that. Callers hold e.mu.
 func (e *EHR) why() string {
 	var parts []string
-	for _, s := range wanted(e.opts.FilingAs) {
+	for _, s := range e.opts.wanted() {
 		kind := resourceOf(s)
 		switch {
 		case !e.able.declares(kind, "create"):

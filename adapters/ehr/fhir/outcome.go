@@ -13,7 +13,7 @@ import (
 
 // writeError turns a call that did not end well into what deliver decides by (DESIGN §3.3). What is not known to be
 // harmless is ambiguous.
-func writeError(err error) error {
+func (q Quirks) writeError(err error) error {
 	if errors.Is(err, connector.ErrFenced) {
 		return connector.ErrFenced // the lease was lost before a byte was written
 	}
@@ -28,7 +28,7 @@ func writeError(err error) error {
 	case client.Conflict:
 		return &connector.Conflicted{Status: failed.Status, Codes: codes(failed.Issues), Answer: answer}
 	case client.Refused, client.Unauthorized:
-		return &connector.Refused{Reason: reason(failed), Status: failed.Status, Codes: codes(failed.Issues), Detail: detail, Answer: answer}
+		return &connector.Refused{Reason: q.meaning(failed), Status: failed.Status, Codes: codes(failed.Issues), Detail: detail, Answer: answer}
 	default:
 		return &connector.Ambiguous{Status: failed.Status, Cause: safe(failed), Detail: detail, Answer: answer}
 	}

@@ -31,6 +31,9 @@ type Options struct {
 	Validate func(raw []byte) error
 	// Access checks tokens.
 	Access Access
+	// Statement is a CapabilityStatement to declare instead of what the traits say, such as a vendor's own; its interactions do
+	// not change what is done.
+	Statement []byte
 	// HTTPClient delivers Subscription notifications; nil means http.DefaultClient.
 	HTTPClient *http.Client
 	// Seed makes ids repeatable; 0 makes them random.
@@ -269,6 +272,11 @@ func (s *Server) public(r *http.Request, steps []string) *Response {
 	}
 	switch strings.Join(steps, "/") {
 	case "metadata":
+		if s.opts.Statement != nil {
+			h := http.Header{}
+			h.Set("Content-Type", mediaType)
+			return &Response{Status: http.StatusOK, Header: h, Body: s.opts.Statement}
+		}
 		return jsonResponse(http.StatusOK, s.capabilityStatement())
 	case ".well-known/smart-configuration":
 		if !s.traits.Auth {

@@ -46,6 +46,8 @@ type Traits struct {
 	LagIfNoneExist bool
 	// InlineBytes: the largest decoded inline attachment; 0 means no limit but the body's. A larger one is 413.
 	InlineBytes int
+	// Vendor names the rules of a vendor beside these traits, one of Vendors(); "" has none.
+	Vendor string
 	// Auth: every request but /metadata and discovery needs a token with the scope for it.
 	Auth bool
 }

@@ -77,6 +77,9 @@ func (s *Server) checkForm(w *write) *failure {
 		len(elements(w.resource, []string{"context", "encounter", "reference"})) == 0 {
 		return fail(400, "required", "a valid encounter is required").at("DocumentReference.context.encounter")
 	}
+	if f := s.traits.refused(w); f != nil {
+		return f
+	}
 	if w.typ == "Subscription" {
 		return s.checkSubscription(w.resource)
 	}
@@ -194,7 +197,7 @@ func (s *Server) commit(clientID string, w *write, tx int) *version {
 		}
 		w.play.made = append(w.play.made, w.typ+"/"+w.id)
 	}
-	v := s.put(w.typ, w.id, w.resource, at, w.method, s.opts.Base)
+	v := s.put(w.typ, w.id, s.kept(w), at, w.method, s.opts.Base)
 	s.record(clientID, w.method, tx, v, w.received)
 	s.ledger[len(s.ledger)-1].Fault = fault
 	if w.typ == "Subscription" {

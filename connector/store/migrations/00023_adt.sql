@@ -22,12 +22,11 @@ CREATE TABLE adt_visit (
   ehr_id       TEXT   NOT NULL,
   ref_hash     BYTEA  NOT NULL,
   patient_hash BYTEA  NOT NULL,
-  is_open      BIGINT NOT NULL,
   said_at      BIGINT NOT NULL,
   visit        BYTEA  NOT NULL,
   PRIMARY KEY (ehr_id, ref_hash)
 );
-CREATE INDEX adt_visit_open ON adt_visit (ehr_id, patient_hash) WHERE is_open = 1;
+CREATE INDEX adt_visit_patient ON adt_visit (ehr_id, patient_hash);
 
 -- The messages that were taken, by which one that is sent again is known: digest is of all its bytes.
 CREATE TABLE adt_message (

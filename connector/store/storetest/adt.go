@@ -44,7 +44,7 @@ var adtCases = []testCase{
 			Began: f.now, Open: true, SaidAt: f.now}
 		second, closed := v, v
 		second.Reference, second.Patient = "Encounter/V2", "Patient/B"
-		closed.Reference, closed.Open = "Encounter/V3", false
+		closed.Reference, closed.Patient, closed.Open = "Encounter/V3", "Patient/D", false
 		f.update(func(tx connector.Tx) error {
 			for _, v := range []connector.ADTVisit{v, second, closed} {
 				if err := tx.PutADTVisit(v); err != nil {
@@ -57,8 +57,9 @@ var adtCases = []testCase{
 			f.Helper()
 			same(f, "ADTVisit", closed)(tx.ADTVisit(f.ehr, "Encounter/V3"))
 			absent[connector.ADTVisit](f, "another EHR's visit")(tx.ADTVisit("other", "Encounter/V1"))
-			same(f, "the open visits of A", []connector.ADTVisit{v})(tx.ADTOpenVisits(f.ehr, "Patient/A"))
-			same[[]connector.ADTVisit](f, "the open visits of nobody", nil)(tx.ADTOpenVisits(f.ehr, "Patient/C"))
+			same(f, "the visits of A", []connector.ADTVisit{v})(tx.ADTVisits(f.ehr, "Patient/A"))
+			same(f, "the visits of D", []connector.ADTVisit{closed})(tx.ADTVisits(f.ehr, "Patient/D"))
+			same[[]connector.ADTVisit](f, "the visits of nobody", nil)(tx.ADTVisits(f.ehr, "Patient/C"))
 			return nil
 		}
 		f.view(check)
@@ -67,10 +68,10 @@ var adtCases = []testCase{
 		moved.Patient, moved.SaidAt = "Patient/B", f.now.Add(time.Minute)
 		f.update(func(tx connector.Tx) error { return tx.PutADTVisit(moved) })
 		f.view(func(tx connector.Tx) error {
-			same[[]connector.ADTVisit](f, "the open visits of A", nil)(tx.ADTOpenVisits(f.ehr, "Patient/A"))
-			got, err := tx.ADTOpenVisits(f.ehr, "Patient/B")
+			same[[]connector.ADTVisit](f, "the visits of A", nil)(tx.ADTVisits(f.ehr, "Patient/A"))
+			got, err := tx.ADTVisits(f.ehr, "Patient/B")
 			slices.SortFunc(got, func(a, b connector.ADTVisit) int { return cmp.Compare(a.Reference, b.Reference) })
-			same(f, "the open visits of B", []connector.ADTVisit{moved, second})(got, err)
+			same(f, "the visits of B", []connector.ADTVisit{moved, second})(got, err)
 			return nil
 		})
 	}},

@@ -266,11 +266,11 @@ func TestVisits(t *testing.T) {
 	}
 	ask := func(patient, system, number string) bool {
 		t.Helper()
-		ref, err := h.ehr.Encounter(t.Context(), reference(patient), connector.Identifier{System: system, Value: number})
+		all, err := h.ehr.Encounters(t.Context(), connector.EncounterQuery{Patient: reference(patient), Visit: connector.Identifier{System: system, Value: number}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.HasPrefix(ref, "Encounter/")
+		return len(all) == 1 && all[0].Identifiers[0] == connector.Identifier{System: system, Value: number}
 	}
 	for _, c := range []struct {
 		patient, system, number string
@@ -282,28 +282,26 @@ func TestVisits(t *testing.T) {
 	}
 	open := func(patient string) (numbers string) {
 		t.Helper()
-		ref := reference(patient)
-		err := h.store.View(t.Context(), func(tx connector.Tx) error {
-			all, err := tx.ADTOpenVisits("E", ref)
-			for _, v := range all {
-				numbers += v.Number + " " + v.Class + " "
-			}
-			return err
-		})
+		all, err := h.ehr.Encounters(t.Context(), connector.EncounterQuery{Patient: reference(patient), Open: true})
 		if err != nil {
 			t.Fatal(err)
 		}
+		for _, v := range all {
+			if v.Open() {
+				numbers += v.Identifiers[0].Value + " "
+			}
+		}
 		return strings.TrimSpace(numbers)
 	}
-	if got := open("100"); got != "V1 I" {
+	if got := open("100"); got != "V1" {
 		t.Errorf("open are %q", got)
 	}
 	for _, step := range []struct{ event, at, pv1, want string }{
-		{"A08", "10:01", strings.Replace(pv1, "|I|", "|O|", 1), "V1 O"},
+		{"A08", "10:01", strings.Replace(pv1, "|I|", "|O|", 1), "V1"},
 		{"A03", "10:05", pv1, ""},
 		{"A01", "10:04", pv1 + strings.Repeat("|", 25) + "202611201000", ""}, // told late
 		{"A08", "10:06", pv1, ""},
-		{"A08", "10:07", strings.Replace(pv1, "|V1", "|V7", 1) + strings.Repeat("|", 25) + "202611201007", "V7 I"},
+		{"A08", "10:07", strings.Replace(pv1, "|V1", "|V7", 1) + strings.Repeat("|", 25) + "202611201007", "V7"},
 		{"A08", "10:08", strings.Replace(pv1, "|V1", "|V7", 1) + strings.Repeat("|", 26) + "202611201008", ""},
 	} {
 		h.tell(h.news(step.event, step.at, "", ann, step.pv1))

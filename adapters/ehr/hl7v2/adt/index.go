@@ -132,41 +132,68 @@ func (e *EHR) patient(p connector.ADTPatient) connector.Patient {
 	return out
 }
 
-// Encounter gives a visit the platform named, where the feed has told of it as one of that patient, open or closed.
-func (e *EHR) Encounter(ctx context.Context, patient string, visit connector.Identifier) (string, error) {
-	a, ok := e.names[visit.System]
-	if !ok || a.Type != filing.VisitNumber || visit.Value == "" {
-		return "", nil
-	}
-	ref := filing.VisitReference(hl7.CX{ID: visit.Value, Authority: hl7.HD{Namespace: a.Namespace}})
-	theirs := false
+// Encounters gives the visits the feed has told of as that patient's: the one the platform named, open or closed, or all. Those of
+// a patient who was merged into this one are found by their number.
+func (e *EHR) Encounters(ctx context.Context, q connector.EncounterQuery) ([]connector.Encounter, error) {
+	var out []connector.Encounter
 	err := e.store.View(ctx, func(tx connector.Tx) error {
-		theirs = false
-		v, err := tx.ADTVisit(e.id, ref)
-		if errors.Is(err, connector.ErrNotFound) {
-			return nil
+		visits, err := e.visits(tx, q)
+		out = nil
+		for _, v := range visits {
+			out = append(out, e.encounter(v))
 		}
-		if err != nil {
-			return err
-		}
-		whose, err := survivor(tx, connector.ADTPatient{EHR: e.id, Reference: patient, ReplacedBy: v.Patient})
-		if err != nil {
-			return err
-		}
-		all, err := tx.ADTPatients(e.id, patient)
-		if err != nil {
-			return err
-		}
-		theirs = slices.ContainsFunc(all, func(p connector.ADTPatient) bool { return p.Reference == whose })
-		return nil
+		return err
 	})
-	switch {
-	case err != nil:
-		return "", &connector.Retry{Reason: connector.EHRUnavailable, Cause: err}
-	case !theirs:
-		return "", nil
+	if err != nil {
+		return nil, &connector.Retry{Reason: connector.EHRUnavailable, Cause: err}
 	}
-	return ref, nil
+	return out, nil
+}
+
+func (e *EHR) visits(tx connector.Tx, q connector.EncounterQuery) ([]connector.ADTVisit, error) {
+	known, err := tx.ADTPatients(e.id, q.Patient)
+	if err != nil {
+		return nil, err
+	}
+	if q.Visit.IsZero() {
+		var all []connector.ADTVisit
+		for _, p := range known {
+			theirs, err := tx.ADTVisits(e.id, p.Reference)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, theirs...)
+		}
+		return all, nil
+	}
+	a, ok := e.names[q.Visit.System]
+	if !ok || a.Type != filing.VisitNumber {
+		return nil, nil
+	}
+	v, err := tx.ADTVisit(e.id, filing.VisitReference(hl7.CX{ID: q.Visit.Value, Authority: hl7.HD{Namespace: a.Namespace}}))
+	if errors.Is(err, connector.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	whose, err := survivor(tx, connector.ADTPatient{EHR: e.id, Reference: q.Patient, ReplacedBy: v.Patient})
+	if err != nil || !slices.ContainsFunc(known, func(p connector.ADTPatient) bool { return p.Reference == whose }) {
+		return nil, err
+	}
+	return []connector.ADTVisit{v}, nil
+}
+
+// encounter is what a choice among visits depends on.
+func (e *EHR) encounter(v connector.ADTVisit) connector.Encounter {
+	out := connector.Encounter{Reference: v.Reference, Status: "finished", Start: v.Began}
+	if v.Open {
+		out.Status = "in-progress"
+	}
+	if system := e.names.system(filing.Authority{Namespace: v.Namespace, Type: filing.VisitNumber}); system != "" {
+		out.Identifiers = []connector.Identifier{{System: system, Value: v.Number}}
+	}
+	return out
 }
 
 // Awaits gives the references by which news of this patient wakes who waits for it.

@@ -1,0 +1,39 @@
+package ehr
+
+import (
+	"maps"
+	"slices"
+)
+
+// vendor is what one vendor's EHR does beside what its traits say: what it refuses, and what it keeps of what it takes. A
+// rule's source is in the vendor's file.
+type vendor struct {
+	// refuse says what is wrong with a create or update, as the vendor says it; nil takes everything. It sees the body as it
+	// came and must not change it.
+	refuse func(w *write) *failure
+	// keep changes a resource to what the vendor keeps of it, before it is committed. The caller holds mu, so that it may put
+	// other resources on the chart.
+	keep func(s *Server, w *write)
+}
+
+// vendors are the rules by the name in Traits.Vendor.
+var vendors = map[string]vendor{}
+
+// Vendors lists the names Traits.Vendor can have.
+func Vendors() []string { return slices.Sorted(maps.Keys(vendors)) }
+
+// refused asks the vendor's rules.
+func (t Traits) refused(w *write) *failure {
+	if v := vendors[t.Vendor]; v.refuse != nil {
+		return v.refuse(w)
+	}
+	return nil
+}
+
+// kept is what is put on the chart of a write. The caller holds mu.
+func (s *Server) kept(w *write) resource {
+	if v := vendors[s.traits.Vendor]; v.keep != nil {
+		v.keep(s, w)
+	}
+	return w.resource
+}

@@ -1,0 +1,9 @@
+package adapters
+
+import "github.com/chartwire/chartwire/config"
+
+// sections are the configuration keys that belong to one adapter alone.
+var sections []config.Section
+
+// Sections gives them to whoever loads or describes a configuration.
+func Sections() []config.Section { return sections }

@@ -1,0 +1,78 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+)
+
+// kind is how the demonstration stages one EHR type: what stands for it, what an administrator writes for it, and how its
+// chart is read back.
+type kind struct {
+	// start starts what stands for the EHR, seeds it with the bundle and sets r.base.
+	start func(r *run, ctx context.Context, bundle []byte) error
+	// keys are those of the connection beside name, timezone and organization, indented by four. A template of configValues.
+	keys *template.Template
+	// read reads the chart, with nothing going wrong at the EHR any more.
+	read func(r *run, ctx context.Context) (chart, error)
+}
+
+var kinds = map[string]kind{
+	"fhir":  overFHIR(ehr.Full(), keysFHIR),
+	"note":  overFHIR(ehr.NoteOnly(), keysFHIR),
+	"hl7v2": {start: (*run).startEngine, keys: keysHL7, read: (*run).readEngine},
+}
+
+// Types lists the EHR types there is a demonstration of.
+func Types() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+// kindOf gives the kind of --ehr.
+func kindOf(name string) (kind, error) {
+	k, ok := kinds[or(name, "fhir")]
+	if !ok {
+		return k, fmt.Errorf("--ehr %s: this version has %s", name, strings.Join(Types(), ", "))
+	}
+	return k, nil
+}
+
+// overFHIR is a kind the sandbox's FHIR server stands for.
+func overFHIR(traits ehr.Traits, keys *template.Template) kind {
+	return kind{
+		start: func(r *run, ctx context.Context, bundle []byte) error { return r.startFHIR(ctx, traits, bundle) },
+		keys:  keys,
+		read:  (*run).readSandbox,
+	}
+}
+
+func connection(keys string) *template.Template {
+	return template.Must(template.New("keys").Parse(keys))
+}
+
+// keysFHIR are the keys of an EHR that speaks FHIR as it should, and of a server at EHRURL.
+var keysFHIR = connection(`    type: fhir
+    base_url: "{{.EHR}}"
+    identifier_systems:
+{{range .Systems}}      {{printf "%q" .}}: {{printf "%q" .}}
+{{end}}{{if .Key}}    backend: {client_id: chartwire-backend, key_file: backend.jwk.json}
+{{end}}    filing: {as: {{.As}}, proxies: create}
+    watch: {poll: 20s, not_before: 24h}
+    limits: {requests_per_second: 5000, concurrent: 8, search_lag: 5s, deadline: 30s}
+`)
+
+var keysHL7 = connection(`    type: hl7v2
+    address: "{{.EHR}}"
+    match: trust-identifiers
+    hl7:
+      sending: CHARTWIRE^DEMO
+      receiving: ENGINE^RIVERBEND
+      resend: same-id
+      authorities:
+{{range $system, $namespace := .Authorities}}        {{printf "%q" $system}}: {namespace: {{$namespace}}, type: MR}
+{{end}}    filing: {as: mdm}
+    limits: {requests_per_second: 5000, search_lag: 5s, deadline: 30s}
+`)
