@@ -75,6 +75,7 @@ func TestHL7v2ADT(t *testing.T) {
 		return string(writes[0].Body)
 	}
 	trusts, fed := legacy(), legacy()
+	fed.Filing.Encounter.Policy = config.EncounterOpen // which its feed tells of
 	fed.Match, fed.ADT = config.MatchADT, &config.ADT{Listen: "127.0.0.1:0", Sending: "ADT^COUNTY"}
 	for name, c := range map[string]struct {
 		config    config.EHR

@@ -141,14 +141,15 @@ func (l *loader) filingRules(e *EHR, path string) {
 // encounterRules refuses what a policy has no use for, and what an interface engine cannot be asked.
 func (l *loader) encounterRules(e *EHR, path string) {
 	p := e.Filing.Encounter.Policy
-	if e.Type == HL7v2 && (p == EncounterOpen || p == EncounterRecent || p == EncounterThread) {
-		l.mistake(path+".policy", string(p)+" asks the EHR for encounters, and an hl7v2 engine cannot be asked; write when-known (the visit the platform names), required (hold without one) or never")
+	unasked := e.Type == HL7v2 && e.Match != MatchADT // an ADT feed tells of visits
+	if unasked && (p == EncounterOpen || p == EncounterRecent || p == EncounterThread) {
+		l.mistake(path+".policy", string(p)+" asks the EHR for encounters, and an hl7v2 engine cannot be asked; write when-known (the visit the platform names), required (hold without one) or never, or match: adt, whose feed tells of visits")
 		return
 	}
 	for _, key := range []string{"days", "departments"} {
 		switch {
 		case !l.given(path + "." + key), key == "days" && e.Filing.Encounter.Days == 7: // the default, as config print writes it
-		case e.Type == HL7v2:
+		case unasked, e.Type == HL7v2 && key == "departments": // which a feed does not name by reference
 			l.mistake(path+"."+key, "is about encounters the EHR is asked for, and an hl7v2 engine cannot be asked; remove it")
 		case !p.LooksBack() && p != "":
 			l.mistake(path+"."+key, "is for policy recent, thread or required, and has no effect with "+string(p)+"; remove it or change the policy")
