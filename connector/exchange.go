@@ -20,6 +20,7 @@ type Exchange struct {
 
 	Patient   string               // symbol or EHR reference; planners use SymPatient
 	Who       PatientKey           // who the channel says that is, for an EHR whose entries name the patient themselves (PID)
+	Known     []Identifier         // what identifiers the EHR's patient has, as far as matching showed them
 	Refs      map[string]Reference // participant key → resolved reference; missing means logical
 	Missing   map[string]bool      // proxies looked up and not found: to be created where policy says so
 	Parent    string               // message id (platform's) of the real parent already on the chart, or ""

@@ -165,7 +165,7 @@ func (d *drainer) encounter(ctx context.Context, i *connector.Item, traits conne
 	if why == noVisit {
 		again = connector.Never // only an event of the thread can bring one
 	}
-	d.hold(i, connector.NeedsEncounter, again, why)
+	d.holdForNews(i, connector.NeedsEncounter, again, why, connector.PatientKey{Reference: x.Patient})
 	return false, nil
 }
 
@@ -257,7 +257,7 @@ func (c *conn) encounters(ctx context.Context, by asker, f connector.EncounterFi
 	c.mu.Lock()
 	known, ok := c.visits[key]
 	c.mu.Unlock()
-	if ok && !q.Since.Before(known.since) {
+	if ok && !q.Since.Before(known.since) && !c.told() {
 		fresh := recheckPatient(0)
 		if ends(known.list) {
 			fresh = patientFresh
