@@ -42,8 +42,9 @@ type ChannelParts struct {
 }
 
 var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
-	config.FHIR:  newFHIR,
-	config.HL7v2: newHL7v2,
+	config.FHIR:   newFHIR,
+	config.HL7v2:  newHL7v2,
+	config.Oracle: newOracle,
 }
 
 var channels = map[config.ChannelType]func(ChannelParts) (connector.Channel, error){
@@ -72,12 +73,22 @@ func Channel(p ChannelParts) (connector.Channel, error) {
 func EHRTypes() []config.EHRType { return slices.Sorted(maps.Keys(ehrs)) }
 
 func newFHIR(p EHRParts) (connector.EHR, error) {
+	o, err := fhirOptions(p)
+	if err != nil {
+		return nil, err
+	}
+	return ehrfhir.New(o), nil
+}
+
+// fhirOptions are those of a type that speaks FHIR.
+func fhirOptions(p EHRParts) (ehrfhir.Options, error) {
 	c := p.Config
+	none := ehrfhir.Options{}
 	if c.Filing.Per == config.PerThread {
-		return nil, fmt.Errorf("EHR %q: filing.per thread is not available for type fhir in this version; write exchange", c.Name)
+		return none, fmt.Errorf("EHR %q: filing.per thread is not available for type %s in this version; write exchange", c.Name, c.Type)
 	}
 	if p := c.Filing.Encounter.Policy; p != config.EncounterWhenKnown && p != config.EncounterNever {
-		return nil, fmt.Errorf("EHR %q: filing.encounter.policy %s is not available in this version; write when-known or never", c.Name, p)
+		return none, fmt.Errorf("EHR %q: filing.encounter.policy %s is not available in this version; write when-known or never", c.Name, p)
 	}
 	o := ehrfhir.Options{
 		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, HTTP: p.HTTP, Now: p.Now, OnSkew: p.OnSkew, Deadline: c.Limits.Deadline,
@@ -94,18 +105,18 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 	}
 	for _, s := range c.Filing.As {
 		if s == config.StrategyDocument || s == config.StrategyMDM {
-			return nil, fmt.Errorf("EHR %q: filing.as %s is not available for type fhir in this version; write auto, communication or note", c.Name, s)
+			return none, fmt.Errorf("EHR %q: filing.as %s is not available for type %s in this version; write auto, communication or note", c.Name, s, c.Type)
 		}
 		o.FilingAs = append(o.FilingAs, string(s))
 	}
 	if c.Backend != nil && !c.Backend.Key.Missing() {
 		key, err := smart.LoadKey([]byte(c.Backend.Key.Reveal()))
 		if err != nil {
-			return nil, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
+			return none, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
 		}
 		o.Credentials = &ehrfhir.Credentials{ClientID: c.Backend.ClientID, Key: key, Scopes: c.Backend.Scopes}
 	}
-	return ehrfhir.New(o), nil
+	return o, nil
 }
 
 func docStatus(s config.DocStatus) r4.DocStatus {

@@ -22,6 +22,7 @@ type Policy struct {
 	People        map[string]string // the channel's id of a person or pool → EHR reference
 	PoolType      string            // type of a pool that has no reference; "" is HealthcareService
 	Systems       map[string]string // the channel's identifier system → the EHR's
+	Shape         Shape             // what entries may hold, where the EHR takes less than ours have
 	MDM           MDM               // of strategy mdm
 }
 
@@ -60,6 +61,9 @@ func Plan(policy Policy, traits connector.Traits, x connector.Exchange) ([]conne
 }
 
 func (p *planner) asCommunication() ([]connector.Write, error) {
+	if p.policy.Shape.Staff != nil {
+		return p.asStaffMessage()
+	}
 	switch p.x.Kind {
 	case connector.ItemHeader:
 		return p.header()

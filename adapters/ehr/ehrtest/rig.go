@@ -45,6 +45,10 @@ type Rig struct {
 	WrongSubject func()
 	// Rewrite makes the EHR change the words of the next write before it stores them.
 	Rewrite func()
+	// Message makes of each message one that is filed in the form the suite is to see; nil leaves a patient's.
+	Message func(*connector.Exchange)
+	// Fixed says that entries of that form cannot be changed, whatever else can.
+	Fixed bool
 	// Words reads a message's words out of an entry of Stored, for an EHR that shows nothing back; nil elsewhere.
 	Words func(stored []byte) string
 	// Secrets are what no error may hold: tokens, keys.

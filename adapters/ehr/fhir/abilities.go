@@ -93,16 +93,41 @@ func (o Options) wanted() []connector.Strategy {
 // strategy is the best wanted one the EHR can do, "" for none. Callers hold e.mu.
 func (e *EHR) strategy() connector.Strategy {
 	for _, s := range e.opts.wanted() {
-		if e.can(resourceOf(s), "create") {
+		if e.creates(s) {
 			return s
 		}
 	}
 	return ""
 }
 
+// creates says whether the EHR takes every entry a strategy makes. Callers hold e.mu.
+func (e *EHR) creates(s connector.Strategy) bool {
+	for _, resource := range e.opts.written(s) {
+		if !e.can(resource, "create") {
+			return false
+		}
+	}
+	return len(e.opts.written(s)) > 0
+}
+
+// written are the types a strategy makes entries of, the one whose entries can be changed last.
+func (o Options) written(s connector.Strategy) []string {
+	switch {
+	case resourceOf(s) == "":
+		return nil
+	case s == connector.AsCommunication && o.Policy.Shape.Staff != nil: // what is not staff's goes as a note
+		return []string{"Communication", "DocumentReference"}
+	default:
+		return []string{resourceOf(s)}
+	}
+}
+
 // traits is what the connection can do under a strategy. Callers hold e.mu.
 func (e *EHR) traits(s connector.Strategy) connector.Traits {
-	a, kind := e.able, resourceOf(s)
+	a, kind := e.able, ""
+	if written := e.opts.written(s); len(written) > 0 {
+		kind = written[len(written)-1]
+	}
 	change := func(resource string) bool { return e.can(resource, "update") && e.can(resource, "read") }
 	return connector.Traits{
 		Strategy:    s,
@@ -144,7 +169,9 @@ func needs(o Options) []need {
 		list = append(list, need{"Encounter", smart.Search})
 	}
 	for _, s := range o.wanted() {
-		list = append(list, need{resourceOf(s), all})
+		for _, resource := range o.written(s) {
+			list = append(list, need{resource, all})
+		}
 	}
 	return append(list, need{"CommunicationRequest", all}, need{"Provenance", smart.Create | smart.Search},
 		need{"Binary", smart.Create | smart.Read}, need{"Subscription", smart.Create | smart.Read | smart.Update | smart.Search})

@@ -37,6 +37,7 @@ type Credentials struct {
 	ClientID string
 	Key      *smart.Key
 	Scopes   []string // instead of those the filing needs
+	V1       *bool    // spell those in SMART v1 or v2; nil spells as the smart-configuration says
 }
 
 // EHR is one connection. It is safe for concurrent use.

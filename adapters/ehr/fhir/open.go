@@ -3,6 +3,7 @@ package fhir
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/chartwire/chartwire/connector"
@@ -83,20 +84,32 @@ func tokenError(err error) error {
 func (e *EHR) why() string {
 	var parts []string
 	for _, s := range e.opts.wanted() {
-		kind := resourceOf(s)
-		switch {
-		case !e.able.declares(kind, "create"):
-			parts = append(parts, "the CapabilityStatement does not declare create of "+kind)
-		case !e.able.grants(kind, "create"):
-			parts = append(parts, "the token was not granted system/"+kind+".c")
-		default:
-			parts = append(parts, "the EHR answered that it does not know create of "+kind)
+		for _, kind := range e.opts.written(s) {
+			if why := e.whyNot(kind); why != "" && !slices.Contains(parts, why) {
+				parts = append(parts, why)
+			}
 		}
 	}
 	if len(parts) == 0 {
 		parts = append(parts, "filing.as names no strategy a FHIR connection can do")
 	}
 	return strings.Join(parts, "; ") + ". The EHR administrator must enable one of them for this client, or filing.as must name another strategy."
+}
+
+// whyNot says what keeps entries of a type from being created, "" where nothing does. Callers hold e.mu.
+func (e *EHR) whyNot(kind string) string {
+	switch {
+	case e.can(kind, "create"):
+		return ""
+	case !e.able.declares(kind, "create"):
+		return "the CapabilityStatement does not declare create of " + kind
+	case e.opts.Quirks.denies(kind + " create"):
+		return "create of " + kind + " is declared, and nothing has proven that it works here"
+	case !e.able.grants(kind, "create"):
+		return "the token was not granted system/" + kind + ".c"
+	default:
+		return "the EHR answered that it does not know create of " + kind
+	}
 }
 
 func nonEmpty(list ...string) []string {

@@ -17,10 +17,10 @@ var profiles = map[string]Traits{
 		AcceptCommunication: true, AcceptDocumentReference: true, SearchWrites: true, RequireEncounter: true, ReturnMinimal: true,
 		Auth: true,
 	},
-	// Oracle Health: Communication and DocumentReference can be created; updates need If-Match.
+	// Oracle Health: Communication and DocumentReference can be created; updates need If-Match. What it takes is in oracle.go.
 	"oracle": {
 		AcceptCommunication: true, AcceptDocumentReference: true, UpdateCommunication: true, SearchWrites: true, RequireIfMatch: true,
-		ReturnMinimal: true, Auth: true,
+		ReturnMinimal: true, Auth: true, Vendor: "oracle",
 	},
 	// athenahealth, OpenEMR: nothing of ours can be created by FHIR.
 	"athena":  {SearchWrites: true, Auth: true},
