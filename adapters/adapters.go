@@ -80,19 +80,16 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 	return ehrfhir.New(o), nil
 }
 
-// fhirOptions are those of a type that speaks FHIR.
+// fhirOptions are those of an EHR that speaks FHIR, whosever it is.
 func fhirOptions(p EHRParts) (ehrfhir.Options, error) {
 	c := p.Config
-	none := ehrfhir.Options{}
+	var o ehrfhir.Options
 	if c.Filing.Per == config.PerThread {
-		return none, fmt.Errorf("EHR %q: filing.per thread is not available for type %s in this version; write exchange", c.Name, c.Type)
+		return o, fmt.Errorf("EHR %q: filing.per thread is not available for type %s in this version; write exchange", c.Name, c.Type)
 	}
-	if p := c.Filing.Encounter.Policy; p != config.EncounterWhenKnown && p != config.EncounterNever {
-		return none, fmt.Errorf("EHR %q: filing.encounter.policy %s is not available in this version; write when-known or never", c.Name, p)
-	}
-	o := ehrfhir.Options{
+	o = ehrfhir.Options{
 		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, HTTP: p.HTTP, Now: p.Now, OnSkew: p.OnSkew, Deadline: c.Limits.Deadline,
-		Encounters: c.Filing.Encounter.Policy == config.EncounterWhenKnown,
+		Encounters: c.Filing.Encounter.Policy != config.EncounterNever,
 		Policy: filing.Policy{
 			Organization: c.Organization, Location: c.Location(),
 			NoteType:      r4.NewCoding(c.Filing.NoteType.System, c.Filing.NoteType.Code, c.Filing.NoteType.Display),
@@ -105,14 +102,14 @@ func fhirOptions(p EHRParts) (ehrfhir.Options, error) {
 	}
 	for _, s := range c.Filing.As {
 		if s == config.StrategyDocument || s == config.StrategyMDM {
-			return none, fmt.Errorf("EHR %q: filing.as %s is not available for type %s in this version; write auto, communication or note", c.Name, s, c.Type)
+			return o, fmt.Errorf("EHR %q: filing.as %s is not available for type %s in this version; write auto, communication or note", c.Name, s, c.Type)
 		}
 		o.FilingAs = append(o.FilingAs, string(s))
 	}
 	if c.Backend != nil && !c.Backend.Key.Missing() {
 		key, err := smart.LoadKey([]byte(c.Backend.Key.Reveal()))
 		if err != nil {
-			return none, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
+			return o, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
 		}
 		o.Credentials = &ehrfhir.Credentials{ClientID: c.Backend.ClientID, Key: key, Scopes: c.Backend.Scopes}
 	}

@@ -238,11 +238,6 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 // trusted says whether identifiers alone are enough: the channel's are trusted, or the EHR shows no patient to compare with.
 func (d *drainer) trusted() bool { return d.c.TrustIDs || d.line.TrustIDs }
 
-// recheckPatient grows from seconds to a quarter of an hour: registration is a person's work.
-func recheckPatient(tries int) time.Duration {
-	return min(5*time.Second<<min(tries, 8), 15*time.Minute)
-}
-
 // bound records the link, once and with its audit row.
 func (d *drainer) bound(i *connector.Item, k connector.PatientKey, p connector.Patient) {
 	how := "identifier"

@@ -49,6 +49,9 @@ type Rig struct {
 	Message func(*connector.Exchange)
 	// Fixed says that entries of that form cannot be changed, whatever else can.
 	Fixed bool
+	// Encounter puts an encounter of a patient on the EHR and gives its reference. nil where the adapter finds none, or is
+	// held to how it does elsewhere.
+	Encounter func(patient string, e connector.Encounter) string
 	// Words reads a message's words out of an entry of Stored, for an EHR that shows nothing back; nil elsewhere.
 	Words func(stored []byte) string
 	// Secrets are what no error may hold: tokens, keys.

@@ -337,24 +337,6 @@ func TestSubscribe(t *testing.T) {
 	}
 }
 
-func TestEncounter(t *testing.T) {
-	l := opened(t, setting{traits: ehr.Full(), options: func(o *Options) { o.Encounters = true }})
-	visit := func(id, patient, value string) {
-		l.put(t, `{"resourceType":"Encounter","id":"`+id+`","status":"in-progress","class":{"code":"VR"},"subject":{"reference":"`+patient+
-			`"},"identifier":[{"system":"urn:visit","value":"`+value+`"}]}`)
-	}
-	visit("e1", "Patient/daniel", "V1")
-	visit("e2", "Patient/other", "V2")
-	visit("e3", "Patient/daniel", "V3")
-	visit("e4", "Patient/daniel", "V3")
-	for value, want := range map[string]string{"V1": "Encounter/e1", "V2": "", "V3": "", "V4": ""} {
-		got, err := l.adapter.Encounter(t.Context(), "Patient/daniel", connector.Identifier{System: "urn:visit", Value: value})
-		if err != nil || got != want {
-			t.Errorf("%s: %q, %v", value, got, err)
-		}
-	}
-}
-
 // Many EHRs keep a note's text as a Binary and show its address only.
 func TestTextBehindAnAddress(t *testing.T) {
 	moved := func(target string) func(*http.Request, *ehr.Response) *ehr.Response {
