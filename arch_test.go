@@ -50,6 +50,7 @@ var rooms = map[string][]string{
 	"adapters/filing":              {"connector", "fhir/...", "adapters/hl7"},
 	"adapters/filing/transcript":   {"connector"},
 	"adapters/ehr/fhir":            {"connector", "fhir/...", "adapters/filing", "adapters/hl7"},
+	"adapters/ehr/meditech":        {"connector", "adapters/ehr/fhir"},
 	"adapters/ehr/oracle":          {"config", "connector", "fhir/...", "adapters/filing", "adapters/ehr/fhir"},
 	"adapters/ehr/hl7v2":           {"connector", "adapters/filing", "adapters/hl7", "adapters/hl7/mllp"},
 	"adapters/ehr/ehrtest":         {"connector"},

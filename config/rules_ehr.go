@@ -89,6 +89,12 @@ func (l *loader) filingRules(e *EHR, path string) {
 		l.mistake(path+".as", "hl7v2 files only as mdm; write mdm or auto")
 	}
 	l.encounterRules(e, path+".encounter")
+	switch e.Type {
+	case Oracle:
+		l.oracleRules(e, path)
+	case Meditech:
+		l.meditechRules(e, path)
+	}
 	note := path + ".note_type"
 	if l.given(note) && l.given(note+".system") != l.given(note+".code") {
 		l.mistake(note, "has one of system and code; a code means nothing without its system, write both")

@@ -64,6 +64,9 @@ func (p *planner) asCommunication() ([]connector.Write, error) {
 	if p.policy.Shape.Staff != nil {
 		return p.asStaffMessage()
 	}
+	if p.policy.Shape.NoHeader && (p.x.Kind == connector.ItemHeader || p.x.Kind == connector.ItemClose || p.x.Kind == connector.ItemReopen) {
+		return nil, nil
+	}
 	switch p.x.Kind {
 	case connector.ItemHeader:
 		return p.header()

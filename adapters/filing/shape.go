@@ -17,6 +17,8 @@ type Shape struct {
 	// BareNotes leaves of a note what says which patient, what, by whom and when: no identifier, profile, category, date,
 	// relation or label. What that would have said is in the note's text.
 	BareNotes bool
+	// NoHeader leaves the thread's header out: an entry without words may not be taken, and every message stands by itself.
+	NoHeader bool
 }
 
 // StaffMessage is a Communication as it comes into an EHR's message center.

@@ -55,7 +55,27 @@ func (a abilities) searches(resource, param string) bool {
 
 // can is declared ∧ granted ∧ not disproven, the vendor's quirks being disproof enough. Callers hold e.mu.
 func (e *EHR) can(resource, interaction string) bool {
-	return !e.opts.Quirks.denies(resource+" "+interaction) && e.able.declares(resource, interaction) && e.able.grants(resource, interaction) && !e.disproven[resource+" "+interaction]
+	return !e.opts.Quirks.denies(resource+" "+interaction) && e.trusts(resource+" "+interaction) && e.able.declares(resource, interaction) && e.able.grants(resource, interaction) && !e.disproven[resource+" "+interaction]
+}
+
+// trusts says whether a declaration of the interaction counts: where the vendor's quirks doubt it, once a probe has seen it to
+// work. Before Open everything is assumed. Callers hold e.mu.
+func (e *EHR) trusts(interaction string) bool {
+	return !e.able.known || !slices.Contains(e.opts.Quirks.Unproven, interaction) || slices.Contains(e.proven, interaction)
+}
+
+// doubted are the interactions the wanted strategies would use, which are declared and granted, and which only a probe can
+// bring into use. Callers hold e.mu.
+func (e *EHR) doubted() []string {
+	var out []string
+	for _, s := range e.opts.wanted() {
+		for _, kind := range e.opts.written(s) {
+			if i := kind + " create"; slices.Contains(e.opts.Quirks.Unproven, i) && !slices.Contains(e.proven, i) && e.able.declares(kind, "create") && e.able.grants(kind, "create") {
+				out = append(out, i)
+			}
+		}
+	}
+	return out
 }
 
 // resources names the type each strategy writes, best first under auto.
@@ -142,6 +162,7 @@ func (e *EHR) traits(s connector.Strategy) connector.Traits {
 		IfNoneExist: !a.known || a.declared.ConditionalCreate(kind),
 		Echo:        cmp.Or(e.opts.Quirks.Echo, connector.EchoExact),
 		Missing:     e.missing(),
+		Unproven:    e.doubted(),
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 // Open learns what the connection can do: the CapabilityStatement, then a token and what it grants. Errors: *Retry where
 // the EHR or its token endpoint did not answer; *Refused with Unauthorized where our credentials were refused,
-// ScopeMissing where nothing can be filed with what is granted. Detail says what is missing and who must fix it.
+// ScopeMissing where nothing can be filed with what is granted, Unproven where that waits for a probe alone. Detail says what is missing and who must fix it.
 func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
 	if err := e.ready(); err != nil {
 		return connector.Traits{}, err
@@ -29,10 +29,19 @@ func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
 			return connector.Traits{}, err
 		}
 	}
+	var proven []string
+	if e.opts.Proven != nil {
+		if proven, err = e.opts.Proven(ctx); err != nil {
+			return connector.Traits{}, &connector.Retry{Reason: connector.EHRUnavailable, Cause: errors.New("what was proven of the connection could not be read")}
+		}
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.able = a
+	e.able, e.proven = a, proven
 	s := e.strategy()
+	if doubted := e.doubted(); s == "" && len(doubted) > 0 {
+		return connector.Traits{Missing: e.missing(), Unproven: doubted}, &connector.Refused{Reason: connector.Unproven, Detail: connector.Protect(unproven(e.opts.Name, doubted))}
+	}
 	if s == "" {
 		return connector.Traits{Missing: e.missing()}, &connector.Refused{Reason: connector.ScopeMissing, Detail: connector.Protect(e.why())}
 	}
@@ -96,6 +105,12 @@ func (e *EHR) why() string {
 	return strings.Join(parts, "; ") + ". The EHR administrator must enable one of them for this client, or filing.as must name another strategy."
 }
 
+// unproven says what has to be done before the connection files anything.
+func unproven(name string, interactions []string) string {
+	return strings.Join(interactions, ", ") + " is declared and granted, and nothing has shown yet that it works here, so nothing is written. " +
+		"Name a test patient in probe.patient and run: chartwire doctor --ehr " + name + " --probe. Filing goes on by itself once the probe's entry is on that patient's chart."
+}
+
 // whyNot says what keeps entries of a type from being created, "" where nothing does. Callers hold e.mu.
 func (e *EHR) whyNot(kind string) string {
 	switch {
@@ -104,7 +119,7 @@ func (e *EHR) whyNot(kind string) string {
 	case !e.able.declares(kind, "create"):
 		return "the CapabilityStatement does not declare create of " + kind
 	case e.opts.Quirks.denies(kind + " create"):
-		return "create of " + kind + " is declared, and nothing has proven that it works here"
+		return "create of " + kind + " is declared, and is not what it seems"
 	case !e.able.grants(kind, "create"):
 		return "the token was not granted system/" + kind + ".c"
 	default:

@@ -15,10 +15,8 @@ type Quirks struct {
 	Strategies []connector.Strategy
 	// Never are interactions that are declared and are not what they seem: they are not used, whatever is granted.
 	Never []string
-	// Unproven are interactions whose declaration counts for nothing until Proven names them.
+	// Unproven are interactions whose declaration counts for nothing until Options.Proven names them.
 	Unproven []string
-	// Proven are interactions a probe has seen to work on this connection.
-	Proven []string
 	// NeedsEncounter says that no entry is taken without an encounter.
 	NeedsEncounter bool
 	// Echo is what the EHR shows of what it was sent; "" is exact.
@@ -27,9 +25,9 @@ type Quirks struct {
 	Reasons map[string]connector.Reason
 }
 
-// denies says whether a declared interaction counts for nothing here.
+// denies says whether a declared interaction counts for nothing here, whatever is proven.
 func (q Quirks) denies(interaction string) bool {
-	return slices.Contains(q.Never, interaction) || slices.Contains(q.Unproven, interaction) && !slices.Contains(q.Proven, interaction)
+	return slices.Contains(q.Never, interaction)
 }
 
 // order is the strategies the vendor's chart has a use for, best first.

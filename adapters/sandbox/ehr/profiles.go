@@ -25,8 +25,8 @@ var profiles = map[string]Traits{
 	// athenahealth, OpenEMR: nothing of ours can be created by FHIR.
 	"athena":  {SearchWrites: true, Auth: true},
 	"openemr": {SearchWrites: true, Auth: true},
-	// MEDITECH: Communication create and search; DocumentReference read only.
-	"meditech": {AcceptCommunication: true, SearchWrites: true, Auth: true},
+	// MEDITECH: Communication create and search; DocumentReference read only. What it takes is in meditech.go.
+	"meditech": {AcceptCommunication: true, SearchWrites: true, Auth: true, Vendor: "meditech"},
 }
 
 func withAuth(t Traits) Traits {

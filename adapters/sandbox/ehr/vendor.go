@@ -40,7 +40,7 @@ func (v vendor) told(f *failure) *failure {
 }
 
 // vendors are the rules by the name in Traits.Vendor.
-var vendors = map[string]vendor{"oracle": oracle}
+var vendors = map[string]vendor{"meditech": meditech, "oracle": oracle}
 
 // Vendors lists the names Traits.Vendor can have.
 func Vendors() []string { return slices.Sorted(maps.Keys(vendors)) }

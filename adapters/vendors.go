@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"github.com/chartwire/chartwire/adapters/ehr/meditech"
 	"github.com/chartwire/chartwire/adapters/ehr/oracle"
 	"github.com/chartwire/chartwire/connector"
 )
@@ -15,4 +16,13 @@ func newOracle(p EHRParts) (connector.EHR, error) {
 		keys = *own
 	}
 	return oracle.New(o, keys), nil
+}
+
+func newMeditech(p EHRParts) (connector.EHR, error) {
+	o, err := fhirOptions(p)
+	if err != nil {
+		return nil, err
+	}
+	o.Proven = p.Proven
+	return meditech.New(o), nil
 }
