@@ -16,7 +16,7 @@ const usCoreCategory = r4.SystemUSCoreDocumentCategory
 func checkOurs(root *node, bare bool) *Problem {
 	resource := root.resourceType()
 	if resource == "Bundle" {
-		return checkTransaction(root)
+		return checkTransaction(root, bare)
 	}
 	return checkEntry(rules{resource: resource, bare: bare}, resource, root)
 }

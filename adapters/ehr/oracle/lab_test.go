@@ -3,7 +3,9 @@ package oracle
 import (
 	"bytes"
 	"encoding/base64"
+	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -36,6 +38,7 @@ type lab struct {
 	answer  *ehr.Response
 	hangUp  bool
 	rewrite func([]byte) []byte
+	asked   []string // scopes, as they were spelled
 }
 
 func newLab(t *testing.T, scopes string, keys Keys) *lab {
@@ -110,6 +113,13 @@ func (l *lab) after(r *http.Request, resp *ehr.Response) *ehr.Response {
 // RoundTrip may change the body of the next write under way.
 func (l *lab) RoundTrip(r *http.Request) (*http.Response, error) {
 	l.mu.Lock()
+	if strings.HasSuffix(r.URL.Path, "/token") {
+		form, _ := io.ReadAll(r.Body)
+		asked, _ := url.ParseQuery(string(form))
+		l.asked = strings.Fields(asked.Get("scope"))
+		r = r.Clone(r.Context())
+		r.Body = body{bytes.NewReader(form)}
+	}
 	if f := l.rewrite; f != nil && isWrite(r) && strings.Contains(r.URL.Path, "/fhir/") {
 		l.rewrite = nil
 		var buf bytes.Buffer

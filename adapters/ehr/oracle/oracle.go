@@ -30,7 +30,8 @@ func quirks() fhir.Quirks {
 		Never: []string{
 			"Communication update", // only a PATCH of the email status [V]
 			"CommunicationRequest create", "CommunicationRequest read", "CommunicationRequest update", "CommunicationRequest search-type",
-			"Subscription create", "Provenance create", "RelatedPerson create", "Binary create",
+			"Subscription create", "Subscription read", "Subscription update", "Subscription search-type",
+			"Provenance create", "Provenance search-type", "RelatedPerson create", "Binary create",
 			"transaction", "Communication conditional-create", "DocumentReference conditional-create",
 		},
 	}
