@@ -47,7 +47,7 @@ var rooms = map[string][]string{
 	"connector/web":             {"connector/...", "fhir/smart"},
 
 	"adapters":                     {"adapters/...", "config", "connector", "fhir/r4", "fhir/smart"},
-	"adapters/filing":              {"connector", "fhir/...", "adapters/hl7"},
+	"adapters/filing":              {"connector", "fhir/...", "adapters/hl7", "adapters/filing/transcript"},
 	"adapters/filing/transcript":   {"connector"},
 	"adapters/ehr/fhir":            {"connector", "fhir/...", "adapters/filing", "adapters/hl7"},
 	"adapters/ehr/meditech":        {"connector", "adapters/ehr/fhir"},

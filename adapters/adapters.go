@@ -104,8 +104,8 @@ func fhirOptions(p EHRParts) (ehrfhir.Options, error) {
 		},
 	}
 	for _, s := range c.Filing.As {
-		if s == config.StrategyDocument || s == config.StrategyMDM {
-			return o, fmt.Errorf("EHR %q: filing.as %s is not available for type %s in this version; write auto, communication or note", c.Name, s, c.Type)
+		if s == config.StrategyMDM {
+			return o, fmt.Errorf("EHR %q: filing.as %s is not available for type %s; write auto, communication, note or document", c.Name, s, c.Type)
 		}
 		o.FilingAs = append(o.FilingAs, string(s))
 	}

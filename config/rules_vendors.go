@@ -10,6 +10,9 @@ var codeSet72 = regexp.MustCompile(`^https://fhir\.cerner\.com/[^/]+/codeSet/72$
 
 // oracleRules checks the filing policy against what Millennium takes of a document.
 func (l *loader) oracleRules(e *EHR, path string) {
+	if slices.Contains(e.Filing.As, StrategyDocument) {
+		l.mistake(path+".as", "document has two forms of one text, and Oracle Health takes one; write auto, communication or note")
+	}
 	if e.Filing.DocStatus == DocPreliminary {
 		l.mistake(path+".doc_status", "preliminary is not taken by Oracle Health: a document is filed as final; write final")
 	}
@@ -20,7 +23,9 @@ func (l *loader) oracleRules(e *EHR, path string) {
 
 // meditechRules checks the filing policy against what MEDITECH declares.
 func (l *loader) meditechRules(e *EHR, path string) {
-	if slices.Contains(e.Filing.As, StrategyNote) {
-		l.mistake(path+".as", "note needs DocumentReference.create, which MEDITECH does not declare; write auto or communication")
+	for _, s := range []Strategy{StrategyNote, StrategyDocument} {
+		if slices.Contains(e.Filing.As, s) {
+			l.mistake(path+".as", string(s)+" needs DocumentReference.create, which MEDITECH does not declare; write auto or communication")
+		}
 	}
 }

@@ -46,6 +46,7 @@ type Strategy string
 const (
 	AsCommunication Strategy = "communication"
 	AsNote          Strategy = "note"
+	AsDocument      Strategy = "document"
 	AsMDM           Strategy = "mdm"
 )
 

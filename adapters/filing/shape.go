@@ -128,7 +128,7 @@ func (p *planner) boxed(what string, m connector.Message, at time.Time) ([]conne
 	if s.ReplyTo != "" {
 		c.Extension = []r4.Extension{{Url: s.ReplyToURL, ValueReference: r4.Ptr(r4.Ref(s.ReplyTo))}}
 	}
-	c.Payload = []r4.Payload{r4.AttachmentPayload(bareText(p.document(id, what, m, at)))}
+	c.Payload = []r4.Payload{r4.AttachmentPayload(bareText(p.noteText(id, what, m, at)))}
 	return p.file(entry{id: id, kind: "Communication", resource: c, provides: connector.SymMessage(id.Value), date: p.received(),
 		expect: connector.Expect{Subject: connector.SymPatient, Status: "completed", Text: wordsHash(m)}})
 }

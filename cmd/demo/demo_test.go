@@ -84,16 +84,22 @@ func TestNoteOnlyEHR(t *testing.T) {
 	}
 }
 
+// TestDocuments files every message as a transcript, text and PDF: the words are read back from the text.
+func TestDocuments(t *testing.T) {
+	s := play(t, Options{As: "document", Events: []string{"../../testdata/threads-contract/proxy-with-photo.ndjson"}})
+	wantClean(t, s)
+	if s.OnChart != 3 {
+		t.Errorf("%d on the chart, want the contract thread's 3 messages", s.OnChart)
+	}
+}
+
 // TestReadBackSeesFaults proves that the comparison can fail: an expectation that differs in one word, patient or place is
 // not met.
 func TestReadBackSeesFaults(t *testing.T) {
 	chart := func() *reader {
 		o := &onChart{ResourceType: "Communication", ID: "c1", Status: "completed"}
 		o.Subject.Reference = "Patient/a"
-		o.Payload = append(o.Payload, struct {
-			ContentString     string
-			ContentAttachment *chartFile
-		}{ContentString: "take one"})
+		o.Payload = append(o.Payload, chartPayload{ContentString: "take one"})
 		return &reader{messages: map[string][]*onChart{"t/m": {o}}, headers: map[string]int{}}
 	}
 	for name, c := range map[string]struct {

@@ -23,9 +23,11 @@ type kind struct {
 }
 
 var kinds = map[string]kind{
-	"fhir":  overFHIR(ehr.Full(), keysFHIR),
-	"note":  overFHIR(ehr.NoteOnly(), keysFHIR),
-	"hl7v2": {start: (*run).startEngine, keys: keysHL7, read: (*run).readEngine},
+	"fhir":     overFHIR(ehr.Full(), keysFHIR),
+	"note":     overFHIR(ehr.NoteOnly(), keysFHIR),
+	"meditech": overFHIR(profile("meditech"), keysMeditech),
+	"oracle":   {start: (*run).startOracle, keys: keysOracle, read: (*run).readOracle},
+	"hl7v2":    {start: (*run).startEngine, keys: keysHL7, read: (*run).readEngine},
 }
 
 // Types lists the EHR types there is a demonstration of.
@@ -49,6 +51,15 @@ func overFHIR(traits ehr.Traits, keys *template.Template) kind {
 	}
 }
 
+// profile are the traits of the sandbox's FHIR server as one vendor's.
+func profile(vendor string) ehr.Traits {
+	t, err := ehr.Profile(vendor)
+	if err != nil {
+		panic(err) // it is one of the sandbox's own
+	}
+	return t
+}
+
 func connection(keys string) *template.Template {
 	return template.Must(template.New("keys").Parse(keys))
 }
@@ -61,6 +72,16 @@ var keysFHIR = connection(`    type: fhir
 {{end}}{{if .Key}}    backend: {client_id: chartwire-backend, key_file: backend.jwk.json}
 {{end}}    filing: {as: {{.As}}, proxies: create}
     watch: {poll: 20s, not_before: 24h}
+    limits: {requests_per_second: 5000, concurrent: 8, search_lag: 5s, deadline: 30s}
+`)
+
+// keysMeditech are those of a connection to MEDITECH, which no probe has proven: everything is held.
+var keysMeditech = connection(`    type: meditech
+    base_url: "{{.EHR}}"
+    identifier_systems:
+{{range .Systems}}      {{printf "%q" .}}: {{printf "%q" .}}
+{{end}}    backend: {client_id: chartwire-backend, key_file: backend.jwk.json}
+    filing: {as: auto, per: exchange}
     limits: {requests_per_second: 5000, concurrent: 8, search_lag: 5s, deadline: 30s}
 `)
 

@@ -1,9 +1,12 @@
 package fhir
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,7 +103,8 @@ func TestConditionalHitShowsWhatIsThere(t *testing.T) {
 
 // An EHR that loses identifiers is searched by content.
 func TestListByContent(t *testing.T) {
-	for name, o := range map[string]func(*Options){"communication": nil, "note": func(o *Options) { o.FilingAs = []string{"note"} }} {
+	for name, o := range map[string]func(*Options){"communication": nil, "note": func(o *Options) { o.FilingAs = []string{"note"} },
+		"document": func(o *Options) { o.FilingAs = []string{"document"} }} {
 		t.Run(name, func(t *testing.T) {
 			l := opened(t, setting{traits: ehr.Full(), options: o})
 			w := l.write(t, message("m-1", "hello"))
@@ -375,4 +379,31 @@ func base64Data(t *testing.T, body []byte) string {
 	t.Helper()
 	m := inlineData.FindString(string(body))
 	return strings.TrimSuffix(strings.TrimPrefix(m, `"data":"`), `"`)
+}
+
+// A document is on the chart with its words and with the very PDF that was sent: a note's text beside another PDF is altered,
+// and a rendition the EHR adds to a note of its own is not.
+func TestFormsOfADocument(t *testing.T) {
+	l := opened(t, setting{traits: ehr.Full(), options: func(o *Options) { o.FilingAs = []string{"document"} }})
+	w := l.write(t, message("m-1", "hello"))
+	if r := l.file(t, w); r.Echo.Text != w.Expect.Text || len(w.Expect.Attachments) != 1 || !slices.Equal(r.Echo.Attachments, w.Expect.Attachments) {
+		t.Errorf("%+v", r.Echo)
+	}
+	rendition := base64.StdEncoding.EncodeToString([]byte("%PDF-1.4 another"))
+	changed := func(w connector.Write, old, now string) connector.Receipt {
+		body := strings.Replace(string(sent(w)), old, now, 1)
+		if body == string(sent(w)) {
+			t.Fatalf("%q is not in the entry", old)
+		}
+		return l.adapter.ShowEntry(t.Context(), w, connector.ChartEntry{Body: []byte(body)})
+	}
+	pdf := regexp.MustCompile(`"contentType":"application/pdf"[^}]*`).FindString(string(sent(w)))
+	if r := changed(w, pdf, `"contentType":"application/pdf","data":"`+rendition+`"`); slices.Equal(r.Echo.Attachments, w.Expect.Attachments) {
+		t.Error("another PDF was taken for the one that was sent")
+	}
+	note := newLab(t, setting{traits: ehr.Full(), options: func(o *Options) { o.FilingAs = []string{"note"} }})
+	w = note.write(t, message("m-2", "hello"))
+	if r := changed(w, `"content":[`, `"content":[{"attachment":{"contentType":"application/pdf","data":"`+rendition+`"}},`); r.Echo.Text != w.Expect.Text || len(r.Echo.Attachments) != 0 {
+		t.Errorf("beside a rendition: %+v", r.Echo)
+	}
 }

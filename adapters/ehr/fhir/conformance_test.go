@@ -18,6 +18,7 @@ func TestConformance(t *testing.T) {
 	minimal.ReturnMinimal = true
 	note := func(o *Options) { o.FilingAs = []string{"note"} }
 	visits := func(o *Options) { o.Encounters = true }
+	document := func(o *Options) { o.FilingAs = []string{"document"} }
 	for _, c := range []struct {
 		name     string
 		strategy connector.Strategy
@@ -32,6 +33,9 @@ func TestConformance(t *testing.T) {
 		{"minimal answers", connector.AsCommunication, setting{traits: minimal}},
 		{"notes", connector.AsNote, setting{traits: ehr.Full(), options: note}},
 		{"notes only", connector.AsNote, setting{traits: ehr.NoteOnly(), options: visits}},
+		{"documents", connector.AsDocument, setting{traits: ehr.Full(), options: document}},
+		{"documents, search only", connector.AsDocument, setting{traits: ehr.SearchOnly(), options: document}},
+		{"documents only", connector.AsDocument, setting{traits: ehr.NoteOnly(), options: document}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

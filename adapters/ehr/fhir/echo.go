@@ -48,7 +48,7 @@ func (e *EHR) show(ctx context.Context, w connector.Write, r *connector.Receipt,
 		return
 	}
 	note := isNote(w, e.opts.Policy.Shape)
-	r.Echo.Text, r.Echo.Attachments = text(w, echo, note), files(echo, note)
+	r.Echo.Text, r.Echo.Attachments = text(w, echo, note), files(w, echo, note)
 }
 
 // isNote says whether an entry carries its words in the text of a note.
@@ -131,14 +131,15 @@ func isText(a r4.EchoAttachment) bool {
 	return a.Title == filing.TextTitle && strings.HasPrefix(a.ContentType, "text/plain")
 }
 
-// files are the hashes of the files an entry carries. A note carries its text alone.
-func files(echo r4.Echo, note bool) []string {
-	if note {
+// files are the hashes of the files an entry carries. Of a note they are its forms that are not text, where it was sent with
+// such: an EHR may make a rendition of its own beside a text.
+func files(w connector.Write, echo r4.Echo, note bool) []string {
+	if note && len(w.Expect.Attachments) == 0 {
 		return nil
 	}
 	var out []string
 	for _, a := range echo.Attachments {
-		if a.Data != nil && !isText(a) {
+		if a.Data != nil && !isText(a) && !(note && strings.HasPrefix(a.ContentType, "text/plain")) {
 			out = append(out, filing.Hash(a.Data))
 		}
 	}
