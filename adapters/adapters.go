@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/chartwire/chartwire/adapters/ehr/epic"
 	ehrfhir "github.com/chartwire/chartwire/adapters/ehr/fhir"
 	"github.com/chartwire/chartwire/adapters/filing"
 
@@ -45,6 +46,7 @@ type ChannelParts struct {
 
 var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
 	config.FHIR:     newFHIR,
+	config.Epic:     newEpic,
 	config.HL7v2:    newHL7v2,
 	config.Meditech: newMeditech,
 	config.Oracle:   newOracle,
@@ -81,6 +83,14 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 		return nil, err
 	}
 	return ehrfhir.New(o), nil
+}
+
+func newEpic(p EHRParts) (connector.EHR, error) {
+	o, err := fhirOptions(p)
+	if err != nil {
+		return nil, err
+	}
+	return epic.New(o), nil
 }
 
 // fhirOptions are those of an EHR that speaks FHIR, whosever it is.

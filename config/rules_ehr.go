@@ -90,6 +90,8 @@ func (l *loader) filingRules(e *EHR, path string) {
 	}
 	l.encounterRules(e, path+".encounter")
 	switch e.Type {
+	case Epic:
+		l.epicRules(e, path)
 	case Oracle:
 		l.oracleRules(e, path)
 	case Meditech:

@@ -32,6 +32,8 @@ type binary struct {
 func (p *planner) file(e entry) ([]connector.Write, error) {
 	if d, ok := e.resource.(*r4.DocumentReference); ok && p.policy.Shape.BareNotes {
 		bare(d)
+	} else if ok {
+		p.spare(d)
 	}
 	together := p.traits.Transaction && (len(e.before) > 0 || (e.origin != nil && p.traits.Provenance))
 	condition := ""

@@ -12,7 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/fhir/client"
+	"github.com/chartwire/chartwire/fhir/r4"
 	"github.com/chartwire/chartwire/fhir/smart"
 )
 
@@ -58,7 +60,7 @@ func (r *run) readFHIR(ctx context.Context) (*reader, error) {
 		return nil, err
 	}
 	for _, kind := range []string{"Communication", "DocumentReference"} {
-		if err := out.all(ctx, kind); err != nil {
+		if err := out.all(ctx, kind, url.Values{"_count": {"500"}, "_sort": {"_lastUpdated"}}); err != nil {
 			return nil, err
 		}
 	}
@@ -87,9 +89,9 @@ func (r *run) reader() (*reader, error) {
 	return &reader{c: c, messages: map[string][]*onChart{}, headers: map[string]int{}, seen: map[string]bool{}}, nil
 }
 
-// all pages through a type.
-func (c *reader) all(ctx context.Context, kind string) error {
-	page, err := c.c.Search(ctx, kind, url.Values{"_count": {"500"}, "_sort": {"_lastUpdated"}})
+// all pages through the matches of a search.
+func (c *reader) all(ctx context.Context, kind string, params url.Values) error {
+	page, err := c.c.Search(ctx, kind, params)
 	if err != nil {
 		return err
 	}
@@ -100,7 +102,9 @@ func (c *reader) all(ctx context.Context, kind string) error {
 				return err
 			}
 			o.place = len(c.messages) + len(c.headers)
-			c.note(o)
+			if err := c.note(ctx, o); err != nil {
+				return err
+			}
 		}
 		next, ok, err := c.c.Next(ctx, page)
 		if err != nil || !ok {
@@ -110,8 +114,18 @@ func (c *reader) all(ctx context.Context, kind string) error {
 	}
 }
 
-func (c *reader) note(o *onChart) {
+// note takes down what an entry is, by its identifiers; a note that carries none says it in its text.
+func (c *reader) note(ctx context.Context, o *onChart) error {
 	o.created = o.Meta.LastUpdated
+	if len(o.Identifier) == 0 && len(o.Content) > 0 {
+		text, err := c.bytes(ctx, &o.Content[0].Attachment)
+		if err != nil {
+			return err
+		}
+		if in, value, ok := filing.CitedID(text); ok && in == channel {
+			c.messages[value] = append(c.messages[value], o)
+		}
+	}
 	for _, id := range o.Identifier {
 		switch id.System {
 		case identityBase + "/" + channel + "/message":
@@ -120,6 +134,7 @@ func (c *reader) note(o *onChart) {
 			c.headers[id.Value]++
 		}
 	}
+	return nil
 }
 
 // creations asks for the first version of what was changed since: order is that of creation.
@@ -191,8 +206,8 @@ func (c *reader) same(ctx context.Context, m *entry, o *onChart) (bool, error) {
 		return saysExactly(o.text, m.Text), nil
 	}
 	if o.ResourceType == "DocumentReference" {
-		data, err := base64.StdEncoding.DecodeString(o.Content[0].Attachment.Data)
-		return err == nil && bytes.Contains(data, []byte(m.Text)), nil
+		data, err := c.bytes(ctx, &o.Content[0].Attachment)
+		return bytes.Contains(data, []byte(m.Text)), err
 	}
 	text, files := "", []string{}
 	for n, p := range o.Payload {
@@ -220,7 +235,7 @@ func (c *reader) bytes(ctx context.Context, f *chartFile) ([]byte, error) {
 	if f.Data != "" || f.URL == "" {
 		return base64.StdEncoding.DecodeString(f.Data)
 	}
-	resp, err := c.c.Read(ctx, f.URL, "Binary")
+	resp, err := c.c.Read(ctx, r4.LocalID(f.URL), "Binary")
 	if err != nil {
 		return nil, err
 	}

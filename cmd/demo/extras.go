@@ -44,9 +44,8 @@ func (r *run) reply(ctx context.Context, thread, text string) error {
 
 // askFromEHR creates a CommunicationRequest in the EHR, as a clinician's order would, and waits until it was sent.
 func (r *run) askFromEHR(ctx context.Context) error {
-	switch r.o.EHRType {
-	case "note", "hl7v2", "oracle", "meditech":
-		return nil // such an EHR has no CommunicationRequest
+	if !r.kind.asks {
+		return nil
 	}
 	patient := r.refs.Patients[r.people.Patients[len(r.people.Patients)-1].Identifiers[0]]
 	r.born = "Please bring your inhaler and your peak flow diary to Thursday's visit."

@@ -146,25 +146,26 @@ func (o Options) written(s connector.Strategy) []string {
 
 // traits is what the connection can do under a strategy. Callers hold e.mu.
 func (e *EHR) traits(s connector.Strategy) connector.Traits {
-	a, kind := e.able, ""
+	a, kind, deny := e.able, "", e.opts.Quirks.denies
 	if written := e.opts.written(s); len(written) > 0 {
 		kind = written[len(written)-1]
 	}
 	change := func(resource string) bool { return e.can(resource, "update") && e.can(resource, "read") }
 	return connector.Traits{
-		Strategy:    s,
-		Update:      change(kind),
-		Requests:    e.can("CommunicationRequest", "create"),
-		RequestPut:  change("CommunicationRequest"),
-		Watch:       a.searches("CommunicationRequest", "_lastUpdated") || e.can("CommunicationRequest", "search-type"),
-		Subscribe:   e.can("Subscription", "create"),
-		Transaction: !a.known || a.declared.Transaction(),
-		Provenance:  e.can("Provenance", "create"),
-		Proxies:     e.opts.Policy.CreateProxies && e.can("RelatedPerson", "create"),
-		IfNoneExist: !a.known || a.declared.ConditionalCreate(kind),
-		Echo:        cmp.Or(e.opts.Quirks.Echo, connector.EchoExact),
-		Missing:     e.missing(),
-		Unproven:    e.doubted(),
+		Strategy:       s,
+		Update:         change(kind),
+		Requests:       e.can("CommunicationRequest", "create"),
+		RequestPut:     change("CommunicationRequest"),
+		Watch:          !deny("CommunicationRequest search-type") && (a.searches("CommunicationRequest", "_lastUpdated") || e.can("CommunicationRequest", "search-type")),
+		Subscribe:      e.can("Subscription", "create"),
+		Transaction:    !deny("transaction") && (!a.known || a.declared.Transaction()),
+		Provenance:     e.can("Provenance", "create"),
+		Proxies:        e.opts.Policy.CreateProxies && e.can("RelatedPerson", "create"),
+		IfNoneExist:    !deny(kind+" conditional-create") && (!a.known || a.declared.ConditionalCreate(kind)),
+		NeedsEncounter: e.opts.Quirks.NeedsEncounter,
+		Echo:           cmp.Or(e.opts.Quirks.Echo, connector.EchoExact),
+		Missing:        e.missing(),
+		Unproven:       e.doubted(),
 	}
 }
 

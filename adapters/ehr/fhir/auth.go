@@ -18,6 +18,7 @@ type backend struct {
 	credentials Credentials
 	now         func() time.Time
 	timeout     time.Duration
+	unasked     bool // no scope is asked for, unless the credentials name some
 
 	mu     sync.Mutex
 	client *smart.Backend
@@ -47,7 +48,7 @@ func (b *backend) discover(ctx context.Context, needed smart.Scopes) error {
 		return err
 	}
 	scopes := b.credentials.Scopes
-	if len(scopes) == 0 {
+	if len(scopes) == 0 && !b.unasked {
 		v1 := found.V1Scopes()
 		if b.credentials.V1 != nil {
 			v1 = *b.credentials.V1

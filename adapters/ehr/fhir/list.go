@@ -20,6 +20,9 @@ func (e *EHR) List(ctx context.Context, w connector.Write) (connector.Receipt, e
 	if err := e.ready(); err != nil {
 		return connector.Receipt{}, err
 	}
+	if e.cites(w.Type) { // what a listing can tell, Find has told
+		return connector.Receipt{}, connector.ErrNotSearchable
+	}
 	by := e.patientParam(w.Type)
 	if by == "" || w.Expect.Subject == "" || w.Update != nil {
 		return connector.Receipt{}, connector.ErrNotSearchable
@@ -28,11 +31,6 @@ func (e *EHR) List(ctx context.Context, w connector.Write) (connector.Receipt, e
 	if date := dateParams[w.Type]; date != "" && !w.Date.IsZero() && e.searchable(w.Type, date) {
 		params[date] = days(w.Date)
 	}
-	return e.ListBy(ctx, w, params)
-}
-
-// ListBy is List among the entries a search by these parameters finds.
-func (e *EHR) ListBy(ctx context.Context, w connector.Write, params url.Values) (connector.Receipt, error) {
 	entries, whole, err := e.search(ctx, w.Type, params)
 	if err != nil {
 		return connector.Receipt{}, notSearchable(err)

@@ -55,10 +55,7 @@ type EHR struct {
 	category r4.Coding
 }
 
-var (
-	_ connector.EHR    = (*EHR)(nil)
-	_ connector.Lister = (*EHR)(nil)
-)
+var _ connector.EHR = (*EHR)(nil)
 
 // New makes the adapter of one connection. Like fhir.New it makes no call; the quirks and the shape of entries are
 // Millennium's, whatever o says of them.
@@ -87,11 +84,11 @@ func Trimmed(missing []string) string {
 	return fmt.Sprintf("Asked for and not granted: %s. Oracle Health grants an app what its registration in Code Console names, in the SMART version it is registered with, and drops the rest without a word: have whoever owns the registration add these, or write oracle.scopes as it is registered (v1 or v2).", strings.Join(missing, " "))
 }
 
-// List is fhir.EHR's for documents. A message is looked for as Millennium lets it be: by category, recipient, time received and
+// Find is fhir.EHR's for documents. A message is looked for as Millennium lets it be: by category, recipient, time received and
 // email status. It has one of those statuses or none, so one that is not found may be there all the same: ErrNotSearchable.
-func (e *EHR) List(ctx context.Context, w connector.Write) (connector.Receipt, error) {
-	if w.Type != "Communication" {
-		return connector.Receipt{}, connector.ErrNotSearchable // its identifier is not kept, its content not shown in a listing
+func (e *EHR) Find(ctx context.Context, w connector.Write) (connector.Receipt, error) {
+	if w.Type != "Communication" || w.Update != nil {
+		return e.EHR.Find(ctx, w)
 	}
 	echo, err := r4.ReadEcho(w.Body)
 	if err != nil || len(echo.Recipients) == 0 || w.Date.IsZero() {
@@ -99,10 +96,9 @@ func (e *EHR) List(ctx context.Context, w connector.Write) (connector.Receipt, e
 	}
 	kind, id, _ := strings.Cut(echo.Recipients[0].LocalID(), "/")
 	for _, status := range emailStatuses {
-		params := url.Values{"category": {r4.Token(r4.Value(e.category.System), r4.Value(e.category.Code))},
+		r, err := e.FindCited(ctx, w, url.Values{"category": {r4.Token(r4.Value(e.category.System), r4.Value(e.category.Code))},
 			"recipient:" + kind: {id}, "received": {"ge" + w.Date.UTC().Add(-24*time.Hour).Format(time.RFC3339)},
-			"-email-status": {r4.Token("http://hl7.org/fhir/task-status", status)}}
-		r, err := e.ListBy(ctx, w, params)
+			"-email-status": {r4.Token("http://hl7.org/fhir/task-status", status)}})
 		if !errors.Is(err, connector.ErrAbsent) && !errors.Is(err, connector.ErrNotSearchable) {
 			return r, err
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chartwire/chartwire/connector"
 )
@@ -41,5 +42,34 @@ func TestSpelling(t *testing.T) {
 		if !slices.Contains(l.asked, want) {
 			t.Errorf("%s: asked for %v", spelling, l.asked)
 		}
+	}
+}
+
+// TestMessageIsFoundByItsInbox: the one search Millennium has for a message finds ours, and proves nothing where it does not.
+func TestMessageIsFoundByItsInbox(t *testing.T) {
+	l := newLab(t, granted, Keys{Scopes: SpellAuto, Category: "notification", Inbox: "Group/triage"})
+	if _, err := l.adapter.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x := connector.Exchange{Kind: connector.ItemExchange, Base: testBase, Channel: "texting", Strategy: connector.AsCommunication, Revision: 1,
+		Thread: connector.ThreadInfo{ID: "t-1"}, Received: time.Now().UTC(), Message: connector.Message{ID: "m-1", Text: "hello", SentAt: time.Now()}}
+	fromStaff(&x)
+	writes, err := l.adapter.Plan(x)
+	if err != nil || len(writes) != 1 {
+		t.Fatalf("Plan: %v", err)
+	}
+	w := writes[0]
+	w.Body = []byte(strings.ReplaceAll(string(w.Body), connector.SymPatient, "Patient/daniel"))
+	w.Expect.Subject = "Patient/daniel"
+	if _, err := l.adapter.Find(t.Context(), w); !errors.Is(err, connector.ErrNotSearchable) {
+		t.Errorf("before it is filed: %v", err)
+	}
+	filed, err := l.adapter.File(t.Context(), w)
+	if err != nil || filed.Echo.Text != w.Expect.Text {
+		t.Fatalf("File: %+v %v", filed.Echo, err)
+	}
+	found, err := l.adapter.Find(t.Context(), w)
+	if err != nil || found.Reference != filed.Reference || found.Echo.Text != w.Expect.Text {
+		t.Errorf("Find: %s %v, filed %s", found.Reference, err, filed.Reference)
 	}
 }

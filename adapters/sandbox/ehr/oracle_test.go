@@ -92,7 +92,7 @@ func TestOracleRefusesTheRest(t *testing.T) {
 			"another category": set("category", []any{map[string]any{"coding": []any{map[string]any{"system": "http://terminology.hl7.org/CodeSystem/communication-category", "code": "alert"}}}}),
 			"a patient's":      set("sender", ref("Patient/daniel")), "for a patient": set("recipient", []any{ref("Patient/daniel")}), "for nobody": set("recipient", nil),
 			"stat": set("priority", "stat"), "an encounter of nobody's": set("subject", nil), "a note": set("note", []any{map[string]any{"text": "x"}}),
-			"a header's":   set("partOf", []any{ref("Communication/x")}), "a reply": set("inResponseTo", []any{ref("Communication/x")}),
+			"a header's": set("partOf", []any{ref("Communication/x")}), "a reply": set("inResponseTo", []any{ref("Communication/x")}),
 			"identified":   set("identifier", []any{map[string]any{"system": "urn:x", "value": "1"}}),
 			"no payload":   set("payload", nil),
 			"a string":     set("payload", []any{map[string]any{"contentString": "hello"}}),

@@ -48,11 +48,7 @@ func (r *run) readOracle(ctx context.Context) (chart, error) {
 	if err != nil {
 		return nil, err
 	}
-	patients := map[string]bool{}
-	for _, p := range append(slices.Collect(maps.Values(r.refs.Patients)), r.refs.Twins...) {
-		patients[p] = true
-	}
-	for p := range patients {
+	for p := range r.patients() {
 		if err := c.cited(ctx, "DocumentReference", url.Values{"patient": {p}, "_count": {"500"}}); err != nil {
 			return nil, err
 		}
@@ -65,6 +61,30 @@ func (r *run) readOracle(ctx context.Context) (chart, error) {
 				"received": {since}, "-email-status": {status}, "_count": {"500"}}); err != nil {
 				return nil, err
 			}
+		}
+	}
+	return c, c.creations(ctx)
+}
+
+// patients are everyone a message may have reached.
+func (r *run) patients() map[string]bool {
+	out := map[string]bool{}
+	for _, p := range append(slices.Collect(maps.Values(r.refs.Patients)), r.refs.Twins...) {
+		out[p] = true
+	}
+	return out
+}
+
+// readMeditech reads the Communications of every patient, by which alone MEDITECH lets them be listed.
+func (r *run) readMeditech(ctx context.Context) (chart, error) {
+	r.sandbox.EndFaults()
+	c, err := r.reader()
+	if err != nil {
+		return nil, err
+	}
+	for p := range r.patients() {
+		if err := c.all(ctx, "Communication", url.Values{"patient": {p}, "_count": {"500"}}); err != nil {
+			return nil, err
 		}
 	}
 	return c, c.creations(ctx)
