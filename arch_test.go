@@ -70,8 +70,9 @@ var rooms = map[string][]string{
 	"adapters/sandbox/script":      {},
 	"adapters/sandbox/traffic":     {"adapters/sandbox/..."},
 
-	"cmd/app":       {"config", "connector/...", "adapters/...", "fhir/..."},
+	"cmd/app":       {"config", "connector/...", "adapters/...", "fhir/...", "cmd/doctor"},
 	"cmd/demo":      {"config", "connector/...", "adapters/...", "fhir/...", "cmd/app", "testdata/threads"},
+	"cmd/doctor":    {"config", "connector/...", "fhir/smart"},
 	"cmd/preview":   {"config", "connector/...", "adapters/...", "fhir/...", "cmd/app"},
 	"cmd/chartwire": {"config", "connector/...", "adapters/...", "fhir/...", "cmd/...", "testdata/threads"},
 

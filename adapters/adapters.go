@@ -52,6 +52,10 @@ var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
 	config.Oracle:   newOracle,
 }
 
+// tellsThreads are the types whose adapters plan the transcript of a thread. With another one all but the last message of a
+// thread would be lost.
+var tellsThreads = map[config.EHRType]bool{config.FHIR: true}
+
 var channels = map[config.ChannelType]func(ChannelParts) (connector.Channel, error){
 	config.Webhook: newWebhook,
 }
@@ -61,6 +65,9 @@ func EHR(p EHRParts) (connector.EHR, error) {
 	build, ok := ehrs[p.Config.Type]
 	if !ok {
 		return nil, fmt.Errorf("EHR %q: this version has no adapter of type %s; it has %v", p.Config.Name, p.Config.Type, EHRTypes())
+	}
+	if p.Config.Filing.Per == config.PerThread && !tellsThreads[p.Config.Type] {
+		return nil, fmt.Errorf("EHR %q: filing.per thread is not available for type %s in this version; write exchange", p.Config.Name, p.Config.Type)
 	}
 	return build(p)
 }
@@ -97,7 +104,7 @@ func newEpic(p EHRParts) (connector.EHR, error) {
 func fhirOptions(p EHRParts) (ehrfhir.Options, error) {
 	c := p.Config
 	var o ehrfhir.Options
-	if c.Filing.Per == config.PerThread {
+	if c.Type != config.FHIR && c.Filing.Per == config.PerThread {
 		return o, fmt.Errorf("EHR %q: filing.per thread is not available for type %s in this version; write exchange", c.Name, c.Type)
 	}
 	o = ehrfhir.Options{
@@ -119,12 +126,15 @@ func fhirOptions(p EHRParts) (ehrfhir.Options, error) {
 		}
 		o.FilingAs = append(o.FilingAs, string(s))
 	}
-	if c.Backend != nil && !c.Backend.Key.Missing() {
-		key, err := smart.LoadKey([]byte(c.Backend.Key.Reveal()))
-		if err != nil {
-			return o, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
+	if b := c.Backend; b != nil {
+		o.Credentials = &ehrfhir.Credentials{ClientID: b.ClientID, Scopes: b.Scopes}
+		if !b.Key.Missing() {
+			key, err := smart.LoadKey([]byte(b.Key.Reveal()))
+			if err != nil {
+				return o, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
+			}
+			o.Credentials.Key = key
 		}
-		o.Credentials = &ehrfhir.Credentials{ClientID: c.Backend.ClientID, Key: key, Scopes: c.Backend.Scopes}
 	}
 	return o, nil
 }

@@ -53,6 +53,9 @@ func Plan(policy Policy, traits connector.Traits, x connector.Exchange) ([]conne
 	}
 	switch strategy {
 	case connector.AsCommunication:
+		if x.Transcript != nil {
+			return nil, refuse(connector.Internals, "a thread is not filed as one Communication")
+		}
 		return p.asCommunication()
 	case connector.AsNote:
 		return p.asNote()
@@ -94,6 +97,9 @@ func (p *planner) asCommunication() ([]connector.Write, error) {
 }
 
 func (p *planner) asNote() ([]connector.Write, error) {
+	if p.x.Transcript != nil {
+		return p.noteOfThread()
+	}
 	switch p.x.Kind {
 	case connector.ItemHeader, connector.ItemClose, connector.ItemReopen:
 		return nil, nil // a note stands by itself: there is no thread on the chart

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/chartwire/chartwire/adapters/filing/transcript"
 	"github.com/chartwire/chartwire/adapters/hl7"
 	"github.com/chartwire/chartwire/connector"
 )
@@ -97,6 +98,11 @@ func (s *shown) walk(name string, v any, text *strings.Builder) {
 		if name == "data" { // an Attachment's: the text of a note is in it
 			if raw, err := base64.StdEncoding.DecodeString(v); err == nil && utf8.Valid(raw) {
 				v = string(raw)
+				if said, ok := transcript.Words(raw); ok {
+					for _, one := range said {
+						s.words[Hash(one.Words)] = true
+					}
+				}
 			}
 		}
 		text.WriteString(v + "\n")

@@ -91,6 +91,9 @@ func printFiling(s streams, to preview.Connection, f *preview.Filing) {
 	}
 	switch f.State {
 	case connector.Filed:
+		if f.Text != "" {
+			fmt.Fprintln(s.out, f.Text)
+		}
 	case connector.NotDue:
 		fmt.Fprintf(s.out, "not due: %s\n", f.Text)
 	default:

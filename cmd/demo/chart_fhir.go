@@ -50,7 +50,8 @@ type reader struct {
 	c        *client.Client
 	messages map[string][]*onChart // by message identifier value
 	headers  map[string]int
-	seen     map[string]bool // entries told by what their text cites, by reference
+	seen     map[string]bool       // entries told by what their text cites, by reference
+	threads  map[string][]*onChart // transcripts, by thread
 }
 
 // readFHIR collects everything with our identifiers from the EHR.
@@ -86,7 +87,7 @@ func (r *run) reader() (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reader{c: c, messages: map[string][]*onChart{}, headers: map[string]int{}, seen: map[string]bool{}}, nil
+	return &reader{c: c, messages: map[string][]*onChart{}, headers: map[string]int{}, threads: map[string][]*onChart{}, seen: map[string]bool{}}, nil
 }
 
 // all pages through the matches of a search.
@@ -132,6 +133,9 @@ func (c *reader) note(ctx context.Context, o *onChart) error {
 			c.messages[id.Value] = append(c.messages[id.Value], o)
 		case identityBase + "/" + channel + "/thread":
 			c.headers[id.Value]++
+		case identityBase + "/" + channel + "/transcript":
+			thread := id.Value[:max(0, strings.LastIndexByte(id.Value, '/'))]
+			c.threads[thread] = append(c.threads[thread], o)
 		}
 	}
 	return nil
@@ -168,7 +172,7 @@ func (c *reader) entries(thread string, m *entry) []shown {
 	for _, o := range c.messages[value] {
 		out = append(out, resource{o, c})
 	}
-	return out
+	return append(out, c.told(thread, m)...)
 }
 
 // strays is chart: threads that were begun more than once.

@@ -167,7 +167,7 @@ func (r *run) moving(ctx context.Context) (bool, error) {
 		stuck, most := map[string]bool{}, 1
 		for _, i := range held {
 			switch i.Reason {
-			case connector.EarlierItem, connector.NeedsAttachment, connector.EHRUnavailable, connector.RateLimited:
+			case connector.EarlierItem, connector.NeedsAttachment, connector.EHRUnavailable, connector.RateLimited, connector.ThreadOpen:
 				moving = true
 			case connector.Unproven:
 				stuck[i.Thread], most = true, 10_000

@@ -31,6 +31,9 @@ func (d *drainer) chart(ctx context.Context, p pick) error {
 		if !ready || err != nil {
 			return err
 		}
+		if p.trial {
+			return d.tellable(i, x)
+		}
 		if rows, ready = d.plan(i, x); !ready {
 			return nil
 		}
@@ -306,20 +309,25 @@ func (d *drainer) plan(i *connector.Item, x connector.Exchange) ([]connector.Wri
 // known before the connection goes live.
 func (d *drainer) shadow(i *connector.Item, rows []connector.WriteRow) error {
 	for _, row := range rows {
-		w := row.Write
-		if w.Update != nil {
-			continue // its bytes depend on what the chart would show
-		}
-		w.Body = WithStandIns(w)
-		if err := d.c.EHR.Gate(w); err != nil {
-			var refused *connector.Refused
-			if errors.As(err, &refused) {
-				d.park(i, refused.Reason, refused.Detail.Reveal())
-				return nil
-			}
+		if ok, err := d.passes(i, row.Write); !ok || err != nil {
 			return err
 		}
 	}
 	d.finish(i, connector.NotDue, connector.PolicyLeftOut)
 	return nil
+}
+
+// passes asks the gate about a planned write that is not made, or not yet. It reports false with the item parked.
+func (d *drainer) passes(i *connector.Item, w connector.Write) (bool, error) {
+	if w.Update != nil {
+		return true, nil // its bytes depend on what the chart would show
+	}
+	w.Body = WithStandIns(w)
+	err := d.c.EHR.Gate(w)
+	var refused *connector.Refused
+	if errors.As(err, &refused) {
+		d.park(i, refused.Reason, refused.Detail.Reveal())
+		return false, nil
+	}
+	return err == nil, err
 }

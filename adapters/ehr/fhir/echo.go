@@ -103,12 +103,7 @@ func text(w connector.Write, echo r4.Echo, note bool) string {
 		return ""
 	}
 	if note {
-		for _, a := range echo.Attachments {
-			if words, ok := filing.Words(a.Data); ok {
-				return filing.Hash(words)
-			}
-		}
-		return filing.Hash(nil)
+		return noteText(w, echo)
 	}
 	var all []string
 	for _, s := range echo.Texts {
@@ -126,6 +121,20 @@ func text(w connector.Write, echo r4.Echo, note bool) string {
 	}
 	if len(all) > 0 {
 		return all[0]
+	}
+	return filing.Hash(nil)
+}
+
+// noteText is the hash of what a note says: of its message's own words, or of the whole text where that is what was sent, as
+// with the transcript of a thread.
+func noteText(w connector.Write, echo r4.Echo) string {
+	for _, a := range echo.Attachments {
+		if whole := filing.Hash(a.Data); strings.HasPrefix(a.ContentType, "text/plain") && whole == w.Expect.Text {
+			return whole
+		}
+		if words, ok := filing.Words(a.Data); ok {
+			return filing.Hash(words)
+		}
 	}
 	return filing.Hash(nil)
 }
