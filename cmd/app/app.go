@@ -126,7 +126,7 @@ func storeURL(c *config.Config) string {
 func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string) error {
 	c := a.o.Config
 	events := ingest.New(a.store, a.o.Clock.Now)
-	parts := &builder{config: c, guard: guard, ids: ids, log: a.o.Log, now: a.o.Clock.Now, keys: keys}
+	parts := &builder{config: c, guard: guard, ids: ids, log: a.o.Log, now: a.o.Clock.Now, keys: keys, store: a.store}
 	conns, err := parts.connections()
 	if err != nil {
 		return err

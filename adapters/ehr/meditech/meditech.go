@@ -14,7 +14,13 @@ func quirks() fhir.Quirks {
 	return fhir.Quirks{
 		// DocumentReference can be read and searched only, though scopes to create it are advertised [V].
 		Strategies: []connector.Strategy{connector.AsCommunication},
-		Unproven:   []string{"Communication create"}, // declared [V]; what it needs is not published, no idempotency is documented [T]
+		// None of these is declared [V]: a plan made before the connection was opened does without them too.
+		Never: []string{
+			"Communication update", "Communication conditional-create", "DocumentReference create", "DocumentReference update",
+			"CommunicationRequest create", "CommunicationRequest read", "CommunicationRequest update", "CommunicationRequest search-type",
+			"Subscription create", "Provenance create", "Provenance search-type", "RelatedPerson create", "Binary create", "transaction",
+		},
+		Unproven: []string{"Communication create"}, // declared [V]; what it needs is not published, no idempotency is documented [T]
 	}
 }
 
