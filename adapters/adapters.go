@@ -29,6 +29,8 @@ type EHRParts struct {
 	People map[string]string // the channels' ids of people and pools → EHR reference
 	HTTP   *http.Client
 	Now    func() time.Time
+	// Proven gives the interactions a probe has seen to work on this connection, "Communication create"; nil is none.
+	Proven func(context.Context) ([]string, error)
 	// Dial connects to the engine of a type that speaks no HTTP, and Fence is asked before each message's first byte.
 	Dial  func(ctx context.Context) (net.Conn, error)
 	Fence func(ctx context.Context) error
@@ -46,10 +48,12 @@ type ChannelParts struct {
 }
 
 var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
-	config.FHIR:    newFHIR,
-	config.Epic:    newEpic,
-	config.HL7v2:   newHL7v2,
-	config.OpenEMR: newOpenEMR,
+	config.FHIR:     newFHIR,
+	config.Epic:     newEpic,
+	config.HL7v2:    newHL7v2,
+	config.Meditech: newMeditech,
+	config.Oracle:   newOracle,
+	config.OpenEMR:  newOpenEMR,
 }
 
 // tellsThreads are the types whose adapters plan the transcript of a thread. With another one all but the last message of a

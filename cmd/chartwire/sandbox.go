@@ -21,7 +21,7 @@ import (
 )
 
 type sandboxCmd struct {
-	EHR      string        `help:"Profile: fhir, note, search-only, blind, epic, openemr, or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE" enum:"fhir,note,search-only,blind,epic,openemr,hl7v2"`
+	EHR      string        `help:"Profile: fhir, note, search-only, blind; epic, oracle, meditech or openemr (the vendor's rules); or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE" enum:"fhir,note,search-only,blind,epic,oracle,meditech,openemr,hl7v2"`
 	Faults   string        `help:"What goes wrong at the EHR: the file of a script, or seed:N[:RATE[:PALETTE]]; hl7v2 has a vocabulary of its own and no seed (docs/sandbox-faults.md)." placeholder:"SCRIPT"`
 	Traits   string        `help:"What the EHR can do, such as conditional=ignored,search=none (docs/sandbox-faults.md)." placeholder:"WORDS"`
 	Listen   string        `help:"host:port of the EHR; 127.0.0.1:8090, for hl7v2 127.0.0.1:2575." placeholder:"ADDR"`
