@@ -48,7 +48,7 @@ var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
 
 // tellsThreads are the types whose adapters plan the transcript of a thread. With another one all but the last message of a
 // thread would be lost.
-var tellsThreads = map[config.EHRType]bool{config.FHIR: true}
+var tellsThreads = map[config.EHRType]bool{config.FHIR: true, config.HL7v2: true}
 
 var channels = map[config.ChannelType]func(ChannelParts) (connector.Channel, error){
 	config.Webhook: newWebhook,

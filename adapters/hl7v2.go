@@ -22,8 +22,6 @@ func newHL7v2(p EHRParts) (connector.EHR, error) {
 		return nil, fmt.Errorf("EHR %q: hl7 is missing; add what the messages carry", c.Name)
 	case c.Match != config.MatchTrustIdentifiers:
 		return nil, unavailable("match "+string(c.Match), "trust-identifiers")
-	case c.Filing.Per == config.PerThread:
-		return nil, unavailable("filing.per thread", "exchange")
 	case e != config.EncounterWhenKnown && e != config.EncounterRequired && e != config.EncounterNever:
 		return nil, fmt.Errorf("EHR %q: filing.encounter.policy %s asks the EHR for encounters, and an hl7v2 engine cannot be asked; write when-known, required or never", c.Name, e)
 	}

@@ -43,7 +43,6 @@ func legacy() config.EHR {
 func TestHL7v2NotAvailable(t *testing.T) {
 	for want, change := range map[string]func(*config.EHR){
 		"trust-identifiers":             func(c *config.EHR) { c.Match = config.MatchADT },
-		"write exchange":                func(c *config.EHR) { c.Filing.Per = config.PerThread },
 		"when-known, required or never": func(c *config.EHR) { c.Filing.Encounter.Policy = config.EncounterRecent },
 		"hl7 is missing":                func(c *config.EHR) { c.HL7 = nil },
 	} {
