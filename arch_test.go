@@ -49,6 +49,7 @@ var rooms = map[string][]string{
 	"adapters":                     {"adapters/...", "config", "connector", "fhir/r4", "fhir/smart"},
 	"adapters/filing":              {"connector", "fhir/...", "adapters/hl7", "adapters/filing/transcript"},
 	"adapters/filing/transcript":   {"connector"},
+	"adapters/ehr/epic":            {"connector", "adapters/ehr/fhir"},
 	"adapters/ehr/fhir":            {"connector", "fhir/...", "adapters/filing", "adapters/hl7"},
 	"adapters/ehr/hl7v2":           {"connector", "adapters/filing", "adapters/hl7", "adapters/hl7/mllp"},
 	"adapters/ehr/ehrtest":         {"connector"},

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/chartwire/chartwire/adapters/ehr/epic"
 	ehrfhir "github.com/chartwire/chartwire/adapters/ehr/fhir"
 	"github.com/chartwire/chartwire/adapters/filing"
 
@@ -43,6 +44,7 @@ type ChannelParts struct {
 
 var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
 	config.FHIR:  newFHIR,
+	config.Epic:  newEpic,
 	config.HL7v2: newHL7v2,
 }
 
@@ -79,6 +81,23 @@ func Channel(p ChannelParts) (connector.Channel, error) {
 func EHRTypes() []config.EHRType { return slices.Sorted(maps.Keys(ehrs)) }
 
 func newFHIR(p EHRParts) (connector.EHR, error) {
+	o, err := fhirOptions(p)
+	if err != nil {
+		return nil, err
+	}
+	return ehrfhir.New(o), nil
+}
+
+func newEpic(p EHRParts) (connector.EHR, error) {
+	o, err := fhirOptions(p)
+	if err != nil {
+		return nil, err
+	}
+	return epic.New(o), nil
+}
+
+// fhirOptions are those of an EHR that speaks FHIR, whosever it is.
+func fhirOptions(p EHRParts) (ehrfhir.Options, error) {
 	c := p.Config
 	o := ehrfhir.Options{
 		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, HTTP: p.HTTP, Now: p.Now, OnSkew: p.OnSkew, Deadline: c.Limits.Deadline,
@@ -95,18 +114,18 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 	}
 	for _, s := range c.Filing.As {
 		if s == config.StrategyMDM {
-			return nil, fmt.Errorf("EHR %q: filing.as %s is not available for type fhir; write auto, communication, note or document", c.Name, s)
+			return o, fmt.Errorf("EHR %q: filing.as %s is not available for type %s; write auto, communication, note or document", c.Name, s, c.Type)
 		}
 		o.FilingAs = append(o.FilingAs, string(s))
 	}
 	if c.Backend != nil && !c.Backend.Key.Missing() {
 		key, err := smart.LoadKey([]byte(c.Backend.Key.Reveal()))
 		if err != nil {
-			return nil, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
+			return o, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
 		}
 		o.Credentials = &ehrfhir.Credentials{ClientID: c.Backend.ClientID, Key: key, Scopes: c.Backend.Scopes}
 	}
-	return ehrfhir.New(o), nil
+	return o, nil
 }
 
 func docStatus(s config.DocStatus) r4.DocStatus {

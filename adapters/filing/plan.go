@@ -16,6 +16,7 @@ type Policy struct {
 	Location      *time.Location    // of the times written for people; nil is UTC
 	NoteType      r4.Coding         // DocumentReference.type
 	DocStatus     r4.DocStatus      // of notes: DocFinal or DocPreliminary
+	Spare         bool              // of notes: only what a vendor's clinical-note API is known to take (spare.go)
 	CreateProxies bool              // create a RelatedPerson for a proxy the EHR does not know
 	Internal      bool              // file internal notes where the strategy can restrict them
 	InlineBytes   int64             // largest attachment that travels inside its entry, in bytes before base64

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/fhir/client"
 	"github.com/chartwire/chartwire/fhir/smart"
 )
@@ -89,7 +90,9 @@ func (c *reader) all(ctx context.Context, kind string) error {
 				return err
 			}
 			o.place = len(c.messages) + len(c.headers)
-			c.note(o)
+			if err := c.note(ctx, o); err != nil {
+				return err
+			}
 		}
 		next, ok, err := c.c.Next(ctx, page)
 		if err != nil || !ok {
@@ -99,8 +102,18 @@ func (c *reader) all(ctx context.Context, kind string) error {
 	}
 }
 
-func (c *reader) note(o *onChart) {
+// note takes down what an entry is, by its identifiers; a note that carries none says it in its text.
+func (c *reader) note(ctx context.Context, o *onChart) error {
 	o.created = o.Meta.LastUpdated
+	if len(o.Identifier) == 0 && len(o.Content) > 0 {
+		text, err := c.bytes(ctx, &o.Content[0].Attachment)
+		if err != nil {
+			return err
+		}
+		if in, value, ok := filing.CitedID(text); ok && in == channel {
+			c.messages[value] = append(c.messages[value], o)
+		}
+	}
 	for _, id := range o.Identifier {
 		switch id.System {
 		case identityBase + "/" + channel + "/message":
@@ -112,6 +125,7 @@ func (c *reader) note(o *onChart) {
 			c.threads[thread] = append(c.threads[thread], o)
 		}
 	}
+	return nil
 }
 
 // creations asks for the first version of what was changed since: order is that of creation.
@@ -180,8 +194,8 @@ func (c *reader) same(ctx context.Context, m *entry, o *onChart) (bool, error) {
 		return false, nil
 	}
 	if o.ResourceType == "DocumentReference" {
-		data, err := base64.StdEncoding.DecodeString(o.Content[0].Attachment.Data)
-		return err == nil && bytes.Contains(data, []byte(m.Text)), nil
+		data, err := c.bytes(ctx, &o.Content[0].Attachment)
+		return bytes.Contains(data, []byte(m.Text)), err
 	}
 	text, files := "", []string{}
 	for n, p := range o.Payload {

@@ -175,7 +175,7 @@ func (r *run) startFHIR(ctx context.Context, traits ehr.Traits, bundle []byte) e
 	}
 	r.sandbox, err = sandbox.StartEHR(ctx, sandbox.EHROptions{
 		EHR:     ehr.Options{Traits: traits, Now: r.clock.Now, MaxBody: 64 << 20, Script: script},
-		Clients: []auth.Client{{ID: backendID, JWKS: jwks, Scopes: backendScopes, Backend: true}},
+		Clients: []auth.Client{registration(traits.Vendor, jwks)},
 	})
 	if err != nil {
 		return err

@@ -81,6 +81,8 @@ planted bundled text attachment order missing unexpected retracted patient valid
 notes=yes
 one note --as note
 planted note text attachment missing retracted validate
+one document --as document
+planted document text retracted
 notes=
 
 # --- files of events

@@ -54,6 +54,7 @@ type Rig struct {
 	Secrets []string
 
 	patient string            // once matched
+	visit   string            // an encounter of the patient's, where the EHR takes no entry without
 	known   map[string]string // symbol → reference
 }
 
@@ -70,6 +71,12 @@ func (r *Rig) open(t *testing.T) connector.Traits {
 	}
 	r.patient = p.Reference
 	r.known = map[string]string{connector.SymPatient: p.Reference}
+	if traits.NeedsEncounter {
+		if r.Encounter == nil {
+			t.Fatal("the EHR takes no entry without an encounter, and the rig makes none")
+		}
+		r.visit = r.Encounter(r.patient, connector.Encounter{Status: "finished", Start: sentAt.AddDate(-1, 0, 0)})
+	}
 	return traits
 }
 

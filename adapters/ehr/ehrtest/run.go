@@ -9,7 +9,8 @@ import (
 	"github.com/chartwire/chartwire/connector"
 )
 
-// Run holds an adapter to the EHR port. Every part starts its own pair.
+// Run holds an adapter to the EHR port. Every part starts its own pair. Texts is the part that is enough once for each way in
+// which an adapter writes words.
 func Run(t *testing.T, h Harness) {
 	for _, part := range []struct {
 		name string

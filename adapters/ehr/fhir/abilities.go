@@ -104,21 +104,22 @@ func (e *EHR) strategy() connector.Strategy {
 
 // traits is what the connection can do under a strategy. Callers hold e.mu.
 func (e *EHR) traits(s connector.Strategy) connector.Traits {
-	a, kind := e.able, resourceOf(s)
+	a, kind, deny := e.able, resourceOf(s), e.opts.Quirks.denies
 	change := func(resource string) bool { return e.can(resource, "update") && e.can(resource, "read") }
 	return connector.Traits{
-		Strategy:    s,
-		Update:      change(kind),
-		Requests:    e.can("CommunicationRequest", "create"),
-		RequestPut:  change("CommunicationRequest"),
-		Watch:       a.searches("CommunicationRequest", "_lastUpdated") || e.can("CommunicationRequest", "search-type"),
-		Subscribe:   e.can("Subscription", "create"),
-		Transaction: !a.known || a.declared.Transaction(),
-		Provenance:  e.can("Provenance", "create"),
-		Proxies:     e.opts.Policy.CreateProxies && e.can("RelatedPerson", "create"),
-		IfNoneExist: !a.known || a.declared.ConditionalCreate(kind),
-		Echo:        cmp.Or(e.opts.Quirks.Echo, connector.EchoExact),
-		Missing:     e.missing(),
+		Strategy:       s,
+		Update:         change(kind),
+		Requests:       e.can("CommunicationRequest", "create"),
+		RequestPut:     change("CommunicationRequest"),
+		Watch:          !deny("CommunicationRequest search-type") && (a.searches("CommunicationRequest", "_lastUpdated") || e.can("CommunicationRequest", "search-type")),
+		Subscribe:      e.can("Subscription", "create"),
+		Transaction:    !deny("transaction") && (!a.known || a.declared.Transaction()),
+		Provenance:     e.can("Provenance", "create"),
+		Proxies:        e.opts.Policy.CreateProxies && e.can("RelatedPerson", "create"),
+		IfNoneExist:    !deny(kind+" conditional-create") && (!a.known || a.declared.ConditionalCreate(kind)),
+		NeedsEncounter: e.opts.Quirks.NeedsEncounter,
+		Echo:           cmp.Or(e.opts.Quirks.Echo, connector.EchoExact),
+		Missing:        e.missing(),
 	}
 }
 

@@ -18,6 +18,7 @@ type backend struct {
 	credentials Credentials
 	now         func() time.Time
 	timeout     time.Duration
+	unasked     bool // no scope is asked for, unless the credentials name some
 
 	mu     sync.Mutex
 	client *smart.Backend
@@ -47,7 +48,7 @@ func (b *backend) discover(ctx context.Context, needed smart.Scopes) error {
 		return err
 	}
 	scopes := b.credentials.Scopes
-	if len(scopes) == 0 {
+	if len(scopes) == 0 && !b.unasked {
 		scopes = needed.Spell(found.V1Scopes())
 	}
 	asked := smart.ParseScopes(joined(scopes)).String()

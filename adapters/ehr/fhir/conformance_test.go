@@ -17,8 +17,8 @@ func TestConformance(t *testing.T) {
 	minimal := ehr.Full()
 	minimal.ReturnMinimal = true
 	note := func(o *Options) { o.FilingAs = []string{"note"} }
-	document := func(o *Options) { o.FilingAs = []string{"document"} }
 	visits := func(o *Options) { o.Encounters = true }
+	document := func(o *Options) { o.FilingAs = []string{"document"} }
 	for _, c := range []struct {
 		name     string
 		strategy connector.Strategy
@@ -32,14 +32,27 @@ func TestConformance(t *testing.T) {
 		{"no transaction", connector.AsCommunication, setting{traits: alone}},
 		{"minimal answers", connector.AsCommunication, setting{traits: minimal}},
 		{"notes", connector.AsNote, setting{traits: ehr.Full(), options: note}},
+		{"notes only", connector.AsNote, setting{traits: ehr.NoteOnly(), options: visits}},
 		{"documents", connector.AsDocument, setting{traits: ehr.Full(), options: document}},
 		{"documents, search only", connector.AsDocument, setting{traits: ehr.SearchOnly(), options: document}},
 		{"documents only", connector.AsDocument, setting{traits: ehr.NoteOnly(), options: document}},
-		{"notes only", connector.AsNote, setting{traits: ehr.NoteOnly(), options: visits}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			ehrtest.Run(t, ehrtest.Harness{Strategy: c.strategy, Start: func(t *testing.T) *ehrtest.Rig { return newLab(t, c.setting).rig() }})
+		})
+	}
+}
+
+func TestTexts(t *testing.T) {
+	for _, c := range []struct {
+		as       string
+		strategy connector.Strategy
+	}{{"communication", connector.AsCommunication}, {"note", connector.AsNote}} {
+		t.Run(c.as, func(t *testing.T) {
+			t.Parallel()
+			s := setting{traits: ehr.Full(), options: func(o *Options) { o.FilingAs = []string{c.as} }}
+			ehrtest.Texts(t, ehrtest.Harness{Strategy: c.strategy, Start: func(t *testing.T) *ehrtest.Rig { return newLab(t, s).rig() }})
 		})
 	}
 }

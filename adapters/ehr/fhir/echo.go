@@ -39,11 +39,15 @@ func (e *EHR) show(ctx context.Context, w connector.Write, r *connector.Receipt,
 	if w.Update != nil {
 		return // an update changes no words; what it wanted was compared when it was prepared
 	}
-	if w.Expect.Text == "" && len(w.Expect.Attachments) == 0 {
+	wordless := w.Expect.Text == "" && len(w.Expect.Attachments) == 0
+	if wordless && !e.cites(w.Type) {
 		return
 	}
 	if !e.fetch(ctx, echo.Attachments) {
 		r.Echo = connector.Echo{}
+		return
+	}
+	if e.cites(w.Type) && !e.showCited(w, r, echo) || wordless {
 		return
 	}
 	r.Echo.Text, r.Echo.Attachments = text(w, echo), files(w, echo)

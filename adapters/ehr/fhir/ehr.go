@@ -71,7 +71,7 @@ func New(o Options) *EHR {
 		if o.TokenHTTP == nil {
 			o.TokenHTTP = o.HTTP
 		}
-		e.auth = &backend{base: o.BaseURL, http: o.TokenHTTP, credentials: *o.Credentials, now: o.Now, timeout: o.Deadline}
+		e.auth = &backend{base: o.BaseURL, http: o.TokenHTTP, credentials: *o.Credentials, now: o.Now, timeout: o.Deadline, unasked: o.Quirks.NoScopes}
 		config.Auth = e.auth
 	}
 	if e.invalid == nil {

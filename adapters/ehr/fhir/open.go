@@ -3,6 +3,7 @@ package fhir
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/chartwire/chartwire/connector"
@@ -27,6 +28,7 @@ func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
 		if a.granted, err = e.token(ctx, a); err != nil {
 			return connector.Traits{}, err
 		}
+		a.secured = !e.opts.Quirks.NoScopes || slices.ContainsFunc(a.granted, isResource) // else what is granted shows when it is used
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -37,6 +39,10 @@ func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
 	}
 	return e.traits(s), nil
 }
+
+// isResource says whether a granted scope is one of FHIR resources: an EHR that is asked for no scope may name none, or name its
+// APIs.
+func isResource(s smart.Scope) bool { return s.Level != "" }
 
 // metadata reads the CapabilityStatement, without a token where the EHR shows it to everyone, as R4 asks (http §3.1.0.10).
 func (e *EHR) metadata(ctx context.Context) (r4.Capability, error) {

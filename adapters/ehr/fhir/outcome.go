@@ -22,12 +22,12 @@ func (q Quirks) writeError(err error) error {
 		return &connector.Ambiguous{Cause: errors.New("the call ended without a classified outcome")}
 	}
 	detail, answer := connector.Protect(words(failed.Issues)), connector.Protect(string(failed.Answer))
-	switch failed.Class {
-	case client.Retry:
+	switch {
+	case failed.Class == client.Retry:
 		return retry(failed)
-	case client.Conflict:
+	case failed.Class == client.Conflict, failed.Class == client.Refused && q.there(failed):
 		return &connector.Conflicted{Status: failed.Status, Codes: codes(failed.Issues), Answer: answer}
-	case client.Refused, client.Unauthorized:
+	case failed.Class == client.Refused, failed.Class == client.Unauthorized:
 		return &connector.Refused{Reason: q.meaning(failed), Status: failed.Status, Codes: codes(failed.Issues), Detail: detail, Answer: answer}
 	default:
 		return &connector.Ambiguous{Status: failed.Status, Cause: safe(failed), Detail: detail, Answer: answer}

