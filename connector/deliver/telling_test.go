@@ -309,13 +309,13 @@ func TestTranscriptIsFiledOnce(t *testing.T) {
 // Writes that wait to be tried again hold up their lane, as any do.
 func TestTranscriptThatWaitsBlocksItsLane(t *testing.T) {
 	threads(t, func(w *world) {
-		w.chart.fails("t-1/v1", tooMany)
+		w.chart.fails("t-1/v1", unavailable)
 		w.run()
 		w.accept(said("a", 1, "one"), said("b", 2, "two"), turned(connector.ThreadClosed))
-		w.pass(time.Second)
-		w.is(w.item("b"), connector.Waiting, connector.RateLimited)
+		w.pass(time.Millisecond)
+		w.is(w.item("b"), connector.Waiting, connector.EHRUnavailable)
 		w.accept(said("c", 3, "three"))
-		w.pass(time.Second)
+		w.pass(time.Millisecond)
 		w.is(w.item("c"), connector.Waiting, "")
 		w.pass(time.Hour)
 		w.all(connector.Filed, "", "a", "b", "c")
