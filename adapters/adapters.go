@@ -43,9 +43,10 @@ type ChannelParts struct {
 }
 
 var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
-	config.FHIR:  newFHIR,
-	config.Epic:  newEpic,
-	config.HL7v2: newHL7v2,
+	config.FHIR:    newFHIR,
+	config.Epic:    newEpic,
+	config.HL7v2:   newHL7v2,
+	config.OpenEMR: newOpenEMR,
 }
 
 // tellsThreads are the types whose adapters plan the transcript of a thread. With another one all but the last message of a
@@ -118,12 +119,15 @@ func fhirOptions(p EHRParts) (ehrfhir.Options, error) {
 		}
 		o.FilingAs = append(o.FilingAs, string(s))
 	}
-	if c.Backend != nil && !c.Backend.Key.Missing() {
-		key, err := smart.LoadKey([]byte(c.Backend.Key.Reveal()))
-		if err != nil {
-			return o, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
+	if b := c.Backend; b != nil {
+		o.Credentials = &ehrfhir.Credentials{ClientID: b.ClientID, Scopes: b.Scopes}
+		if !b.Key.Missing() {
+			key, err := smart.LoadKey([]byte(b.Key.Reveal()))
+			if err != nil {
+				return o, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
+			}
+			o.Credentials.Key = key
 		}
-		o.Credentials = &ehrfhir.Credentials{ClientID: c.Backend.ClientID, Key: key, Scopes: c.Backend.Scopes}
 	}
 	return o, nil
 }

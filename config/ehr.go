@@ -134,7 +134,7 @@ const (
 
 // Filing is the filing policy of one EHR connection.
 type Filing struct {
-	As        Strategies    `yaml:"as" doc:"How to file: auto, or one or more of communication, note, document, mdm in order of preference." default:"auto" enum:"auto|communication|note|document|mdm"`
+	As        Strategies    `yaml:"as" doc:"How to file: auto, or one or more of communication, note, document, mdm in order of preference. A thread goes on with the next one when an exchange has waited for its encounter for hold_for; the last waits for none." default:"auto" enum:"auto|communication|note|document|mdm"`
 	Per       Grain         `yaml:"per" doc:"What one chart entry holds: an exchange, or what a thread was when it closed or fell silent. Left out: exchange." enum:"exchange|thread"`
 	Idle      time.Duration `yaml:"idle" doc:"With per thread: file a thread nobody closed after this much silence." default:"1h" min:"1m" max:"720h"`
 	HoldFor   time.Duration `yaml:"hold_for" doc:"How long an exchange waits for its patient or encounter before a person is asked; for attachments see media.within." default:"72h" min:"1m" max:"8760h"`

@@ -15,6 +15,9 @@ func (l *loader) ehrRules(e *EHR, path string) {
 	default:
 		l.fhirRules(e, path)
 	}
+	if e.Type == OpenEMR {
+		l.openemrRules(e, path)
+	}
 	l.filingRules(e, path+".filing")
 	l.roleRules(&e.Roles, path+".roles")
 }

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -76,6 +77,7 @@ const (
 	AsNote          Strategy = "note"
 	AsDocument      Strategy = "document"
 	AsMDM           Strategy = "mdm"
+	AsVendorCall    Strategy = "vendor" // requests of the vendor's own API
 )
 
 // Reference is a FHIR Reference. Either Literal is set, or Type with Identifier (a logical reference) or Display alone.
@@ -129,9 +131,12 @@ type Write struct {
 // ER7 is the Content-Type of a Write whose body is an HL7 v2 message.
 const ER7 = "application/hl7-v2+er7"
 
-// Symbolic says whether the body may hold symbols: JSON may, as whole values; an HL7 v2 message holds none, and whatever
-// looks like one in it is text.
-func (w Write) Symbolic() bool { return w.Header["Content-Type"] != ER7 }
+// Symbolic says whether the body may hold symbols: FHIR's JSON may, as whole values; an HL7 v2 message or a form of a vendor's
+// API holds none, and whatever looks like one in it is text.
+func (w Write) Symbolic() bool {
+	kind, _, _ := strings.Cut(w.Header["Content-Type"], ";")
+	return kind == "" || kind == "application/fhir+json"
+}
 
 // Update changes named top-level fields of a resource and nothing else. The EHR's own bytes are kept.
 type Update struct {
@@ -182,6 +187,9 @@ const (
 
 // Traits is what one EHR connection can do, after declared ∧ granted ∧ not disproven.
 type Traits struct {
+	// Fallbacks are what filing.as names after Strategy and the connection can do, in order: a thread goes on with the next where
+	// an exchange of it has waited for its encounter as long as hold_for allows.
+	Fallbacks   []Strategy
 	Strategy    Strategy
 	Update      bool // the strategy's resource can be updated
 	Replaces    bool // a new entry can take the place of one that is there, without an update of that

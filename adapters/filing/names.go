@@ -48,6 +48,11 @@ func (n Names) Transcript(thread string, version int) connector.Identifier {
 	return connector.Identifier{System: n.system("transcript"), Value: thread + "/v" + strconv.Itoa(version)}
 }
 
+// Attachment identifies the n-th file of a message revision, from 1, where it is an entry of its own.
+func (n Names) Attachment(thread, message string, revision, file int) connector.Identifier {
+	return connector.Identifier{System: n.system("attachment"), Value: MessageValue(thread, message, revision) + "/" + strconv.Itoa(file)}
+}
+
 // Header identifies a thread's header.
 func (n Names) Header(thread string) connector.Identifier {
 	return connector.Identifier{System: n.system("thread"), Value: thread}

@@ -25,6 +25,7 @@ type Policy struct {
 	PoolType      string            // type of a pool that has no reference; "" is HealthcareService
 	Systems       map[string]string // the channel's identifier system → the EHR's
 	MDM           MDM               // of strategy mdm
+	Vendor        Vendor            // of strategy vendor
 }
 
 // planner holds what the builders of one plan share.
@@ -34,6 +35,7 @@ type planner struct {
 	x       connector.Exchange
 	ids     Names
 	proxies []connector.Write // RelatedPersons the entry needs, created before it
+	cites   string            // the message whose earlier words a note is the correction of, where nothing else says so
 	known   map[string]r4.Reference
 	printed bool // strategy document: what is filed is a transcript, on paper too
 }
@@ -63,6 +65,8 @@ func Plan(policy Policy, traits connector.Traits, x connector.Exchange) ([]conne
 		return p.asNote()
 	case connector.AsMDM:
 		return p.asMDM()
+	case connector.AsVendorCall:
+		return p.asVendorCall()
 	default:
 		return nil, refuse(connector.Internals, fmt.Sprintf("no strategy %q", strategy))
 	}

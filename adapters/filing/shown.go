@@ -1,9 +1,14 @@
 package filing
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"maps"
+	"mime"
+	"mime/multipart"
+	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -13,7 +18,7 @@ import (
 	"github.com/chartwire/chartwire/connector"
 )
 
-// shown is what the writes of one plan put on the chart, whatever their form: JSON of any API, or an HL7 v2 message.
+// shown is what the writes of one plan put on the chart, whatever their form: JSON of any API, a form, or an HL7 v2 message.
 type shown struct {
 	words, files map[string]bool  // SHA-256, as the receipts will be compared
 	fields       map[string][]any // values of JSON members, by name, at any depth
@@ -41,8 +46,15 @@ func shownBy(writes []connector.Write) shown {
 			s.inError = s.inError || w.Update.Set["status"] == "entered-in-error"
 			continue
 		}
-		if !w.Symbolic() {
+		switch kind, params, _ := mime.ParseMediaType(w.Header["Content-Type"]); kind {
+		case connector.ER7:
 			s.message(w.Body, &text)
+			continue
+		case "multipart/form-data":
+			s.parts(multipart.NewReader(bytes.NewReader(w.Body), params["boundary"]), &text)
+			continue
+		case "application/x-www-form-urlencoded":
+			s.form(string(w.Body), &text)
 			continue
 		}
 		var body any
@@ -82,6 +94,26 @@ func (s *shown) message(body []byte, text *strings.Builder) {
 	told := hl7.TextOf(d.Content)
 	s.tells([]byte(told))
 	text.WriteString(told + "\n")
+}
+
+// parts reads a form whose fields are files: those of text can be read by a person.
+func (s *shown) parts(r *multipart.Reader, text *strings.Builder) {
+	for part, err := r.NextRawPart(); err == nil; part, err = r.NextRawPart() {
+		raw, _ := io.ReadAll(part) // of memory: it ends where the part does
+		if utf8.Valid(raw) {
+			text.WriteString(string(raw) + "\n")
+		}
+	}
+}
+
+// form reads a form of plain fields.
+func (s *shown) form(body string, text *strings.Builder) {
+	fields, _ := url.ParseQuery(body) // what it could read
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		for _, v := range fields[name] {
+			s.walk(name, v, text)
+		}
+	}
 }
 
 func (s *shown) walk(name string, v any, text *strings.Builder) {

@@ -246,6 +246,11 @@ func (c *captured) Write(p []byte) (int, error) {
 // every error is an OperationOutcome.
 func (e *EHR) exchange(r *http.Request) *ehr.Response {
 	if !strings.HasPrefix(r.URL.Path, "/auth/") {
+		if e.beside != nil {
+			if other := e.beside(r); other != nil {
+				return e.Answered(r, other)
+			}
+		}
 		return e.Exchange(r)
 	}
 	return e.Answered(r, func(r *http.Request) *ehr.Response {

@@ -3,6 +3,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -30,6 +31,8 @@ type EHROptions struct {
 	Auth auth.Options
 	// Clients are registered before the first request.
 	Clients []auth.Client
+	// Path is where FHIR is below the origin; "" is /fhir.
+	Path string
 }
 
 // EHR is a sandbox EHR with its authorization server.
@@ -40,6 +43,7 @@ type EHR struct {
 	web    *listener // nil in process
 	now    func() time.Time
 	ended  atomic.Bool
+	beside func(*http.Request) func(*http.Request) *ehr.Response // who answers instead of FHIR; nil for nobody
 }
 
 // gate is shared: its tables are large and it is safe for concurrent use.
@@ -47,11 +51,19 @@ var gate = sync.OnceValue(validate.New)
 
 // StartEHR listens and serves until Close or until ctx ends. FHIR is at URL()/fhir, which Base() returns.
 func StartEHR(ctx context.Context, opts EHROptions) (*EHR, error) {
+	return start(ctx, opts, func(*EHR) error { return nil })
+}
+
+// start is StartEHR with something put beside FHIR before the first request.
+func start(ctx context.Context, opts EHROptions, add func(*EHR) error) (*EHR, error) {
 	web, err := listen(opts.Addr)
 	if err != nil {
 		return nil, err
 	}
 	e, err := newEHR(web.url, opts)
+	if err == nil {
+		err = add(e)
+	}
 	if err != nil {
 		return nil, errors.Join(err, web.listener.Close())
 	}
@@ -61,7 +73,8 @@ func StartEHR(ctx context.Context, opts EHROptions) (*EHR, error) {
 }
 
 func newEHR(origin string, opts EHROptions) (*EHR, error) {
-	opts.Auth.Issuer, opts.Auth.FHIRBase, opts.Auth.Now = origin+"/auth", origin+"/fhir", opts.EHR.Now
+	base := origin + cmp.Or(opts.Path, "/fhir")
+	opts.Auth.Issuer, opts.Auth.FHIRBase, opts.Auth.Now = origin+"/auth", base, opts.EHR.Now
 	as, err := auth.New(opts.Auth)
 	if err != nil {
 		return nil, err
@@ -71,7 +84,7 @@ func newEHR(origin string, opts EHROptions) (*EHR, error) {
 			return nil, err
 		}
 	}
-	opts.EHR.Base, opts.EHR.Validate, opts.EHR.Access = origin+"/fhir", gate().Base, as
+	opts.EHR.Base, opts.EHR.Validate, opts.EHR.Access = base, gate().Base, as
 	server, err := ehr.New(opts.EHR)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/cmd/preview"
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
@@ -113,6 +114,8 @@ func printPlanned(s streams, to preview.Connection, q preview.Request) {
 	if q.Changes != nil {
 		fmt.Fprintln(s.out, "what the EHR has, with these fields set:")
 		printIndented(s, q.Changes)
+	} else if files, ok := uploadLines(q.Body); ok {
+		fmt.Fprint(s.out, files)
 	} else if er7, ok := er7Lines(q.Body); ok {
 		fmt.Fprint(s.out, er7)
 	} else {
@@ -136,6 +139,24 @@ func address(base, url string) string {
 	default:
 		return strings.TrimSuffix(base, "/") + "/" + url
 	}
+}
+
+// uploadLines is a body that is a form of files: each with its name, a text as it is, the others by their size and hash.
+func uploadLines(body json.RawMessage) (string, bool) {
+	var all []preview.Upload
+	if json.Unmarshal(body, &all) != nil || len(all) == 0 {
+		return "", false
+	}
+	var b strings.Builder
+	for _, u := range all {
+		fmt.Fprintf(&b, "%s: %s (%s)", u.Field, u.Name, u.Type)
+		if u.Data != nil {
+			fmt.Fprintf(&b, ", %d bytes, SHA-256 %s\n", len(u.Data), filing.Hash(u.Data))
+			continue
+		}
+		fmt.Fprintf(&b, "\n%s\n", strings.TrimSuffix(u.Text, "\n"))
+	}
+	return b.String(), true
 }
 
 // er7Lines is a body that is an HL7 v2 message, a segment a line: CR, which ends segments, would overprint them.

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 	"github.com/chartwire/chartwire/adapters/sandbox/engine"
+	"github.com/chartwire/chartwire/adapters/sandbox/openemr"
 	"github.com/chartwire/chartwire/adapters/sandbox/platform"
 	"github.com/chartwire/chartwire/adapters/sandbox/seed"
 	"github.com/chartwire/chartwire/connector/clock"
@@ -19,7 +21,7 @@ import (
 )
 
 type sandboxCmd struct {
-	EHR      string        `help:"Profile: fhir, note, search-only, blind, or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE" enum:"fhir,note,search-only,blind,hl7v2"`
+	EHR      string        `help:"Profile: fhir, note, search-only, blind, epic, openemr, or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE" enum:"fhir,note,search-only,blind,epic,openemr,hl7v2"`
 	Faults   string        `help:"What goes wrong at the EHR: the file of a script, or seed:N[:RATE[:PALETTE]]; hl7v2 has a vocabulary of its own and no seed (docs/sandbox-faults.md)." placeholder:"SCRIPT"`
 	Traits   string        `help:"What the EHR can do, such as conditional=ignored,search=none (docs/sandbox-faults.md)." placeholder:"WORDS"`
 	Listen   string        `help:"host:port of the EHR; 127.0.0.1:8090, for hl7v2 127.0.0.1:2575." placeholder:"ADDR"`
@@ -34,8 +36,11 @@ func (c sandboxCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	start := c.server
-	if c.EHR == "hl7v2" {
+	switch c.EHR {
+	case "hl7v2":
 		start = c.engine
+	case "openemr":
+		start = c.openemr
 	}
 	what, stop, err := start(ctx, people)
 	if err != nil {
@@ -54,7 +59,13 @@ func (c sandboxCmd) Run(ctx context.Context, s streams) error {
 
 // server starts the FHIR server and says where and with what.
 func (c sandboxCmd) server(ctx context.Context, people seed.People) (what string, stop func(), err error) {
-	traits := map[string]ehr.Traits{"fhir": ehr.Full(), "note": ehr.NoteOnly(), "search-only": ehr.SearchOnly(), "blind": ehr.Blind()}[c.EHR]
+	traits, known := map[string]ehr.Traits{"fhir": ehr.Full(), "note": ehr.NoteOnly(), "search-only": ehr.SearchOnly(), "blind": ehr.Blind()}[c.EHR]
+	if !known { // a vendor's, but open like the others
+		if traits, err = ehr.Profile(c.EHR); err != nil {
+			return "", nil, err
+		}
+		traits.Auth = false
+	}
 	traits.SearchLag = c.Lag
 	if c.Traits != "" {
 		if traits, err = ehr.ParseTraits(traits, c.Traits); err != nil {
@@ -104,4 +115,28 @@ func (c sandboxCmd) engine(ctx context.Context, people seed.People) (what string
 		what += fmt.Sprintf("\nauthority    %q: {namespace: %s, type: MR}", system, authorities[system])
 	}
 	return what, e.Close, nil
+}
+
+// openemr starts the FHIR server with OpenEMR's own API beside it and says where and with which categories.
+func (c sandboxCmd) openemr(ctx context.Context, people seed.People) (what string, stop func(), err error) {
+	if c.Traits != "" {
+		return "", nil, errors.New("--traits are of the FHIR server, not of --ehr openemr")
+	}
+	o := sandbox.EHROptions{Addr: cmp.Or(c.Listen, "127.0.0.1:8090"), EHR: ehr.Options{Traits: ehr.Traits{SearchLag: c.Lag}, Now: clock.System.Now, MaxBody: 64 << 20}}
+	if c.Faults != "" {
+		if o.EHR.Script, err = ehr.OpenScript(c.Faults); err != nil {
+			return "", nil, fmt.Errorf("--faults: %w", err)
+		}
+	}
+	categories := []string{"Medical Record", "Patient Messages"}
+	e, err := sandbox.StartOpenEMR(ctx, o, openemr.Options{Categories: categories})
+	if err != nil {
+		return "", nil, err
+	}
+	bundle, refs := seed.Bundle(people)
+	if err := e.Seed(bundle); err != nil {
+		e.Close()
+		return "", nil, err
+	}
+	return fmt.Sprintf("%s (open; %d patients, organization %s)\ncategories   %s", e.Base(), len(refs.Patients), refs.Organization, strings.Join(categories, ", ")), e.Close, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 	"github.com/chartwire/chartwire/adapters/sandbox/engine"
+	"github.com/chartwire/chartwire/adapters/sandbox/openemr"
 	"github.com/chartwire/chartwire/adapters/sandbox/platform"
 	"github.com/chartwire/chartwire/adapters/sandbox/seed"
 	"github.com/chartwire/chartwire/cmd/app"
@@ -71,6 +72,7 @@ type run struct {
 	refs     seed.Refs
 	sandbox  *sandbox.EHR    // nil with EHRURL and for hl7v2
 	engine   *sandbox.Engine // for hl7v2
+	openemr  *openemr.Server // for openemr
 	base     string          // FHIR base, or where the engine takes messages
 	platform *sandbox.Platform
 	app      *app.App

@@ -30,6 +30,8 @@ var kinds = map[string]kind{
 	"note":  overFHIR(ehr.NoteOnly(), keysFHIR),
 	"epic":  overFHIR(profile("epic"), keysEpic),
 	"hl7v2": {start: (*run).startEngine, keys: keysHL7, read: (*run).readEngine},
+
+	"openemr": {start: (*run).startOpenEMR, keys: keysOpenEMR, read: (*run).readOpenEMR},
 }
 
 // Types lists the EHR types there is a demonstration of.

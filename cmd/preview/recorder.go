@@ -125,7 +125,9 @@ func (r *recorder) File(_ context.Context, w connector.Write) (connector.Receipt
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	q := Request{Key: w.Key, Method: w.Method, URL: w.URL, Headers: w.Header, Body: w.Body}
-	if !w.Symbolic() {
+	if body, ok := uploads(w); ok {
+		q.Body = body
+	} else if !w.Symbolic() {
 		q.Body, _ = json.Marshal(string(w.Body)) // ER7 text
 	}
 	if w.Update != nil {

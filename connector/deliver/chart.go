@@ -44,19 +44,14 @@ func (d *drainer) chart(ctx context.Context, p pick) error {
 	return d.fileAll(ctx, i, rows)
 }
 
-// begin brings an item to where it can be planned or go on: what an earlier attempt left open is settled first, whatever
-// has become of the patient since; then the patient is made sure of. It reports false where the item has to wait or is
-// done with.
+// begin brings an item to where it can be planned or go on: the connection is opened, since nothing is read before it either;
+// what an earlier attempt left open is settled, whatever has become of the patient since; then the patient is made sure of. It
+// reports false where the item has to wait or is done with.
 func (d *drainer) begin(ctx context.Context, i *connector.Item) (t connector.Traits, rows []connector.WriteRow, ok bool, err error) {
 	if rows, err = d.planned(ctx, i); err != nil {
 		return t, nil, false, err
 	}
 	open := slices.ContainsFunc(rows, func(w connector.WriteRow) bool { return w.State == connector.WriteAttempted })
-	if !open {
-		if ok, err := d.bind(ctx, i); !ok || err != nil {
-			return t, nil, false, err
-		}
-	}
 	if t, err = d.c.can(ctx, d.asker()); err != nil {
 		if ctx.Err() != nil {
 			return t, nil, false, ctx.Err()
@@ -65,7 +60,8 @@ func (d *drainer) begin(ctx context.Context, i *connector.Item) (t connector.Tra
 		return t, nil, false, nil
 	}
 	if !open {
-		return t, rows, true, nil
+		ok, err = d.bind(ctx, i)
+		return t, rows, ok, err
 	}
 	if ok, err := d.resume(ctx, i, rows); !ok || err != nil {
 		return t, nil, false, err

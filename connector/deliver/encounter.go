@@ -141,7 +141,7 @@ const (
 // encounter finds the encounter an exchange belongs to, by policy. It reports false with the item held where there is none
 // and there has to be.
 func (d *drainer) encounter(ctx context.Context, i *connector.Item, traits connector.Traits, x *connector.Exchange) (bool, error) {
-	must := d.c.Encounters.required(traits)
+	must := d.c.Encounters.mustHave(traits, x.Strategy)
 	ref, why, err := d.findEncounter(ctx, i, x, must)
 	switch {
 	case ctx.Err() != nil:
@@ -158,6 +158,8 @@ func (d *drainer) encounter(ctx context.Context, i *connector.Item, traits conne
 		return true, nil
 	case why == "" || !must || !d.makesEntry(*x):
 		return true, nil
+	case d.fallsBack(i, traits, x):
+		return d.encounter(ctx, i, traits, x)
 	}
 	again := d.e.clock.Now().Add(recheckPatient(i.Tries))
 	if why == noVisit {

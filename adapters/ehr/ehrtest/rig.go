@@ -50,6 +50,9 @@ type Rig struct {
 	Encounter func(patient string, e connector.Encounter) string
 	// Words reads a message's words out of an entry of Stored, for an EHR that shows nothing back; nil elsewhere.
 	Words func(stored []byte) string
+	// Spoil gives ways to spoil the body of a good write that the gate must refuse, for an API that is neither FHIR nor HL7 v2;
+	// nil elsewhere.
+	Spoil func(good connector.Write) map[string]func(string) string
 	// Secrets are what no error may hold: tokens, keys.
 	Secrets []string
 

@@ -310,7 +310,10 @@ func gateRefuses(t *testing.T, h Harness) {
 		"no status":         func(s string) string { return strings.Replace(s, `"status":"`, `"status":"no-`, 1) },
 		"cut short":         func(s string) string { return s[:len(s)-1] },
 	}
-	if !good.Symbolic() {
+	switch {
+	case r.Spoil != nil:
+		spoils = r.Spoil(good)
+	case !good.Symbolic():
 		spoils = r.er7Spoils(good)
 	}
 	for name, change := range spoils {

@@ -69,6 +69,7 @@ var resources = []struct {
 	{connector.AsDocument, "DocumentReference"},
 }
 
+// resourceOf is the type a strategy writes, "" for one that writes by another API.
 func resourceOf(s connector.Strategy) string {
 	for _, r := range resources {
 		if r.strategy == s {
@@ -95,19 +96,42 @@ func (o Options) wanted() []connector.Strategy {
 // strategy is the best wanted one the EHR can do, "" for none. Callers hold e.mu.
 func (e *EHR) strategy() connector.Strategy {
 	for _, s := range e.opts.wanted() {
-		if e.can(resourceOf(s), "create") {
+		if s == connector.AsVendorCall && len(e.callMissing()) == 0 || e.can(resourceOf(s), "create") {
 			return s
 		}
 	}
 	return ""
 }
 
+// callMissing are the scopes of the vendor's own API that the token does not hold. Callers hold e.mu.
+func (e *EHR) callMissing() []string {
+	if !e.able.known || !e.able.secured {
+		return nil
+	}
+	return smart.Missing(e.able.granted, smart.ParseScopes(joined(e.opts.Quirks.CallScopes))).Spell(false)
+}
+
+// fallbacks are the strategies filing.as names after s, as far as the EHR can do them. auto names none. Callers hold e.mu.
+func (e *EHR) fallbacks(s connector.Strategy) []connector.Strategy {
+	if len(e.opts.FilingAs) < 2 {
+		return nil
+	}
+	all := e.opts.wanted()
+	return slices.DeleteFunc(slices.Clone(all[slices.Index(all, s)+1:]), func(other connector.Strategy) bool {
+		return !e.can(resourceOf(other), "create")
+	})
+}
+
 // traits is what the connection can do under a strategy. Callers hold e.mu.
 func (e *EHR) traits(s connector.Strategy) connector.Traits {
+	if s == connector.AsVendorCall { // what FHIR declares is not what is written by
+		return connector.Traits{Strategy: s, Echo: cmp.Or(e.opts.Quirks.Echo, connector.EchoExact), Missing: e.missing()}
+	}
 	a, kind, deny := e.able, resourceOf(s), e.opts.Quirks.denies
 	change := func(resource string) bool { return e.can(resource, "update") && e.can(resource, "read") }
 	return connector.Traits{
 		Strategy:       s,
+		Fallbacks:      e.fallbacks(s),
 		Update:         change(kind),
 		Requests:       e.can("CommunicationRequest", "create"),
 		RequestPut:     change("CommunicationRequest"),
@@ -139,6 +163,9 @@ type need struct {
 
 func needs(o Options) []need {
 	all := smart.Create | smart.Read | smart.Update | smart.Search
+	if o.Quirks.byCall() {
+		return []need{{"Patient", smart.Read | smart.Search}, {"DocumentReference", smart.Read | smart.Search}, {"Binary", smart.Read}}
+	}
 	list := []need{{"Patient", smart.Read | smart.Search}, {"Practitioner", smart.Search}, {"RelatedPerson", smart.Read | smart.Search}}
 	if o.Policy.CreateProxies {
 		list = append(list, need{"RelatedPerson", smart.Create})
@@ -172,7 +199,7 @@ func needed(a abilities, o Options) smart.Scopes {
 	for _, resource := range order {
 		out = append(out, smart.Scope{Level: "system", Type: resource, Can: can[resource]})
 	}
-	return out
+	return append(out, smart.ParseScopes(joined(o.Quirks.CallScopes))...)
 }
 
 // Scopes lists, in SMART v2 spelling, what an EHR administrator must grant a connection with these options, where the EHR

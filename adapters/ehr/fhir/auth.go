@@ -24,6 +24,7 @@ type backend struct {
 	client *smart.Backend
 	url    string
 	asked  string
+	found  *smart.Configuration // nil before discovery
 }
 
 // errNotOpen is answered to a call before Open found the token endpoint: nothing was sent.
@@ -54,6 +55,7 @@ func (b *backend) discover(ctx context.Context, needed smart.Scopes) error {
 	asked := smart.ParseScopes(joined(scopes)).String()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.found = found
 	if b.client != nil && b.url == found.TokenEndpoint && b.asked == asked {
 		return nil
 	}

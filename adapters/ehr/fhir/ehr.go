@@ -35,8 +35,8 @@ type Options struct {
 // Credentials are those of a SMART Backend Services client. The token endpoint is discovered.
 type Credentials struct {
 	ClientID string
-	Key      *smart.Key
-	Scopes   []string // instead of those the filing needs
+	Key      *smart.Key // nil where its file is not there: no token is asked for, and nothing is sent without one
+	Scopes   []string   // instead of those the filing needs
 }
 
 // EHR is one connection. It is safe for concurrent use.

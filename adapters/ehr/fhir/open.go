@@ -91,6 +91,8 @@ func (e *EHR) why() string {
 	for _, s := range e.opts.wanted() {
 		kind := resourceOf(s)
 		switch {
+		case s == connector.AsVendorCall:
+			parts = append(parts, "the token was not granted "+joined(e.callMissing()))
 		case !e.able.declares(kind, "create"):
 			parts = append(parts, "the CapabilityStatement does not declare create of "+kind)
 		case !e.able.grants(kind, "create"):

@@ -29,6 +29,8 @@ type Quirks struct {
 	NoIdentifiers bool
 	// NoScopes says that the token endpoint is asked for no scope: it grants what the client is registered for.
 	NoScopes bool
+	// CallScopes are those the vendor's own API needs, as the vendor spells them; for strategy vendor.
+	CallScopes []string
 	// Echo is what the EHR shows of what it was sent; "" is exact.
 	Echo connector.EchoMode
 	// Reasons give the meaning of the vendor's own error codes, as they stand in an OperationOutcome: by the code, or by the code
@@ -41,6 +43,11 @@ type Quirks struct {
 // denies says whether a declared interaction counts for nothing here.
 func (q Quirks) denies(interaction string) bool {
 	return slices.Contains(q.Never, interaction) || slices.Contains(q.Unproven, interaction) && !slices.Contains(q.Proven, interaction)
+}
+
+// byCall says that nothing is written over FHIR: it is read, and the vendor's own API takes what is filed.
+func (q Quirks) byCall() bool {
+	return len(q.Strategies) == 1 && q.Strategies[0] == connector.AsVendorCall
 }
 
 // order is the strategies the vendor's chart has a use for, best first.

@@ -35,6 +35,8 @@ type Options struct {
 	Standalone Launch
 	// HTTPClient fetches JWKS URLs of clients; nil means http.DefaultClient.
 	HTTPClient *http.Client
+	// OwnScopes: a backend client may be granted words (api:oemr) and scopes of the vendor's own API beside system/ ones.
+	OwnScopes bool
 }
 
 // Client is one registered app. It authenticates by exactly one of JWKS, JWKSURL, Secret; with none it is public.

@@ -89,7 +89,7 @@ func (s *Server) grantBackend(c *client, form url.Values) (map[string]any, *refu
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", err.Error()}
 	}
 	notSystem := func(sc scope.Scope) bool { return sc.Level != "system" }
-	if len(requested.Words) > 0 || slices.ContainsFunc(requested.Scopes, notSystem) {
+	if len(requested.Words) > 0 && !s.opts.OwnScopes || slices.ContainsFunc(requested.Scopes, notSystem) {
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", "REQ#239: Backend Services ask for system/ scopes only"}
 	}
 	granted := scope.Intersect(requested, c.scopes)
