@@ -58,7 +58,7 @@ var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
 
 // tellsThreads are the types whose adapters plan the transcript of a thread. With another one all but the last message of a
 // thread would be lost.
-var tellsThreads = map[config.EHRType]bool{config.FHIR: true}
+var tellsThreads = map[config.EHRType]bool{config.FHIR: true, config.HL7v2: true}
 
 var channels = map[config.ChannelType]func(ChannelParts) (connector.Channel, error){
 	config.Webhook: newWebhook,
@@ -107,11 +107,7 @@ func newEpic(p EHRParts) (connector.EHR, error) {
 // fhirOptions are those of an EHR that speaks FHIR, whosever it is.
 func fhirOptions(p EHRParts) (ehrfhir.Options, error) {
 	c := p.Config
-	var o ehrfhir.Options
-	if c.Type != config.FHIR && c.Filing.Per == config.PerThread {
-		return o, fmt.Errorf("EHR %q: filing.per thread is not available for type %s in this version; write exchange", c.Name, c.Type)
-	}
-	o = ehrfhir.Options{
+	o := ehrfhir.Options{
 		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, HTTP: p.HTTP, Now: p.Now, OnSkew: p.OnSkew, Deadline: c.Limits.Deadline,
 		Encounters: c.Filing.Encounter.Policy != config.EncounterNever,
 		Policy: filing.Policy{

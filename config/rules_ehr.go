@@ -146,6 +146,9 @@ func (l *loader) filingRules(e *EHR, path string) {
 	if e.Filing.Per == PerThread && (slices.Contains(as, StrategyCommunication) || e.Type == FHIR && as.Auto()) {
 		l.mistake(path+".per", "thread is for notes and documents, and as may come to communication; name note or document in as, or write exchange")
 	}
+	if e.Type == Epic {
+		l.epicRules(e, path)
+	}
 	note := path + ".note_type"
 	if l.given(note) && l.given(note+".system") != l.given(note+".code") {
 		l.mistake(note, "has one of system and code; a code means nothing without its system, write both")

@@ -125,6 +125,6 @@ var keysHL7 = connection(`    type: hl7v2
       resend: same-id
       authorities:
 {{range $system, $namespace := .Authorities}}        {{printf "%q" $system}}: {namespace: {{$namespace}}, type: MR}
-{{end}}    filing: {as: mdm}
+{{end}}    filing: {as: mdm, per: {{.Per}}, idle: 1m}
     limits: {requests_per_second: 5000, search_lag: 5s, deadline: 30s}
 `)
