@@ -12,6 +12,11 @@ import (
 
 const create = "Communication create"
 
+// TestTexts: ten thousand texts leave with every byte, or do not leave.
+func TestTexts(t *testing.T) {
+	ehrtest.Texts(t, ehrtest.Harness{Strategy: connector.AsCommunication, Start: func(t *testing.T) *ehrtest.Rig { return newLab(t, nil, create).rig() }})
+}
+
 // TestConformance runs the suite against the sandbox with MEDITECH's rules, once a probe has proven them.
 func TestConformance(t *testing.T) {
 	for name, statement := range map[string]func(*testing.T) []byte{"declared by the sandbox": func(*testing.T) []byte { return nil }, "declared by MEDITECH": meditechsOwn} {

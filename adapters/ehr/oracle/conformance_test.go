@@ -30,3 +30,20 @@ func fromStaff(x *connector.Exchange) {
 	x.Message.Sender = connector.Participant{Role: connector.RoleClinician, ID: "c-1", Name: "Some Clinician"}
 	x.Message.Recipients = []connector.Participant{{Role: connector.RolePatient}}
 }
+
+// TestTexts: ten thousand texts leave in either shape with every byte, or do not leave.
+func TestTexts(t *testing.T) {
+	keys := Keys{Scopes: SpellAuto, Category: "notification", Inbox: "Group/triage", ReplyTo: "Group/triage"}
+	for name, staff := range map[string]bool{"documents": false, "staff messages": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ehrtest.Texts(t, ehrtest.Harness{Strategy: connector.AsCommunication, Start: func(t *testing.T) *ehrtest.Rig {
+				r := newLab(t, granted, keys).rig()
+				if staff {
+					r.Message = fromStaff
+				}
+				return r
+			}})
+		})
+	}
+}
