@@ -47,8 +47,9 @@ var rooms = map[string][]string{
 	"connector/web":             {"connector/...", "fhir/smart"},
 
 	"adapters":                     {"adapters/...", "config", "connector", "fhir/r4", "fhir/smart"},
-	"adapters/filing":              {"connector", "fhir/...", "adapters/hl7"},
+	"adapters/filing":              {"connector", "fhir/...", "adapters/hl7", "adapters/filing/transcript"},
 	"adapters/filing/transcript":   {"connector"},
+	"adapters/ehr/athena":          {"config", "connector", "fhir/...", "adapters/filing", "adapters/ehr/fhir"},
 	"adapters/ehr/fhir":            {"connector", "fhir/...", "adapters/filing", "adapters/hl7"},
 	"adapters/ehr/hl7v2":           {"connector", "adapters/filing", "adapters/hl7", "adapters/hl7/mllp"},
 	"adapters/ehr/ehrtest":         {"connector"},
@@ -57,6 +58,7 @@ var rooms = map[string][]string{
 	"adapters/channel/webhook":     {"connector", "connector/decode"},
 	"adapters/channel/channeltest": {"connector"},
 	"adapters/sandbox":             {"adapters/sandbox/...", "fhir/...", "adapters/hl7"},
+	"adapters/sandbox/athena":      {"adapters/sandbox/..."},
 	"adapters/sandbox/auth":        {"adapters/sandbox/...", "fhir/..."},
 	"adapters/sandbox/contracts":   {},
 	"adapters/sandbox/ehr":         {"adapters/sandbox/...", "fhir/..."},

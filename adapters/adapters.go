@@ -42,8 +42,9 @@ type ChannelParts struct {
 }
 
 var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
-	config.FHIR:  newFHIR,
-	config.HL7v2: newHL7v2,
+	config.Athena: newAthena,
+	config.FHIR:   newFHIR,
+	config.HL7v2:  newHL7v2,
 }
 
 var channels = map[config.ChannelType]func(ChannelParts) (connector.Channel, error){
@@ -98,14 +99,23 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 		}
 		o.FilingAs = append(o.FilingAs, string(s))
 	}
-	if c.Backend != nil && !c.Backend.Key.Missing() {
-		key, err := smart.LoadKey([]byte(c.Backend.Key.Reveal()))
-		if err != nil {
-			return nil, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
-		}
-		o.Credentials = &ehrfhir.Credentials{ClientID: c.Backend.ClientID, Key: key, Scopes: c.Backend.Scopes}
+	var err error
+	if o.Credentials, err = credentials(c); err != nil {
+		return nil, err
 	}
 	return ehrfhir.New(o), nil
+}
+
+// credentials are those of a connection's backend, nil where it has none or its key is not there.
+func credentials(c config.EHR) (*ehrfhir.Credentials, error) {
+	if c.Backend == nil || c.Backend.Key.Missing() {
+		return nil, nil
+	}
+	key, err := smart.LoadKey([]byte(c.Backend.Key.Reveal()))
+	if err != nil {
+		return nil, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
+	}
+	return &ehrfhir.Credentials{ClientID: c.Backend.ClientID, Key: key, Scopes: c.Backend.Scopes}, nil
 }
 
 func docStatus(s config.DocStatus) r4.DocStatus {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,7 +51,8 @@ func yamlFiles(t *testing.T, dir string) []string {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no configurations in %s (%v)", dir, err)
 	}
-	return files
+	// It has keys of adapters, which this package knows nothing of: package adapters holds it to its golden.
+	return slices.DeleteFunc(files, func(f string) bool { return filepath.Base(f) == "all-ehrs.yaml" })
 }
 
 func TestBadConfigs(t *testing.T) {

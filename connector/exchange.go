@@ -47,6 +47,7 @@ const (
 	AsCommunication Strategy = "communication"
 	AsNote          Strategy = "note"
 	AsMDM           Strategy = "mdm"
+	AsVendorCall    Strategy = "vendor" // an API of the vendor's own
 )
 
 // Reference is a FHIR Reference. Either Literal is set, or Type with Identifier (a logical reference) or Display alone.
@@ -91,12 +92,18 @@ type Write struct {
 	After    string            `json:"after,omitempty"` // symbol that must be found to have none of these first (Provenance)
 }
 
-// ER7 is the Content-Type of a Write whose body is an HL7 v2 message.
-const ER7 = "application/hl7-v2+er7"
+// ER7 is the Content-Type of a Write whose body is an HL7 v2 message, Form of one whose body is a form.
+const (
+	ER7  = "application/hl7-v2+er7"
+	Form = "application/x-www-form-urlencoded"
+)
 
-// Symbolic says whether the body may hold symbols: JSON may, as whole values; an HL7 v2 message holds none, and whatever
-// looks like one in it is text.
-func (w Write) Symbolic() bool { return w.Header["Content-Type"] != ER7 }
+// Symbolic says whether the body may hold symbols: JSON may, as whole values; an HL7 v2 message and a form hold none, and
+// whatever looks like one in them is text.
+func (w Write) Symbolic() bool {
+	kind := w.Header["Content-Type"]
+	return kind != ER7 && kind != Form
+}
 
 // Update changes named top-level fields of a resource and nothing else. The EHR's own bytes are kept.
 type Update struct {

@@ -1,7 +1,7 @@
 // Package filing says how an exchange becomes chart entries. It is shared by the EHR adapters and is pure: no clock, no
 // network, no randomness; equal exchanges give equal bytes. What it decides is DESIGN §5, for the strategies communication
 // (one FHIR Communication a message, under a header Communication a thread), note (one US Core DocumentReference a
-// message) and mdm (one HL7 v2 document message a message).
+// message), mdm (one HL7 v2 document message a message) and vendor (one document a message, over an API of the vendor's own).
 //
 // The way of an exchange through it: [Plan] makes a planner, the strategy's file (communication.go, note.go) picks the
 // builder for the item, the builder asks participants.go who is who and payload.go how content travels, and write.go

@@ -73,6 +73,14 @@ func TestLost(t *testing.T) {
 		{"note, answer", able(noted), exch, changes{answers}, "recipients"},
 		{"note, read", able(noted), exch, changes{toPatient(connector.Read)}, "recipients"},
 		{"note, internal", able(noted), exch, changes{internal}, "internal-note"},
+		{"vendor, photo", vendorTraits, exch, changes{photo, urgent}, "attachment sender recipients language"},
+		{"vendor, answer", vendorTraits, exch, changes{answers}, "sender recipients in-response-to"},
+		{"vendor, sent", vendorTraits, exch, changes{toPatient(connector.Sent)}, "sender recipients delivery"},
+		{"vendor, internal", vendorTraits, exch, changes{internal}, "internal-note"},
+		{"vendor, header", vendorTraits, header, changes{about}, "thread about"},
+		{"vendor, correction", vendorTraits, corr, changes{correction(2, 1)}, "sender recipients correction"},
+		{"vendor, retraction", vendorTraits, retr, changes{retraction(1)}, "retraction"},
+		{"vendor, failed later", vendorTraits, status, changes{toPatient(connector.Failed), charted(connector.Sent)}, "delivery"},
 		{"note, header", able(noted), header, changes{about}, "thread about"},
 		{"note, correction", able(noted), corr, changes{correction(2, 1)}, "recipients"},
 		{"fixed note, correction", fixed(noted), corr, changes{correction(2, 1)}, "recipients correction"},
@@ -91,7 +99,7 @@ func TestLost(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			x := exchange(c.kind, c.traits.Strategy, c.changes...)
 			p := policy(t)
-			p.MDM = mdmPolicy().MDM
+			p.MDM, p.Vendor = mdmPolicy().MDM, calling
 			writes, err := filing.Plan(p, c.traits, x)
 			if refused := new(connector.Refused); err != nil && !errors.As(err, &refused) {
 				t.Fatal(err)

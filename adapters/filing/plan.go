@@ -23,6 +23,7 @@ type Policy struct {
 	PoolType      string            // type of a pool that has no reference; "" is HealthcareService
 	Systems       map[string]string // the channel's identifier system → the EHR's
 	MDM           MDM               // of strategy mdm
+	Vendor        VendorCall        // of strategy vendor
 }
 
 // planner holds what the builders of one plan share.
@@ -54,6 +55,8 @@ func Plan(policy Policy, traits connector.Traits, x connector.Exchange) ([]conne
 		return p.asNote()
 	case connector.AsMDM:
 		return p.asMDM()
+	case connector.AsVendorCall:
+		return p.asVendorCall()
 	default:
 		return nil, refuse(connector.Internals, fmt.Sprintf("no strategy %q", strategy))
 	}

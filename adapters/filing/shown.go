@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -40,8 +41,12 @@ func shownBy(writes []connector.Write) shown {
 			s.inError = s.inError || w.Update.Set["status"] == "entered-in-error"
 			continue
 		}
-		if !w.Symbolic() {
+		switch w.Header["Content-Type"] {
+		case connector.ER7:
 			s.message(w.Body, &text)
+			continue
+		case connector.Form:
+			s.form(w.Body, &text)
 			continue
 		}
 		var body any
@@ -79,6 +84,23 @@ func (s *shown) message(body []byte, text *strings.Builder) {
 	}
 	s.replaces = s.replaces || d.Event == "T10"
 	text.WriteString(hl7.TextOf(d.Content) + "\n")
+}
+
+// form reads the form of a vendor's call.
+func (s *shown) form(body []byte, text *strings.Builder) {
+	fields, err := url.ParseQuery(string(body))
+	if err != nil {
+		return
+	}
+	for name, values := range fields {
+		for _, v := range values {
+			s.walk(name, v, text)
+			s.fields[name] = append(s.fields[name], v)
+		}
+	}
+	if fields.Get("priority") == "1" { // such an API knows high and normal, and no name for the former
+		s.fields["priority"] = append(s.fields["priority"], string(connector.Urgent), string(connector.ASAP), string(connector.Stat))
+	}
 }
 
 func (s *shown) walk(name string, v any, text *strings.Builder) {

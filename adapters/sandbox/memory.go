@@ -245,7 +245,16 @@ func (c *captured) Write(p []byte) (int, error) {
 // exchange does without http.ServeMux, whose redirects are HTML: what is not the authorization server's is the EHR's, whose
 // every error is an OperationOutcome.
 func (e *EHR) exchange(r *http.Request) *ehr.Response {
-	if !strings.HasPrefix(r.URL.Path, "/auth/") {
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/auth/"):
+	case e.vendor == nil:
+		return e.Exchange(r)
+	case e.vendor.Owns(r.URL.Path):
+		return e.Answered(r, e.vendor.Answer)
+	default:
+		if resp := e.vendor.FHIR(r); resp != nil {
+			return resp
+		}
 		return e.Exchange(r)
 	}
 	return e.Answered(r, func(r *http.Request) *ehr.Response {

@@ -30,12 +30,25 @@ type EHROptions struct {
 	Auth auth.Options
 	// Clients are registered before the first request.
 	Clients []auth.Client
+	// Vendor makes what a vendor has beside its FHIR server; nil for nothing.
+	Vendor func(*EHR) Vendor
+}
+
+// Vendor is an API of a vendor's own on the EHR's origin. The script's faults strike its requests too.
+type Vendor interface {
+	// Owns says whether a path is its.
+	Owns(path string) bool
+	// Answer is one request of it.
+	Answer(r *http.Request) *ehr.Response
+	// FHIR looks at a request for the FHIR server, may change it, and may answer in its place.
+	FHIR(r *http.Request) *ehr.Response
 }
 
 // EHR is a sandbox EHR with its authorization server.
 type EHR struct {
 	*ehr.Server
 	Auth   *auth.Server
+	vendor Vendor // nil for none
 	origin string
 	web    *listener // nil in process
 	now    func() time.Time
@@ -76,7 +89,11 @@ func newEHR(origin string, opts EHROptions) (*EHR, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &EHR{Server: server, Auth: as, origin: origin, now: opts.EHR.Now}, nil
+	e := &EHR{Server: server, Auth: as, origin: origin, now: opts.EHR.Now}
+	if opts.Vendor != nil {
+		e.vendor = opts.Vendor(e)
+	}
+	return e, nil
 }
 
 func (e *EHR) route(w http.ResponseWriter, r *http.Request) { e.Send(w, r, e.exchange(r)) }

@@ -64,12 +64,15 @@ func (b *builder) connections() ([]deliver.Connection, error) {
 	return out, nil
 }
 
-// ehrClient is the guarded way to one EHR: its FHIR base, and the origins the configuration names for its tokens. A token
+// ehrClient is the guarded way to one EHR: its FHIR base, and the origins the configuration names for its tokens and its own API. A token
 // endpoint that discovery finds elsewhere is refused.
 func (b *builder) ehrClient(e config.EHR) (*http.Client, error) {
 	origins := []string{e.BaseURL}
 	if e.Backend != nil {
 		origins = append(origins, e.Backend.Origins...)
+	}
+	if own, ok := e.Own.(interface{ Origins() []string }); ok { // of another API of the vendor's
+		origins = append(origins, own.Origins()...)
 	}
 	return b.guard.Client("ehr "+e.Name, origins, egress.Limits{Total: e.Limits.Deadline, Conns: 2 * e.Limits.Concurrent, Body: 64 << 20})
 }

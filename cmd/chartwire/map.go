@@ -4,8 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/chartwire/chartwire/cmd/preview"
 	"github.com/chartwire/chartwire/config"
@@ -110,6 +115,8 @@ func printPlanned(s streams, to preview.Connection, q preview.Request) {
 	if q.Changes != nil {
 		fmt.Fprintln(s.out, "what the EHR has, with these fields set:")
 		printIndented(s, q.Changes)
+	} else if lines, ok := formLines(q); ok {
+		fmt.Fprint(s.out, lines)
 	} else if er7, ok := er7Lines(q.Body); ok {
 		fmt.Fprint(s.out, er7)
 	} else {
@@ -133,6 +140,28 @@ func address(base, url string) string {
 	default:
 		return strings.TrimSuffix(base, "/") + "/" + url
 	}
+}
+
+// formLines is a body that is a form, a field a line and none of it escaped; what a line cannot hold is as Go would write it.
+func formLines(q preview.Request) (string, bool) {
+	var form string
+	if q.Headers["Content-Type"] != connector.Form || json.Unmarshal(q.Body, &form) != nil {
+		return "", false
+	}
+	fields, err := url.ParseQuery(form)
+	if err != nil {
+		return "", false
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		for _, v := range fields[name] {
+			if strings.ContainsFunc(v, unicode.IsControl) {
+				v = strconv.Quote(v)
+			}
+			fmt.Fprintf(&b, "%s=%s\n", name, v)
+		}
+	}
+	return b.String(), true
 }
 
 // er7Lines is a body that is an HL7 v2 message, a segment a line: CR, which ends segments, would overprint them.

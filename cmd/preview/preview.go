@@ -111,6 +111,9 @@ func (to *Connection) plan(ctx context.Context, c *config.Config, e config.EHR, 
 	if err != nil {
 		return err
 	}
+	if a, ok := adapter.(interface{ Root(string) string }); ok { // writes go to another API
+		to.Base = a.Root(e.BaseURL)
+	}
 	r := newRecorder(adapter)
 	to.Strategy = r.traits.Strategy
 	p := &plan{config: c, ehr: e, channel: *ch, recorder: r}

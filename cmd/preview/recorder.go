@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"strings"
 	"sync"
 
 	"github.com/chartwire/chartwire/adapters/filing"
@@ -70,6 +71,9 @@ func (r *recorder) Gate(w connector.Write) error {
 		return nil
 	}
 	w.Body = deliver.WithStandIns(w)
+	if p, ok := r.EHR.(interface{ AnyPatient() string }); ok { // its addresses hold an id of a form of its own
+		w.URL = strings.ReplaceAll(w.URL, connector.SymPatient, p.AnyPatient())
+	}
 	return r.EHR.Gate(w)
 }
 
@@ -79,7 +83,7 @@ func (r *recorder) File(_ context.Context, w connector.Write) (connector.Receipt
 	defer r.mu.Unlock()
 	q := Request{Key: w.Key, Method: w.Method, URL: w.URL, Headers: w.Header, Body: w.Body}
 	if !w.Symbolic() {
-		q.Body, _ = json.Marshal(string(w.Body)) // ER7 text
+		q.Body, _ = json.Marshal(string(w.Body)) // ER7, or a form
 	}
 	if w.Update != nil {
 		q.Changes = w.Update.Set

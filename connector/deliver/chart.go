@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
@@ -315,7 +316,7 @@ func (d *drainer) shadow(i *connector.Item, rows []connector.WriteRow) error {
 		if w.Update != nil {
 			continue // its bytes depend on what the chart would show
 		}
-		w.Body = WithStandIns(w)
+		w.Body, w.URL = WithStandIns(w), strings.ReplaceAll(w.URL, connector.SymPatient, d.thread.Bound.Reference)
 		if err := d.c.EHR.Gate(w); err != nil {
 			var refused *connector.Refused
 			if errors.As(err, &refused) {

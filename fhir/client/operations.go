@@ -25,6 +25,13 @@ func (c *Client) call(ctx context.Context, r Request) (Response, error) {
 	return resp, &Error{Outcome: o, Op: operation(r), RequestID: r.ID, Answer: resp.Body[:min(len(resp.Body), maxAnswer)], cause: err}
 }
 
+// Call does one request of an API beside FHIR, which the same token opens: what its answer must hold is the caller's to look
+// at, so a 200, 201 or 204 is OK whatever it brings. The error is an [*Error].
+func (c *Client) Call(ctx context.Context, r Request) (Response, error) {
+	r.Expect = ""
+	return c.call(ctx, r)
+}
+
 // operation names a request without ids or parameters.
 func operation(r Request) string {
 	resource, _, _ := strings.Cut(r.Path, "/")

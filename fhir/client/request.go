@@ -150,7 +150,7 @@ func (c *Client) build(ctx context.Context, u *url.URL, r Request) *http.Request
 	req.Header.Del("Authorization")
 	req.Header.Del("Idempotency-Key") // net/http would take it as leave to repeat the request
 	req.Header.Del("X-Idempotency-Key")
-	req.Header.Set("Accept", MediaFHIR)
+	req.Header.Set("Accept", c.cfg.Accept)
 	req.Header.Set("X-Request-Id", r.ID)
 	if r.Body != nil {
 		req.Body = io.NopCloser(bytes.NewReader(r.Body))

@@ -309,8 +309,12 @@ func gateRefuses(t *testing.T, h Harness) {
 		"no status":         func(s string) string { return strings.Replace(s, `"status":"`, `"status":"no-`, 1) },
 		"cut short":         func(s string) string { return s[:len(s)-1] },
 	}
-	if !good.Symbolic() {
+	switch good.Header["Content-Type"] {
+	case connector.ER7:
 		spoils = r.er7Spoils(good)
+	case connector.Form:
+		spoils = formSpoils()
+		addressRefused(t, r, good)
 	}
 	for name, change := range spoils {
 		bad := good

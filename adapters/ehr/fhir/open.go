@@ -15,27 +15,47 @@ import (
 // the EHR or its token endpoint did not answer; *Refused with Unauthorized where our credentials were refused,
 // ScopeMissing where nothing can be filed with what is granted. Detail says what is missing and who must fix it.
 func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
-	if err := e.ready(); err != nil {
+	if _, err := e.Connect(ctx); err != nil {
 		return connector.Traits{}, err
 	}
-	declared, err := e.metadata(ctx)
-	if err != nil {
-		return connector.Traits{}, err
-	}
-	a := abilities{known: true, declared: declared, secured: e.auth != nil}
-	if e.auth != nil {
-		if a.granted, err = e.token(ctx, a); err != nil {
-			return connector.Traits{}, err
-		}
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.able = a
+	e.mu.RLock()
+	defer e.mu.RUnlock()
 	s := e.strategy()
 	if s == "" {
 		return connector.Traits{Missing: e.missing()}, &connector.Refused{Reason: connector.ScopeMissing, Detail: connector.Protect(e.why())}
 	}
 	return e.traits(s), nil
+}
+
+// Connect is Open without asking whether anything can be filed: an adapter that files over another API of the same EHR only
+// reads here. It gives the scopes that were granted, none for an open server.
+func (e *EHR) Connect(ctx context.Context) (smart.Scopes, error) {
+	if err := e.ready(); err != nil {
+		return nil, err
+	}
+	declared, err := e.metadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a := abilities{known: true, declared: declared, secured: e.auth != nil}
+	if e.auth != nil {
+		if a.granted, err = e.token(ctx, a); err != nil {
+			return nil, err
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.able = a
+	return a.granted, nil
+}
+
+// Auth puts the connection's token on requests, nil for an open server. An adapter that uses it for another API of the same
+// EHR sends it nowhere but to an address the configuration names.
+func (e *EHR) Auth() client.Auth {
+	if e.auth == nil {
+		return nil
+	}
+	return e.auth
 }
 
 // metadata reads the CapabilityStatement, without a token where the EHR shows it to everyone, as R4 asks (http §3.1.0.10).

@@ -11,6 +11,16 @@ import (
 	"github.com/chartwire/chartwire/fhir/r4"
 )
 
+// WriteOutcome is what a write over another API of the same EHR came to: one table holds for every HTTP write (DESIGN §3.3).
+// err is of a [client.Client].
+func (q Quirks) WriteOutcome(err error) error { return q.writeError(err) }
+
+// ReadOutcome is WriteOutcome of a call that changes nothing.
+func ReadOutcome(err error) error { return readError(err) }
+
+// Gone says whether a read found nothing there.
+func Gone(err error) bool { return gone(err) }
+
 // writeError turns a call that did not end well into what deliver decides by (DESIGN §3.3). What is not known to be
 // harmless is ambiguous.
 func (q Quirks) writeError(err error) error {

@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"net/url"
 	"slices"
 
 	"github.com/chartwire/chartwire/connector"
@@ -21,6 +22,8 @@ type Quirks struct {
 	Proven []string
 	// NeedsEncounter says that no entry is taken without an encounter.
 	NeedsEncounter bool
+	// Always are the parameters that every search must carry, declared or not.
+	Always url.Values
 	// Echo is what the EHR shows of what it was sent; "" is exact.
 	Echo connector.EchoMode
 	// Reasons give the meaning of the vendor's own error codes, as they stand in an OperationOutcome.

@@ -48,6 +48,8 @@ type Client struct {
 	Secret string
 	// Scopes are all it may ever be granted, space-separated.
 	Scopes string
+	// Own are scopes of the vendor's own that Backend Services may ask for beside system/ ones, space-separated.
+	Own string
 	// RedirectURIs are compared byte for byte; none means no authorization code.
 	RedirectURIs []string
 	// Backend allows the client_credentials grant.

@@ -79,7 +79,10 @@ func (s *Server) grantBackend(c *client, form url.Values) (map[string]any, *refu
 	if strings.TrimSpace(form.Get("scope")) == "" {
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", "REQ#235: scope is missing"}
 	}
-	requested, err := scope.ParseSet(form.Get("scope"))
+	words, own := strings.Fields(form.Get("scope")), strings.Fields(c.Own)
+	ofVendor := func(w string) bool { return slices.Contains(own, w) }
+	granting := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !ofVendor(w) })
+	requested, err := scope.ParseSet(strings.Join(slices.DeleteFunc(words, ofVendor), " "))
 	if err != nil {
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", err.Error()}
 	}
@@ -88,7 +91,8 @@ func (s *Server) grantBackend(c *client, form url.Values) (map[string]any, *refu
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", "REQ#239: Backend Services ask for system/ scopes only"}
 	}
 	granted := scope.Intersect(requested, c.scopes)
-	if len(granted.Scopes) == 0 {
+	granted.Words = append(granted.Words, granting...)
+	if len(granted.Scopes) == 0 && len(granting) == 0 {
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", "REQ#250: none of the requested scopes is registered for this client"}
 	}
 	s.mu.Lock()
