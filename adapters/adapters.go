@@ -77,12 +77,9 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 	if c.Filing.Per == config.PerThread {
 		return nil, fmt.Errorf("EHR %q: filing.per thread is not available for type fhir in this version; write exchange", c.Name)
 	}
-	if p := c.Filing.Encounter.Policy; p != config.EncounterWhenKnown && p != config.EncounterNever {
-		return nil, fmt.Errorf("EHR %q: filing.encounter.policy %s is not available in this version; write when-known or never", c.Name, p)
-	}
 	o := ehrfhir.Options{
 		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, HTTP: p.HTTP, Now: p.Now, OnSkew: p.OnSkew, Deadline: c.Limits.Deadline,
-		Encounters: c.Filing.Encounter.Policy == config.EncounterWhenKnown,
+		Encounters: c.Filing.Encounter.Policy != config.EncounterNever,
 		Policy: filing.Policy{
 			Organization: c.Organization, Location: c.Location(),
 			NoteType:      r4.NewCoding(c.Filing.NoteType.System, c.Filing.NoteType.Code, c.Filing.NoteType.Display),
@@ -94,8 +91,8 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 		},
 	}
 	for _, s := range c.Filing.As {
-		if s == config.StrategyDocument || s == config.StrategyMDM {
-			return nil, fmt.Errorf("EHR %q: filing.as %s is not available for type fhir in this version; write auto, communication or note", c.Name, s)
+		if s == config.StrategyMDM {
+			return nil, fmt.Errorf("EHR %q: filing.as %s is not available for type fhir; write auto, communication, note or document", c.Name, s)
 		}
 		o.FilingAs = append(o.FilingAs, string(s))
 	}

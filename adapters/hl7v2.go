@@ -24,8 +24,8 @@ func newHL7v2(p EHRParts) (connector.EHR, error) {
 		return nil, unavailable("match "+string(c.Match), "trust-identifiers")
 	case c.Filing.Per == config.PerThread:
 		return nil, unavailable("filing.per thread", "exchange")
-	case e != config.EncounterWhenKnown && e != config.EncounterNever:
-		return nil, unavailable("filing.encounter.policy "+string(e), "when-known or never")
+	case e != config.EncounterWhenKnown && e != config.EncounterRequired && e != config.EncounterNever:
+		return nil, fmt.Errorf("EHR %q: filing.encounter.policy %s asks the EHR for encounters, and an hl7v2 engine cannot be asked; write when-known, required or never", c.Name, e)
 	}
 	return ehrhl7v2.New(ehrhl7v2.Options{Resends: c.HL7.Resend == config.ResendSameID, Dial: p.Dial, Fence: p.Fence, Now: p.Now, Policy: filing.Policy{
 		Organization: c.Organization, Location: c.Location(),
@@ -33,7 +33,7 @@ func newHL7v2(p EHRParts) (connector.EHR, error) {
 		InlineBytes: int64(c.Limits.InlineBytes), People: p.People, Systems: c.IdentifierSystems,
 		MDM: filing.MDM{
 			Header: header(*c.HL7), Authorities: authorities(c), PatientClass: c.HL7.PatientClass, DocumentType: c.HL7.DocumentType,
-			Completion: c.HL7.Completion, Authenticator: signer(c.HL7.Authenticator), Visits: c.Filing.Encounter.Policy == config.EncounterWhenKnown,
+			Completion: c.HL7.Completion, Authenticator: signer(c.HL7.Authenticator), Visits: c.Filing.Encounter.Policy != config.EncounterNever,
 		},
 	}}), nil
 }

@@ -42,10 +42,10 @@ func legacy() config.EHR {
 // TestHL7v2NotAvailable: what this version lacks is refused by name, with what to write instead.
 func TestHL7v2NotAvailable(t *testing.T) {
 	for want, change := range map[string]func(*config.EHR){
-		"trust-identifiers":   func(c *config.EHR) { c.Match = config.MatchADT },
-		"write exchange":      func(c *config.EHR) { c.Filing.Per = config.PerThread },
-		"when-known or never": func(c *config.EHR) { c.Filing.Encounter.Policy = config.EncounterRequired },
-		"hl7 is missing":      func(c *config.EHR) { c.HL7 = nil },
+		"trust-identifiers":             func(c *config.EHR) { c.Match = config.MatchADT },
+		"write exchange":                func(c *config.EHR) { c.Filing.Per = config.PerThread },
+		"when-known, required or never": func(c *config.EHR) { c.Filing.Encounter.Policy = config.EncounterRecent },
+		"hl7 is missing":                func(c *config.EHR) { c.HL7 = nil },
 	} {
 		c := legacy()
 		change(&c)

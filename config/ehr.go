@@ -137,7 +137,7 @@ type Filing struct {
 	As        Strategies    `yaml:"as" doc:"How to file: auto, or one or more of communication, note, document, mdm in order of preference." default:"auto" enum:"auto|communication|note|document|mdm"`
 	Per       Grain         `yaml:"per" doc:"What one chart entry holds. Left out: exchange for communication, thread for note, document and mdm." enum:"exchange|thread"`
 	Idle      time.Duration `yaml:"idle" doc:"With per thread: file a thread nobody closed after this much silence." default:"1h" min:"1m" max:"720h"`
-	HoldFor   time.Duration `yaml:"hold_for" doc:"How long an exchange waits for its patient, encounter or attachment before a person is asked." default:"72h" min:"1m" max:"8760h"`
+	HoldFor   time.Duration `yaml:"hold_for" doc:"How long an exchange waits for its patient or encounter before a person is asked; for attachments see media.within." default:"72h" min:"1m" max:"8760h"`
 	Encounter Encounter     `yaml:"encounter" doc:"Which encounter an entry belongs to."`
 	NoteType  Coding        `yaml:"note_type" doc:"Type of notes and documents."`
 	DocStatus DocStatus     `yaml:"doc_status" doc:"docStatus of notes and documents: who signs, see the EHR's page." default:"final" enum:"final|preliminary"`
@@ -150,7 +150,7 @@ type EncounterPolicy string
 
 // The encounter policies.
 const (
-	EncounterWhenKnown EncounterPolicy = "when-known" // the one the platform or the thread names
+	EncounterWhenKnown EncounterPolicy = "when-known" // the visit the platform names
 	EncounterThread    EncounterPolicy = "thread"     // one per thread, the first one found
 	EncounterOpen      EncounterPolicy = "open"       // the patient's open one, if there is exactly one
 	EncounterRecent    EncounterPolicy = "recent"     // the latest one
@@ -158,10 +158,20 @@ const (
 	EncounterNever     EncounterPolicy = "never"
 )
 
+// LooksBack says whether the policy takes an encounter that is over.
+func (p EncounterPolicy) LooksBack() bool {
+	return p == EncounterThread || p == EncounterRecent || p == EncounterRequired
+}
+
 // Encounter is the encounter policy.
 type Encounter struct {
-	Policy EncounterPolicy `yaml:"policy" doc:"when-known, thread, open, recent, required (hold until there is one) or never." default:"when-known" enum:"when-known|thread|open|recent|required|never"`
+	Policy      EncounterPolicy `yaml:"policy" doc:"The visit the platform names comes first; then: when-known none, open the patient's only open one, recent the latest, thread the first of these for all of a thread, required any of these and hold until there is one. never: none at all." default:"when-known" enum:"when-known|thread|open|recent|required|never"`
+	Days        int             `yaml:"days" doc:"How many days before an exchange a recent encounter may have begun: for recent, thread and required." default:"7" min:"1" max:"366"`
+	Departments []string        `yaml:"departments" doc:"Where a recent encounter has to be, each a Location/… or Organization/… of the EHR; left out: anywhere." format:"ref:Location|Organization"`
 }
+
+// Within is how long before an exchange a recent encounter may have begun.
+func (e Encounter) Within() time.Duration { return time.Duration(e.Days) * 24 * time.Hour }
 
 // Coding is one code of one code system.
 type Coding struct {

@@ -91,9 +91,31 @@ func (l *loader) filingRules(e *EHR, path string) {
 	case e.Type == HL7v2 && !as.Auto() && (!mdm || len(as) > 1):
 		l.mistake(path+".as", "hl7v2 files only as mdm; write mdm or auto")
 	}
+	l.encounterRules(e, path+".encounter")
 	note := path + ".note_type"
 	if l.given(note) && l.given(note+".system") != l.given(note+".code") {
 		l.mistake(note, "has one of system and code; a code means nothing without its system, write both")
+	}
+}
+
+// encounterRules refuses what a policy has no use for, and what an interface engine cannot be asked.
+func (l *loader) encounterRules(e *EHR, path string) {
+	p := e.Filing.Encounter.Policy
+	if e.Type == HL7v2 && (p == EncounterOpen || p == EncounterRecent || p == EncounterThread) {
+		l.mistake(path+".policy", string(p)+" asks the EHR for encounters, and an hl7v2 engine cannot be asked; write when-known (the visit the platform names), required (hold without one) or never")
+		return
+	}
+	for _, key := range []string{"days", "departments"} {
+		switch {
+		case !l.given(path + "." + key), key == "days" && e.Filing.Encounter.Days == 7: // the default, as config print writes it
+		case e.Type == HL7v2:
+			l.mistake(path+"."+key, "is about encounters the EHR is asked for, and an hl7v2 engine cannot be asked; remove it")
+		case !p.LooksBack() && p != "":
+			l.mistake(path+"."+key, "is for policy recent, thread or required, and has no effect with "+string(p)+"; remove it or change the policy")
+		}
+	}
+	if l.given(path+".departments") && e.Filing.Encounter.Departments != nil && len(e.Filing.Encounter.Departments) == 0 {
+		l.mistake(path+".departments", "is empty, so that no encounter fits; name departments, or remove it for all")
 	}
 }
 

@@ -23,7 +23,7 @@ type Exchange struct {
 	Missing   map[string]bool      // proxies looked up and not found: to be created where policy says so
 	Parent    string               // message id (platform's) of the real parent already on the chart, or ""
 	BasedOn   string               // SymRequest of a CommunicationRequest on the chart, or its EHR reference, or ""
-	Encounter string               // EHR reference, or ""
+	Encounter string               // EHR reference, SymEncounter where only the plan's shape is asked for, or ""
 	Charted   Delivery             // status items: the delivery the chart already shows; zero where it shows none
 	NoHeader  bool                 // the header is not on the chart (parked): no partOf
 	Late      bool                 // filed after later messages of its thread
@@ -46,6 +46,7 @@ type Strategy string
 const (
 	AsCommunication Strategy = "communication"
 	AsNote          Strategy = "note"
+	AsDocument      Strategy = "document"
 	AsMDM           Strategy = "mdm"
 	AsVendorCall    Strategy = "vendor" // an API of the vendor's own
 )
@@ -63,6 +64,9 @@ type Reference struct {
 const (
 	SymPatient = "{patient}"
 	SymHeader  = "{header}"
+	// SymEncounter stands for an encounter that only the EHR can name. deliver plans with the encounter itself; the symbol
+	// is for plans that nobody makes, such as chartwire map's.
+	SymEncounter = "{encounter}"
 )
 
 // SymMessage is the symbol of a message revision's chart entry: {message:thread/message} or {message:thread/message/r2}.
@@ -164,7 +168,9 @@ type Traits struct {
 	Provenance  bool
 	Proxies     bool // RelatedPerson may be created, by policy and declaration
 	IfNoneExist bool
-	Resends     bool // a write sent again with the same bytes is known as a repeat, and answered as the first was
-	Echo        EchoMode
-	Missing     []string // scopes needed and not granted, in SMART v2 spelling
+	// NeedsEncounter says that the chart takes no entry without an encounter: an exchange is held until one is found.
+	NeedsEncounter bool
+	Resends        bool // a write sent again with the same bytes is known as a repeat, and answered as the first was
+	Echo           EchoMode
+	Missing        []string // scopes needed and not granted, in SMART v2 spelling
 }

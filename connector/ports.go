@@ -53,10 +53,11 @@ type Resolver interface {
 	Resolve(ctx context.Context, channel, patient string, p Participant) (Reference, error)
 }
 
-// EncounterFinder finds the EHR's reference of a visit the platform named; "" where there is not exactly one of that
-// patient.
+// EncounterFinder searches a patient's encounters. It answers the question it is asked and knows no policy: which of them an
+// entry belongs to, deliver chooses. ErrNotSearchable: this connection cannot ask that. Errors otherwise are *Retry, and
+// *Refused with Unauthorized.
 type EncounterFinder interface {
-	Encounter(ctx context.Context, patient string, visit Identifier) (string, error)
+	Encounters(ctx context.Context, q EncounterQuery) ([]Encounter, error)
 }
 
 // Watcher sees CommunicationRequests that were born in the EHR.

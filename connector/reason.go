@@ -74,18 +74,19 @@ type advice struct {
 // The sets of actions that reasons share.
 var (
 	byItself   = []Action{ActWait}
+	byOthers   = []Action{ActWait, ActReplay, ActRelease} // it goes on by itself, until hold_for has passed
 	onlyKnow   = []Action{ActRelease}
 	tryAgain   = []Action{ActReplay, ActRelease}
 	mayBeThere = []Action{ActReplay, ActAlreadyThere, ActRelease}
 )
 
 var reasons = map[Reason]advice{
-	NoPatient:        {"no single patient in the EHR has the identifier the channel gave", "registration", "register or correct the identifier in the EHR; filing goes on by itself", byItself},
-	PatientAmbiguous: {"several patients in the EHR have the identifier the channel gave", "registration", "merge or correct the duplicates in the EHR; filing goes on by itself", byItself},
-	PatientDisagrees: {"the patient found has another family name or birth date, or too little agrees", "registration", "compare the platform's and the EHR's demographics and correct the wrong one", byItself},
+	NoPatient:        {"no single patient in the EHR has the identifier the channel gave", "registration", "register or correct the identifier in the EHR; what is held then files by itself, what is parked on a replay", byOthers},
+	PatientAmbiguous: {"several patients in the EHR have the identifier the channel gave", "registration", "merge or correct the duplicates in the EHR; what is held then files by itself, what is parked on a replay", byOthers},
+	PatientDisagrees: {"the patient found has another family name or birth date, or too little agrees", "registration", "compare the platform's and the EHR's demographics and correct the wrong one; what is held then files by itself, what is parked on a replay", byOthers},
 	PatientChanged:   {"a later event of this thread names another patient", "registration", "ask the platform which patient the thread is about; nothing is filed until it is settled", byItself},
-	PatientInactive:  {"the patient's record in the EHR is inactive or was merged into another", "registration", "finish the merge in the EHR and re-link the thread", byItself},
-	NeedsEncounter:   {"the EHR needs an encounter and none fits the policy", "scheduling", "open an encounter in the EHR or change filing.encounter.policy", byItself},
+	PatientInactive:  {"the patient's record in the EHR is inactive or was merged into another", "registration", "finish the merge in the EHR and re-link the thread; what is parked then needs a replay", byOthers},
+	NeedsEncounter:   {"the EHR needs an encounter and none fits the policy", "scheduling", "open an encounter in the EHR or change filing.encounter.policy; what is held then files by itself, what is parked on a replay", byOthers},
 	NeedsAttachment:  {"an attachment has not been fetched from the platform yet", "platform", "none; it is retried until media.within has passed", byItself},
 	EarlierItem:      {"an earlier item of the thread, or one it refers to, is not done yet", "chartwire", "none; it goes on when the earlier one is done", byItself},
 	Gap:              {"an earlier message of the thread has not come yet", "platform", "none; it goes on when the message comes or gap_wait has passed", byItself},

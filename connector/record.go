@@ -32,7 +32,8 @@ type EventRow struct {
 type Binding struct {
 	Reference string    `json:"reference,omitempty"` // Patient/id
 	At        time.Time `json:"at,omitzero"`
-	How       string    `json:"how,omitempty"` // reference | identifier | trusted
+	How       string    `json:"how,omitempty"`       // reference | identifier | trusted
+	Encounter string    `json:"encounter,omitempty"` // that all of the thread is filed under, by the policy thread
 }
 
 // Thread is an ordered run of exchanges about one patient.
@@ -110,6 +111,15 @@ type ItemDetail struct {
 	Retraction *Retraction `json:"retraction,omitempty"`
 	Request    string      `json:"request,omitempty"`  // request items: our CommunicationRequest's ULID, or the born one's reference
 	Decision   *Decision   `json:"decision,omitempty"` // the last word of a person about it
+	Wait       *Wait       `json:"wait,omitempty"`     // what it has been held for, and since when
+}
+
+// Wait is how long an item has been held for something that only people can bring about: its patient (NoPatient stands for
+// all that may be wrong with it) or an encounter. After the connection's hold_for it parks.
+type Wait struct {
+	For   Reason    `json:"for"`
+	Since time.Time `json:"since"`
+	Touch bool      `json:"touch,omitempty"` // what it waits for comes with an event of its thread
 }
 
 // Lane is a claimed queue of one thread. Fence grows with every claim; every change of the lane's items checks it.

@@ -3,6 +3,7 @@ package filing
 import (
 	"time"
 
+	"github.com/chartwire/chartwire/adapters/filing/transcript"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/r4"
 )
@@ -139,20 +140,16 @@ func (p *planner) message() ([]connector.Write, error) {
 	return p.file(e)
 }
 
-const (
-	noteUnconfirmed = "Delivery not confirmed: this chart cannot be told later whether the message arrived."
-	noteLate        = "Filed out of sequence: later messages of this thread were filed before it."
-	noteGap         = "Filed after a gap: an earlier message of this thread had not arrived."
-)
+const noteUnconfirmed = "Delivery not confirmed: this chart cannot be told later whether the message arrived."
 
 // remarks are what a reader must know about the order of filing.
 func (p *planner) remarks() []string {
 	var out []string
 	if p.x.Late {
-		out = append(out, noteLate)
+		out = append(out, transcript.Late)
 	}
 	if p.x.AfterGap {
-		out = append(out, noteGap)
+		out = append(out, transcript.AfterGap)
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/chartwire/chartwire/adapters/filing/transcript"
 	"github.com/chartwire/chartwire/connector"
 )
 
@@ -127,7 +128,7 @@ func (l *losses) attachment(a connector.Attachment) {
 	}
 	switch {
 	case len(a.Data) > 0 && l.chart.files[sum]:
-	case sum != "" && strings.Contains(l.chart.text, sum), strings.Contains(l.chart.text, attachmentLine(a)):
+	case sum != "" && strings.Contains(l.chart.text, sum), strings.Contains(l.chart.text, transcript.File(a)):
 		l.add(LostAttachment, "The file %s (%s) is not included: the entry names it, the file stays on the platform.", name, contentType(a.ContentType))
 	default:
 		l.add(LostAttachment, "The file %s (%s) is not included and not named.", name, contentType(a.ContentType))
@@ -138,7 +139,7 @@ func (l *losses) attachment(a connector.Attachment) {
 func (l *losses) people() {
 	m := l.x.Message
 	switch who := l.chart.author(); {
-	case who == "" && strings.Contains(l.chart.text, label(m.Sender)):
+	case who == "" && strings.Contains(l.chart.text, transcript.Person(m.Sender)):
 		l.add(LostSender, "Who sent it stands in the text only.")
 	case who == "":
 		l.add(LostSender, "Who sent it is not shown.")
@@ -149,7 +150,7 @@ func (l *losses) people() {
 	for i, r := range m.Recipients {
 		switch {
 		case i < l.chart.recipients:
-		case strings.Contains(l.chart.text, label(r)):
+		case strings.Contains(l.chart.text, transcript.Person(r)):
 			text++
 		default:
 			gone++
@@ -180,7 +181,7 @@ func (l *losses) conversation() {
 }
 
 func (l *losses) read() {
-	if l.x.Delivery.State == connector.Read && !strings.Contains(l.chart.text, wordsRead) {
+	if l.x.Delivery.State == connector.Read && !strings.Contains(l.chart.text, transcript.WasRead) {
 		l.add(LostRead, "That the message was read is not shown.")
 	}
 }

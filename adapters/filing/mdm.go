@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/chartwire/chartwire/adapters/filing/transcript"
 	"github.com/chartwire/chartwire/adapters/hl7"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/r4"
@@ -97,7 +98,7 @@ func (p *planner) mdmRetraction() ([]connector.Write, error) {
 	text := "Retracted: " + cmp.Or(why, "no reason given") + "\n" +
 		"The message sent " + p.local(m.SentAt) + " (" + value + ") was retracted " + p.local(at) + "."
 	if r != nil && r.By != nil {
-		text += "\nRetracted by: " + label(*r.By)
+		text += "\nRetracted by: " + transcript.Person(*r.By)
 	}
 	l := letter{event: "T10", id: p.ids.Retracted(p.x.Thread.ID, m.ID), document: p.documentID("retracted"),
 		parent: p.revisionID(slices.Max(p.x.Revisions)), reason: "Retracted", at: at, text: []byte(text),
@@ -137,7 +138,7 @@ func (p *planner) told(l letter, what string, m connector.Message, at time.Time)
 		named = append(named, a)
 	}
 	m.Attachments = named
-	text := string(p.document(l.id, what, m, at))
+	text := string(p.noteText(l.id, what, m, at))
 	if len(carried) > 0 {
 		switch {
 		case len(named) > 0:
@@ -147,7 +148,7 @@ func (p *planner) told(l letter, what string, m connector.Message, at time.Time)
 		}
 		text += "Attachments (in this document):\n"
 		for _, a := range carried {
-			text += "- " + attachmentLine(a) + "\n"
+			text += "- " + transcript.File(a) + "\n"
 		}
 	}
 	l.at, l.text = at, []byte(text)

@@ -16,8 +16,8 @@ const (
 
 const documentReference = "DocumentReference"
 
-// note is one exchange as a US Core 6.1.0 DocumentReference of its own. Internal notes are left out: a note has no
-// restricted form every EHR honours (DESIGN §5).
+// note is one exchange as a US Core 6.1.0 DocumentReference of its own, under the strategies note and document. Internal
+// notes are left out: a note has no restricted form every EHR honours (DESIGN §5).
 func (p *planner) note() ([]connector.Write, error) {
 	m := p.x.Message
 	if m.Direction == connector.Internal {
@@ -54,13 +54,17 @@ func (p *planner) composeNote(what string, m connector.Message, at time.Time) (e
 			return entry{}, nil, unknownRole(r.Role)
 		}
 	}
-	d := p.newNote(id, p.document(id, what, m, at), at)
+	doc, err := p.sheet(id, what, m, at)
+	if err != nil {
+		return entry{}, nil, err
+	}
+	d := p.newNote(id, doc)
 	d.Author = []r4.Reference{author.ref}
 	d.Description = r4.String(firstNonEmpty(clean(p.x.Thread.Subject), clean(p.x.Thread.Topic)))
 	d.Language = r4.String(language(m.Language))
 	d.SetContext(p.x.Encounter, at, at)
 	p.asserted(d, m.Sender.Role)
-	expect := connector.Expect{Subject: connector.SymPatient, Status: "current"}
+	expect := connector.Expect{Subject: connector.SymPatient, Attachments: doc.files, Status: "current"}
 	if m.Text != "" {
 		expect.Text = Hash([]byte(m.Text))
 	}
@@ -68,10 +72,9 @@ func (p *planner) composeNote(what string, m connector.Message, at time.Time) (e
 		expect: expect}, d, nil
 }
 
-// newNote is the DocumentReference US Core asks for, around a text.
-func (p *planner) newNote(id connector.Identifier, text []byte, at time.Time) *r4.DocumentReference {
-	content := r4.NewAttachment(r4.ContentTypePlain, text, "Secure message of "+p.local(at), at)
-	d := r4.NewDocumentReference(identifier(id), r4.Concept("Secure message", p.policy.NoteType), r4.Ref(connector.SymPatient), content)
+// newNote is the DocumentReference US Core asks for, around a document.
+func (p *planner) newNote(id connector.Identifier, doc sheet) *r4.DocumentReference {
+	d := r4.NewDocumentReference(identifier(id), r4.Concept("Secure message", p.policy.NoteType), r4.Ref(connector.SymPatient), doc.contents...)
 	d.ClaimUSCore()
 	d.MasterIdentifier = r4.Ptr(r4.NewIdentifier("urn:ietf:rfc:3986", r4.URN(id.Token()+"#document")))
 	status := p.policy.DocStatus
@@ -159,10 +162,14 @@ func (p *planner) noteDelivery() ([]connector.Write, error) {
 	}
 	id, text := p.ids.NotDelivered(p.x.Thread.ID, m.ID), p.notDeliveredText()
 	news := connector.Message{Text: text, Sender: connector.Participant{Role: connector.RoleSystem, Name: "Chartwire"}}
-	d := p.newNote(id, p.document(id, "Secure message NOT DELIVERED", news, p.newsAt()), p.newsAt())
+	doc, err := p.sheet(id, "Secure message NOT DELIVERED", news, p.newsAt())
+	if err != nil {
+		return nil, err
+	}
+	d := p.newNote(id, doc)
 	d.Author = []r4.Reference{p.organization("").ref}
 	d.SetContext(p.x.Encounter, p.newsAt(), p.newsAt())
 	d.Relate(r4.RelationAppends, r4.Ref(p.messageSymbol(m.ID, 1)))
 	return p.file(entry{id: id, kind: documentReference, resource: d, provides: connector.SymMessage(id.Value), date: p.received(),
-		expect: connector.Expect{Subject: connector.SymPatient, Text: Hash([]byte(text)), Status: "current"}})
+		expect: connector.Expect{Subject: connector.SymPatient, Text: Hash([]byte(text)), Attachments: doc.files, Status: "current"}})
 }

@@ -3,11 +3,11 @@ package filing
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 	"time"
 	"unicode/utf8"
 
+	"github.com/chartwire/chartwire/adapters/filing/transcript"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/r4"
 )
@@ -48,7 +48,7 @@ func (p *planner) content(id connector.Identifier, m connector.Message, at time.
 			c.payload = append(c.payload, r4.AttachmentPayload(linked))
 			c.attachments = append(c.attachments, Hash(a.Data))
 		default:
-			c.payload = append(c.payload, r4.StringPayload("Attachment not included: "+attachmentLine(a)))
+			c.payload = append(c.payload, r4.StringPayload("Attachment not included: "+transcript.File(a)))
 		}
 	}
 	return c, nil
@@ -69,19 +69,3 @@ func Hash(b []byte) string {
 }
 
 func title(a connector.Attachment) string { return firstNonEmpty(clean(a.Filename), clean(a.ID)) }
-
-// attachmentLine names an attachment an entry does not carry: title, type, size in bytes and SHA-256.
-func attachmentLine(a connector.Attachment) string {
-	size, sum := a.Size, a.SHA256
-	if a.Data != nil {
-		size, sum = int64(len(a.Data)), Hash(a.Data)
-	}
-	line := fmt.Sprintf("%s, %s", firstNonEmpty(title(a), "unnamed"), contentType(a.ContentType))
-	if size > 0 || a.Data != nil {
-		line += fmt.Sprintf(", %d bytes", size)
-	}
-	if sum != "" {
-		line += ", SHA-256 " + clean(sum)
-	}
-	return line
-}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/chartwire/chartwire/adapters/filing/transcript"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/r4"
 )
@@ -34,6 +35,7 @@ type planner struct {
 	ids     Names
 	proxies []connector.Write // RelatedPersons the entry needs, created before it
 	known   map[string]r4.Reference
+	printed bool // strategy document: what is filed is a transcript, on paper too
 }
 
 // Plan gives the writes that file x, in order. None means that policy leaves x out. Results not known yet are symbols
@@ -52,6 +54,9 @@ func Plan(policy Policy, traits connector.Traits, x connector.Exchange) ([]conne
 	case connector.AsCommunication:
 		return p.asCommunication()
 	case connector.AsNote:
+		return p.asNote()
+	case connector.AsDocument:
+		p.printed = true
 		return p.asNote()
 	case connector.AsMDM:
 		return p.asMDM()
@@ -119,10 +124,4 @@ func (p *planner) received() time.Time {
 }
 
 // local is a time as people at the clinic read it.
-func (p *planner) local(t time.Time) string {
-	zone := p.policy.Location
-	if zone == nil {
-		zone = time.UTC
-	}
-	return t.In(zone).Format("2006-01-02 15:04:05 -07:00")
-}
+func (p *planner) local(t time.Time) string { return transcript.Time(t, p.policy.Location) }

@@ -84,9 +84,9 @@ func (p *planner) call(id connector.Identifier, what string, m connector.Message
 		zone = time.UTC
 	}
 	c, err := p.policy.Vendor(Document{
-		Title: firstNonEmpty(clean(p.x.Thread.Subject), clean(p.x.Thread.Topic)), Text: p.document(id, what, m, at), At: at.In(zone), Author: m.Sender.Role,
+		Title: firstNonEmpty(clean(p.x.Thread.Subject), clean(p.x.Thread.Topic)), Text: p.noteText(id, what, m, at), At: at.In(zone), Author: m.Sender.Role,
 		Priority: connector.Priority(firstNonEmpty(string(m.Priority), string(p.x.Thread.Priority))),
-		PDF:      func() ([]byte, error) { return p.onPaper(m, at) },
+		PDF:      func() ([]byte, error) { return p.onPaper(id, what, m, at) },
 	})
 	if err != nil {
 		return nil, err
@@ -102,10 +102,8 @@ func (p *planner) call(id connector.Identifier, what string, m connector.Message
 }
 
 // onPaper is one message on paper.
-func (p *planner) onPaper(m connector.Message, at time.Time) ([]byte, error) {
-	m.SentAt = at
-	pdf, err := transcript.PDF(transcript.Transcript{Thread: p.x.Thread, Channel: p.x.Channel, Zone: p.policy.Location,
-		Entries: []transcript.Entry{{Message: m, Received: p.x.Received, Delivery: p.x.Delivery, Late: p.x.Late, AfterGap: p.x.AfterGap}}})
+func (p *planner) onPaper(id connector.Identifier, what string, m connector.Message, at time.Time) ([]byte, error) {
+	pdf, err := transcript.PDF(p.transcriptOf(id, what, m, at))
 	if err != nil {
 		return nil, refuse(connector.Internals, err.Error())
 	}

@@ -3,27 +3,15 @@ package filing
 import (
 	"regexp"
 	"strings"
-	"unicode"
 
+	"github.com/chartwire/chartwire/adapters/filing/transcript"
 	"github.com/chartwire/chartwire/fhir/r4"
 )
 
-// clean makes one line of a label the platform gave (a name, a subject, a file name): white space runs become one space,
-// control characters and whatever a FHIR string cannot carry become U+FFFD, and nothing is cut off. A label that is blank
+// clean makes one line of a label the platform gave, as transcript.Line does; one that FHIR cannot hold (blank, or too long)
 // gives "". Labels are not the message: its own words never pass through here.
 func clean(label string) string {
-	var b strings.Builder
-	for _, r := range strings.ToValidUTF8(label, "\uFFFD") {
-		switch {
-		case unicode.IsSpace(r):
-			b.WriteByte(' ')
-		case unicode.IsControl(r) || r&0xFFFE == 0xFFFE || (r >= 0xFDD0 && r <= 0xFDEF):
-			b.WriteRune('\uFFFD')
-		default:
-			b.WriteRune(r)
-		}
-	}
-	line := strings.Join(strings.Fields(b.String()), " ")
+	line := transcript.Line(label)
 	if !r4.CarriableString(line) {
 		return ""
 	}

@@ -58,14 +58,19 @@ func (b *builder) connections() ([]deliver.Connection, error) {
 		out = append(out, deliver.Connection{ID: b.ids[e.Name], Name: e.Name, EHR: adapter, Base: b.config.Identity.Base,
 			Mode: string(e.Mode), Concurrent: concurrent, PerSecond: e.Limits.RequestsPerSecond, Deadline: e.Limits.Deadline,
 			SearchLag: e.Limits.SearchLag, Poll: e.Watch.Poll, NotBefore: e.Watch.NotBefore, Systems: e.IdentifierSystems,
-			TrustIDs:  e.Match == config.MatchTrustIdentifiers,
+			TrustIDs: e.Match == config.MatchTrustIdentifiers, HoldFor: e.Filing.HoldFor, Encounters: Encounters(e.Filing.Encounter),
 			NotifyURL: b.config.Server.PublicURL + "/ehrs/" + e.Name + "/notify", NotifyWith: notifyHeader + ": " + b.notifySecret(e)})
 	}
 	return out, nil
 }
 
-// ehrClient is the guarded way to one EHR: its FHIR base, and the origins the configuration names for its tokens and its own API. A token
-// endpoint that discovery finds elsewhere is refused.
+// Encounters is the encounter policy as deliver knows it.
+func Encounters(e config.Encounter) deliver.Encounters {
+	return deliver.Encounters{Policy: string(e.Policy), Within: e.Within(), Departments: e.Departments}
+}
+
+// ehrClient is the guarded way to one EHR: its FHIR base, and the origins the configuration names for its tokens and for an
+// API of the vendor's own. A token endpoint that discovery finds elsewhere is refused.
 func (b *builder) ehrClient(e config.EHR) (*http.Client, error) {
 	origins := []string{e.BaseURL}
 	if e.Backend != nil {

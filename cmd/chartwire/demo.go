@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/chartwire/chartwire/cmd/demo"
 )
@@ -14,7 +15,8 @@ type demoCmd struct {
 	Events   []string `help:"Post these NDJSON files of channel events instead of the bundled threads." placeholder:"FILE" sep:"none"`
 	Generate string   `help:"Post generated events, such as threads=2000,messages=5,shuffle,repeat=0.1." placeholder:"SPEC"`
 	Seed     uint64   `help:"Seed of generated events." default:"1"`
-	EHR      string   `help:"The sandbox EHR: fhir, note (takes notes alone) or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE"`
+	EHR      string   `help:"The sandbox EHR: ${ehrs}; note takes notes alone, hl7v2 is an interface engine." default:"fhir" placeholder:"TYPE"`
+	As       string   `help:"How to file: auto, communication, note or document; of a FHIR server." default:"auto" enum:"auto,communication,note,document"`
 	EHRURL   string   `name:"ehr-url" help:"Use this open FHIR R4 server instead of the sandbox EHR." placeholder:"URL"`
 	Faults   string   `help:"What goes wrong at the sandbox EHR: the file of a script, or seed:N[:RATE[:PALETTE]]; hl7v2 has a vocabulary of its own and no seed (docs/sandbox-faults.md)." placeholder:"SCRIPT"`
 	Traits   string   `help:"What the sandbox EHR can do, such as conditional=ignored,lag=5s (docs/sandbox-faults.md)." placeholder:"WORDS"`
@@ -32,7 +34,7 @@ func (c demoCmd) Run(ctx context.Context, s streams) error {
 	if c.EHRURL != "" && (c.Faults != "" || c.Traits != "") {
 		return errors.New("--faults and --traits are for the sandbox EHR, not for --ehr-url")
 	}
-	err := demo.Run(ctx, demo.Options{Once: c.Once, JSON: c.JSON, Events: c.Events, Generate: c.Generate, Seed: c.Seed, EHRType: c.EHR,
+	err := demo.Run(ctx, demo.Options{Once: c.Once, JSON: c.JSON, Events: c.Events, Generate: c.Generate, Seed: c.Seed, EHRType: c.EHR, As: strings.TrimPrefix(c.As, "auto"),
 		EHRURL: c.EHRURL, Faults: c.Faults, Traits: c.Traits, Expect: c.Expect, Dir: c.Dir, Store: c.Store, Listen: c.Listen, Console: c.Console, Out: s.out, Err: s.err, Version: version})
 	if errors.Is(err, demo.ErrNotClean) {
 		fmt.Fprintln(s.err, "chartwire demo:", err)

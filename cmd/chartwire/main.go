@@ -9,9 +9,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/chartwire/chartwire/cmd/demo"
 )
 
 // version is set by the release build: -ldflags "-X main.version=v1.2.3".
@@ -62,7 +65,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	var c cli
 	code := -1
 	parser, err := kong.New(&c, kong.Name("chartwire"), kong.Description("Files every exchange between a patient and a care team into the patient's chart."),
-		kong.Writers(s.out, s.err), kong.UsageOnError(), kong.Exit(func(n int) { code = n }))
+		kong.Writers(s.out, s.err), kong.UsageOnError(), kong.Vars{"ehrs": strings.Join(demo.Types(), ", ")}, kong.Exit(func(n int) { code = n }))
 	if err != nil {
 		fmt.Fprintln(s.err, "chartwire:", err)
 		return exitUse

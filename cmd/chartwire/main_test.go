@@ -124,6 +124,23 @@ func TestMapShowsER7(t *testing.T) {
 	}
 }
 
+// TestMapShowsDocuments: a document is shown with both its forms, and with what it loses.
+func TestMapShowsDocuments(t *testing.T) {
+	cfg, err := os.ReadFile("testdata/map.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "chartwire.yaml")
+	if err := os.WriteFile(file, bytes.Replace(cfg, []byte("{as: note,"), []byte("{as: document,"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := chartwire(t, "map", "--config", file, "--ehr", "valley", "../../testdata/threads-contract/proxy-with-photo.ndjson")
+	if code != 0 || !strings.Contains(out, "── valley (fhir, document)") || strings.Count(out, `"contentType": "application/pdf"`) != 3 ||
+		strings.Count(out, `"contentType": "text/plain; charset=utf-8"`) != 3 || !strings.Contains(out, "is not included: the entry names it, the file stays on the platform") {
+		t.Errorf("exit %d: %s\n%s", code, errs, out)
+	}
+}
+
 func TestMapNamesWhatItCannotPlan(t *testing.T) {
 	code, _, errs := chartwire(t, "map", "--config", "testdata/map.yaml", "--ehr", "nobody", "../../testdata/threads-contract/proxy-with-photo.ndjson")
 	if code != exitProblem || !strings.Contains(errs, "nobody") {

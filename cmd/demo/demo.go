@@ -38,6 +38,7 @@ type Options struct {
 	Events   []string // NDJSON files; with them, or Generate, nothing else runs
 	Generate string   // spec of generated traffic
 	Seed     uint64
+	As       string // filing.as of the FHIR types; auto when empty
 	EHRType  string // one of Types; fhir when empty
 	EHRURL   string // an open FHIR server instead of the sandbox
 	Faults   string // what goes wrong at the sandbox EHR (ehr.OpenScript, for hl7v2 engine.OpenScript)

@@ -84,6 +84,15 @@ func TestNoteOnlyEHR(t *testing.T) {
 	}
 }
 
+// TestDocuments files every message as a transcript, text and PDF: the words are read back from the text.
+func TestDocuments(t *testing.T) {
+	s := play(t, Options{As: "document", Events: []string{"../../testdata/threads-contract/proxy-with-photo.ndjson"}})
+	wantClean(t, s)
+	if s.OnChart != 3 {
+		t.Errorf("%d on the chart, want the contract thread's 3 messages", s.OnChart)
+	}
+}
+
 // TestReadBackSeesFaults proves that the comparison can fail: an expectation that differs in one word, patient or place is
 // not met.
 func TestReadBackSeesFaults(t *testing.T) {

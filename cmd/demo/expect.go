@@ -25,6 +25,7 @@ type envelope struct {
 		Message *struct {
 			ID          string
 			Sequence    int
+			Direction   string
 			SentAt      time.Time `json:"sent_at"`
 			Text        string
 			Attachments []eventFile
@@ -52,6 +53,7 @@ type entry struct {
 	Retracted   bool     `json:"retracted"`
 	Attachments []string `json:"attachments"`
 	Late        bool     `json:"late,omitempty"`
+	Internal    bool     `json:"internal,omitempty"` // written by staff for each other
 
 	sequence int
 	sent     time.Time
@@ -67,12 +69,13 @@ type thread struct {
 type expectation struct {
 	Base    string    `json:"base"`
 	Channel string    `json:"channel"`
+	As      string    `json:"as"` // the strategy everything is filed as
 	Threads []*thread `json:"threads"`
 }
 
 // expect works it out from the events that were given and the messages the platform took from us.
 func (r *run) expect(late map[string]bool) expectation {
-	x := expectation{Base: identityBase, Channel: channel}
+	x := expectation{Base: identityBase, Channel: channel, As: or(r.o.As, "communication")}
 	byID := map[string]*thread{}
 	get := func(id string) *thread {
 		t := byID[id]
@@ -106,7 +109,7 @@ func (t *thread) take(e *envelope) {
 	switch {
 	case e.Type == "message.created" && t.find(e.Data.Message.ID, 1) == nil:
 		m := e.Data.Message
-		t.Messages = append(t.Messages, &entry{ID: m.ID, Revision: 1, Text: m.Text, Attachments: hashes(m.Attachments), sequence: m.Sequence, sent: m.SentAt})
+		t.Messages = append(t.Messages, &entry{ID: m.ID, Revision: 1, Text: m.Text, Attachments: hashes(m.Attachments), sequence: m.Sequence, sent: m.SentAt, Internal: m.Direction == "internal"})
 	case e.Type == "message.corrected" && t.find(e.Data.Correction.MessageID, e.Data.Correction.Version) == nil:
 		c := e.Data.Correction
 		t.Messages = append(t.Messages, &entry{ID: c.MessageID, Revision: c.Version, Text: c.Text, Attachments: hashes(c.Attachments)})
@@ -148,6 +151,9 @@ func (t *thread) order(late map[string]bool) {
 		}
 	}
 	for _, m := range t.Messages {
+		if first := place[m.ID]; first != nil {
+			m.Internal = first.Internal
+		}
 		if m.Revision != -1 {
 			continue
 		}

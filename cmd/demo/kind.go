@@ -59,7 +59,7 @@ var keysFHIR = connection(`    type: fhir
     identifier_systems:
 {{range .Systems}}      {{printf "%q" .}}: {{printf "%q" .}}
 {{end}}{{if .Key}}    backend: {client_id: chartwire-backend, key_file: backend.jwk.json}
-{{end}}    filing: {as: auto, proxies: create}
+{{end}}    filing: {as: {{.As}}, proxies: create}
     watch: {poll: 20s, not_before: 24h}
     limits: {requests_per_second: 5000, concurrent: 8, search_lag: 5s, deadline: 30s}
 `)

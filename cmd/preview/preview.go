@@ -1,6 +1,6 @@
 // Package preview shows the exact requests each EHR would get for a file of channel events, side by side, and what its chart
 // would not show: chartwire map. It runs the real way of an exchange, ingest, lanes and plans, over a store in memory, with an
-// EHR that takes everything and a clock that stands at the events' own times. It makes no call and needs no secret; results
+// EHR that takes everything, has the encounter a policy wants, and a clock that stands at the events' own times. It makes no call and needs no secret; results
 // not known yet stay symbols.
 package preview
 
@@ -200,9 +200,10 @@ func (p *plan) accept(ctx context.Context, lines [][]byte, a *agenda) error {
 // deliver lets the engine work until nothing moves.
 func (p *plan) deliver(ctx context.Context) error {
 	engine, err := deliver.New(deliver.Options{Store: p.store, Clock: clock.System,
-		Connections: []deliver.Connection{{ID: p.id, Name: p.ehr.Name, EHR: p.recorder, Base: p.config.Identity.Base, Mode: "live", Concurrent: 1}},
-		Lines:       []deliver.Line{{Name: p.channel.Name, EHR: p.id, Channel: noMedia{}, Receipts: string(p.channel.Receipts), TrustIDs: true, DefaultPool: p.channel.DefaultPool}},
-		Observe:     p.recorder})
+		Connections: []deliver.Connection{{ID: p.id, Name: p.ehr.Name, EHR: p.recorder.asked(), Base: p.config.Identity.Base, Mode: "live", Concurrent: 1,
+			HoldFor: time.Microsecond, Encounters: encounters(p.ehr.Filing.Encounter.Policy)}},
+		Lines:   []deliver.Line{{Name: p.channel.Name, EHR: p.id, Channel: noMedia{}, Receipts: string(p.channel.Receipts), TrustIDs: true, DefaultPool: p.channel.DefaultPool}},
+		Observe: p.recorder})
 	if err != nil {
 		return err
 	}

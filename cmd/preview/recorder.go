@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/chartwire/chartwire/adapters/filing"
+	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/deliver"
 )
@@ -59,6 +60,32 @@ func (r *recorder) Match(_ context.Context, k connector.PatientKey) (connector.P
 	return connector.Patient{Reference: connector.SymPatient, Active: true}, nil
 }
 
+// asked is the recorder as deliver is to see it: it can be asked for encounters where the adapter can.
+func (r *recorder) asked() connector.EHR {
+	if _, ok := r.EHR.(connector.EncounterFinder); ok {
+		return visited{r}
+	}
+	return r
+}
+
+// visited is a recorder of an EHR that can be asked for encounters.
+type visited struct{ *recorder }
+
+// Encounters stands for whichever encounter fits the policy: there is one, and its place is the symbol.
+func (visited) Encounters(_ context.Context, q connector.EncounterQuery) ([]connector.Encounter, error) {
+	return []connector.Encounter{{Reference: connector.SymEncounter, Status: "in-progress", Identifiers: []connector.Identifier{q.Visit}}}, nil
+}
+
+// encounters is a policy as the plan follows it. What is recent nobody can know here, so the one that is asked for stands for
+// whichever the EHR would give.
+func encounters(p config.EncounterPolicy) deliver.Encounters {
+	switch p {
+	case config.EncounterThread, config.EncounterRecent:
+		p = config.EncounterOpen
+	}
+	return deliver.Encounters{Policy: string(p)}
+}
+
 // Prepare leaves an update as the fields it sets.
 func (r *recorder) Prepare(_ context.Context, w connector.Write) (connector.Write, *connector.Receipt, error) {
 	w.Method, w.URL = "PUT", w.Update.Target
@@ -100,6 +127,9 @@ func (r *recorder) File(_ context.Context, w connector.Write) (connector.Receipt
 func (r *recorder) filing(i placed) Filing {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if i.State == connector.Parked && (i.Reason == connector.NoPatient || i.Reason == connector.NeedsEncounter) {
+		i.State = connector.Held // for as long as hold_for says; here nothing that is waited for will come
+	}
 	f := Filing{State: i.State, Requests: []Request{}, Lost: []filing.Loss{}}
 	if i.State != connector.Filed {
 		f.Reason, f.Text = i.Reason, cmp.Or(i.Detail.Text, i.Reason.Sentence())

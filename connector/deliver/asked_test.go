@@ -44,8 +44,8 @@ func TestRetryAfterIsHeededByWhoWasNotTold(t *testing.T) {
 				w.pass(2 * time.Second)
 				w.chart.fails("t-1/b", tooMany)
 				w.accept(said("b", 2, "two"))
-				told := time.Now()
-				w.pass(time.Millisecond)
+				w.pass(5 * time.Millisecond)
+				told := w.chart.filings[len(w.chart.filings)-1].at
 				c.other(w)
 				for n := range 29 {
 					w.acceptIn(fmt.Sprint("u-", n), said("x", 1, "other thread"))
@@ -68,8 +68,8 @@ func TestRetryAfterOfASearchOutlivesItsProcess(t *testing.T) {
 		w.chart.matchErr = &connector.Retry{Reason: connector.RateLimited, Status: 429, After: retryAfter}
 		w.run()
 		w.accept(said("a", 1, "one"))
-		told := time.Now()
-		w.pass(time.Millisecond)
+		w.pass(5 * time.Millisecond)
+		told := w.chart.matches[0]
 		w.halt()
 		w.chart.set(func(c *chart) { c.matchErr = nil })
 		w.run()

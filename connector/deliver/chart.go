@@ -42,19 +42,14 @@ func (d *drainer) chart(ctx context.Context, p pick) error {
 	return d.fileAll(ctx, i, rows)
 }
 
-// begin brings an item to where it can be planned or go on: what an earlier attempt left open is settled first, whatever
-// has become of the patient since; then the patient is made sure of. It reports false where the item has to wait or is
-// done with.
+// begin brings an item to where it can be planned or go on. The connection is opened first: an adapter may need its token to
+// look anything up. What an earlier attempt left open is settled next, whatever has become of the patient since; then the
+// patient is made sure of. It reports false where the item has to wait or is done with.
 func (d *drainer) begin(ctx context.Context, i *connector.Item) (t connector.Traits, rows []connector.WriteRow, ok bool, err error) {
 	if rows, err = d.planned(ctx, i); err != nil {
 		return t, nil, false, err
 	}
 	open := slices.ContainsFunc(rows, func(w connector.WriteRow) bool { return w.State == connector.WriteAttempted })
-	if !open {
-		if ok, err := d.bind(ctx, i); !ok || err != nil {
-			return t, nil, false, err
-		}
-	}
 	if t, err = d.c.can(ctx, d.asker()); err != nil {
 		if ctx.Err() != nil {
 			return t, nil, false, ctx.Err()
@@ -63,7 +58,8 @@ func (d *drainer) begin(ctx context.Context, i *connector.Item) (t connector.Tra
 		return t, nil, false, nil
 	}
 	if !open {
-		return t, rows, true, nil
+		ok, err = d.bind(ctx, i)
+		return t, rows, ok, err
 	}
 	if ok, err := d.resume(ctx, i, rows); !ok || err != nil {
 		return t, nil, false, err
@@ -238,11 +234,6 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 
 // trusted says whether identifiers alone are enough: the channel's are trusted, or the EHR shows no patient to compare with.
 func (d *drainer) trusted() bool { return d.c.TrustIDs || d.line.TrustIDs }
-
-// recheckPatient grows from seconds to a quarter of an hour: registration is a person's work.
-func recheckPatient(tries int) time.Duration {
-	return min(5*time.Second<<min(tries, 8), 15*time.Minute)
-}
 
 // bound records the link, once and with its audit row.
 func (d *drainer) bound(i *connector.Item, k connector.PatientKey, p connector.Patient) {

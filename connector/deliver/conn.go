@@ -39,6 +39,7 @@ type conn struct {
 	opening  chan struct{}
 	patients map[string]connector.Patient // by EHR reference
 	people   map[string]person            // resolved participants
+	visits   map[string]seen              // encounters, by what was asked
 	altered  []time.Time
 	making   making
 	probes   map[string]*connector.WriteRow // by resource type, "" for any: what Find is to be proven with
@@ -55,7 +56,7 @@ func newConn(c Connection, e *Engine) *conn {
 		c.Deadline = 30 * time.Second
 	}
 	out := &conn{Connection: c, e: e, pace: newPace(e.clock, c.PerSecond, c.Concurrent), nudge: make(chan struct{}, 1),
-		patients: map[string]connector.Patient{}, people: map[string]person{}, probes: map[string]*connector.WriteRow{}}
+		patients: map[string]connector.Patient{}, people: map[string]person{}, visits: map[string]seen{}, probes: map[string]*connector.WriteRow{}}
 	out.tellStalls()
 	return out
 }
@@ -236,27 +237,6 @@ func personKey(channel, patient string, p connector.Participant) string {
 		patient = ""
 	}
 	return channel + "|" + patient + "|" + string(p.Role) + "|" + p.Key()
-}
-
-// visit finds the encounter a platform named, remembered like a participant.
-func (c *conn) visit(ctx context.Context, by asker, f connector.EncounterFinder, patient string, id connector.Identifier) (string, error) {
-	key := "encounter|" + patient + "|" + id.Token()
-	now := c.e.clock.Now()
-	c.mu.Lock()
-	known, ok := c.people[key]
-	c.mu.Unlock()
-	if ok && now.Sub(known.when) < patientFresh {
-		return known.ref.Literal, nil
-	}
-	var ref string
-	err := c.ask(ctx, by, func(ctx context.Context) (err error) {
-		ref, err = f.Encounter(ctx, patient, id)
-		return err
-	})
-	if err == nil {
-		c.remember(key, person{ref: connector.Reference{Literal: ref}, when: now})
-	}
-	return ref, err
 }
 
 func (c *conn) remember(key string, p person) {

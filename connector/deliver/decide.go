@@ -155,6 +155,7 @@ func retract(tx connector.Tx, i *connector.Item, ask Ask, now time.Time) error {
 func goOn(tx connector.Tx, i *connector.Item, ask Ask, now time.Time) error {
 	decision(i, ask, now)
 	i.State, i.Reason, i.NextAt, i.FirstTried, i.ChangedAt, i.Detail.Text = connector.Waiting, "", time.Time{}, time.Time{}, now, ""
+	i.Detail.Wait = nil       // it may wait anew
 	i.Tries = max(i.Tries, 1) // what it has committed is looked for, however soon it was parked
 	if err := tx.PutItem(i); err != nil {
 		return err

@@ -218,7 +218,7 @@ func (d *dispatcher) idleFor(ctx context.Context, more bool) time.Duration {
 // drain works one claimed lane until nothing of it can move, then gives it back.
 func (e *Engine) drain(ctx context.Context, c *conn, l connector.Lane, front bool) {
 	d := &drainer{e: e, c: c, lane: l, front: front, shard: connector.Shard(l.EHR, "", l.Thread),
-		known: map[string]string{}, done: map[string]bool{}, requests: map[string]bool{}}
+		known: map[string]string{}, done: map[string]bool{}, requests: map[string]bool{}, waited: map[connector.Reason]time.Time{}}
 	next, err := d.run(ctx)
 	if errors.Is(err, connector.ErrFenced) {
 		// The lane was taken over, or a row of it changed under our hands. What we had not committed is void; if the lane is

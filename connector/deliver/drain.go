@@ -27,10 +27,11 @@ type drainer struct {
 	back    bool             // the lane was given back
 
 	// What this drain has brought about and may not have committed yet.
-	known    map[string]string // scoped symbol → EHR reference
-	done     map[string]bool   // message id → its exchange is on the chart
-	requests map[string]bool   // request id → it is on the chart
-	noHeader bool              // the header was parked
+	known    map[string]string              // scoped symbol → EHR reference
+	done     map[string]bool                // message id → its exchange is on the chart
+	requests map[string]bool                // request id → it is on the chart
+	noHeader bool                           // the header was parked
+	waited   map[connector.Reason]time.Time // what was waited for in vain, and since when
 }
 
 // run works the lane until nothing moves; it gives when the lane is due again (zero: when something touches it). The
@@ -144,15 +145,6 @@ func (d *drainer) load(ctx context.Context) error {
 	d.shard = connector.Shard(d.thread.EHR, d.thread.Channel, d.thread.Ext)
 	d.line = d.e.line(d.thread.Channel, d.thread.EHR)
 	return nil
-}
-
-// waitsForTouch says whether what an item is held for may have come with the commit that touched the lane.
-func waitsForTouch(i *connector.Item) bool {
-	if i.State != connector.Held {
-		return false
-	}
-	return i.Reason == connector.EarlierItem || (!i.NextAt.Before(connector.Never) &&
-		(i.Reason == connector.NeedsAttachment || i.Reason == connector.NoPatient))
 }
 
 // findOrphans wakes follow-ups whose message has come meanwhile.
@@ -294,17 +286,6 @@ func (d *drainer) audit(kind, action string, outcome int, i *connector.Item, det
 	a := connector.AuditEntry{ID: connector.NewID(d.e.clock.Now()), EHR: d.c.ID, At: d.e.clock.Now(), Kind: kind, Action: action,
 		Outcome: outcome, Agent: "worker", Thread: d.thread.ID, Item: i.ID, Detail: detail}
 	d.later(func(tx connector.Tx) error { return tx.Audit(a) })
-}
-
-// hold makes the item wait for a named thing until at (never: until something touches the lane or a person acts).
-func (d *drainer) hold(i *connector.Item, r connector.Reason, at time.Time, text string) {
-	if i.State != connector.Held || i.Reason != r {
-		d.audit("hold", "E", 4, i, map[string]string{"reason": string(r)})
-	}
-	i.State, i.Reason, i.NextAt, i.Detail.Text = connector.Held, r, at, text
-	i.FirstTried = time.Time{} // a wait for somebody else is not a run of failed tries
-	i.Tries++
-	d.put(i)
 }
 
 // wait makes the item try again at a time.

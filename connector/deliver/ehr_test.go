@@ -84,6 +84,9 @@ type chart struct {
 	people    map[string]connector.Recipient
 	gate      func(w connector.Write) error
 	expressed func(x connector.Exchange) error
+	visits    map[string][]connector.Encounter // by patient
+	asked     []connector.EncounterQuery
+	visitErr  error // of every Encounters
 }
 
 var (
@@ -92,6 +95,8 @@ var (
 	_ connector.Resolver = (*chart)(nil)
 	_ connector.Watcher  = (*chart)(nil)
 	_ connector.Lister   = listing{}
+
+	_ connector.EncounterFinder = (*chart)(nil)
 )
 
 func newChart(now func() time.Time) *chart {
@@ -390,6 +395,21 @@ func (c *chart) Resolve(_ context.Context, _, _ string, p connector.Participant)
 		return connector.Reference{}, connector.ErrAbsent
 	}
 	return connector.Reference{}, nil
+}
+
+func (c *chart) Encounters(_ context.Context, q connector.EncounterQuery) ([]connector.Encounter, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = append(c.asked, q)
+	var out []connector.Encounter
+	for _, e := range c.visits[q.Patient] {
+		switch {
+		case !q.Visit.IsZero() && !slices.Contains(e.Identifiers, q.Visit), q.Open && !e.Open(), e.Start.Before(q.Since):
+			continue
+		}
+		out = append(out, e)
+	}
+	return out, c.visitErr
 }
 
 func (c *chart) Changed(_ context.Context, since time.Time) ([]connector.EHRRequest, time.Time, error) {

@@ -32,6 +32,8 @@ type Connection struct {
 	NotBefore  time.Duration     // an EHR-born request older than this is parked
 	Systems    map[string]string // the channel's identifier system → the EHR's
 	TrustIDs   bool              // the EHR shows no patient to compare with: a channel's identifiers are believed
+	Encounters Encounters        // which encounter an entry belongs to
+	HoldFor    time.Duration     // how long an item waits for its patient or encounter before a person is asked; 0 for ever
 	NotifyURL  string            // where the EHR may post R4 rest-hooks; "" where it cannot reach us
 	NotifyWith string            // the header it must send, "Name: value"
 }

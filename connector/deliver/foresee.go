@@ -213,7 +213,7 @@ func (e *Engine) seekOne(ctx context.Context, c *conn, i connector.Item, w *conn
 // drainerOf works one item outside its lane. What it leaves pending is the caller's to commit, or to drop.
 func (e *Engine) drainerOf(c *conn, i connector.Item) *drainer {
 	return &drainer{e: e, c: c, front: true, lane: connector.Lane{EHR: i.EHR, Thread: i.Thread, Kind: i.Lane}, line: e.line(i.Channel, i.EHR),
-		known: map[string]string{}, done: map[string]bool{}, requests: map[string]bool{}}
+		known: map[string]string{}, done: map[string]bool{}, requests: map[string]bool{}, waited: map[connector.Reason]time.Time{}}
 }
 
 func (e *Engine) auditSeek(ctx context.Context, ask Ask, i connector.Item, f Fate) error {

@@ -21,11 +21,9 @@ func (d *drainer) gather(ctx context.Context, p pick, traits connector.Traits) (
 	if x.Strategy == "" {
 		x.Strategy = traits.Strategy
 	}
-	if ok, err := d.encounter(ctx, i, &x); !ok || err != nil {
-		return x, false, err
-	}
 	if i.Kind == connector.ItemHeader || i.Kind == connector.ItemClose || i.Kind == connector.ItemReopen {
-		return x, true, nil
+		ok, err := d.encounter(ctx, i, traits, &x)
+		return x, ok, err
 	}
 	if isFollowUp(i.Kind) { // it must see what its message has just become
 		if err := d.flush(ctx); err != nil {
@@ -61,26 +59,11 @@ func (d *drainer) gather(ctx context.Context, p pick, traits connector.Traits) (
 	if m.parentFiled || d.done[m.row.Message.InReplyTo] {
 		x.Parent = m.row.Message.InReplyTo
 	}
+	if ok, err := d.encounter(ctx, i, traits, &x); !ok || err != nil {
+		return x, false, err
+	}
 	ok, err := d.participants(ctx, i, &x)
 	return x, ok, err
-}
-
-// encounter looks up the visit the platform named for the thread, where it named one.
-func (d *drainer) encounter(ctx context.Context, i *connector.Item, x *connector.Exchange) (bool, error) {
-	finder, ok := d.c.EHR.(connector.EncounterFinder)
-	if !ok || x.Thread.Encounter == nil {
-		return true, nil
-	}
-	ref, err := d.c.visit(ctx, d.asker(), finder, x.Patient, *x.Thread.Encounter)
-	switch {
-	case err == nil:
-		x.Encounter = ref
-		return true, nil
-	case ctx.Err() != nil:
-		return false, ctx.Err()
-	}
-	d.unavailable(i, err)
-	return false, nil
 }
 
 // newest is the later of what the message row and this status item say, so that one update carries the newest news.

@@ -116,6 +116,9 @@ func (p plan) create(typ, system, value, provides string, body map[string]any) [
 	body["resourceType"] = typ
 	body["identifier"] = map[string]string{"system": id.System, "value": id.Value}
 	body["subject"] = map[string]string{"reference": connector.SymPatient}
+	if p.x.Encounter != "" {
+		body["encounter"] = map[string]string{"reference": p.x.Encounter}
+	}
 	text, _ := body["text"].(string)
 	b, _ := json.Marshal(body)
 	return []connector.Write{{Key: id.Token(), Method: "POST", URL: typ, Body: b, Type: typ, Identity: id, Provides: provides,

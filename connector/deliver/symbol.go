@@ -127,7 +127,7 @@ func resolveText(s string, known map[string]string) (string, error) {
 		s = strings.ReplaceAll(s, sym, ref)
 		rest = strings.ReplaceAll(rest, sym, "")
 	}
-	for _, open := range []string{"{patient}", "{header}", "{message:", "{request:", "{participant:"} {
+	for _, open := range []string{"{patient}", "{header}", "{encounter}", "{message:", "{request:", "{participant:"} {
 		if strings.Contains(rest, open) {
 			return "", errSymbol
 		}
@@ -136,9 +136,9 @@ func resolveText(s string, known map[string]string) (string, error) {
 }
 
 // symbolStrings are whole JSON strings that stand for a reference not known yet.
-var symbolStrings = regexp.MustCompile(`"\{(patient|header|message|request|participant)(?::[^"]*)?\}"`)
+var symbolStrings = regexp.MustCompile(`"\{(patient|header|encounter|message|request|participant)(?::[^"]*)?\}"`)
 
-var standIns = map[string]string{"patient": "Patient", "header": "Communication", "message": "Communication",
+var standIns = map[string]string{"patient": "Patient", "header": "Communication", "encounter": "Encounter", "message": "Communication",
 	"request": "CommunicationRequest", "participant": "RelatedPerson"}
 
 // WithStandIns gives a planned body with references of the types its symbols stand for in their place, so that the gate can

@@ -280,6 +280,17 @@ func (w *world) accept(events ...connector.Event) {
 
 func (w *world) acceptIn(ext string, events ...connector.Event) {
 	w.t.Helper()
+	w.acceptAs(connector.ThreadInfo{ID: ext}, events...)
+}
+
+// acceptVisit commits events of thread t-1 as of a visit the platform names.
+func (w *world) acceptVisit(visit string, events ...connector.Event) {
+	w.t.Helper()
+	w.acceptAs(connector.ThreadInfo{ID: thread1, Encounter: &connector.Identifier{System: "urn:visit", Value: visit}}, events...)
+}
+
+func (w *world) acceptAs(info connector.ThreadInfo, events ...connector.Event) {
+	w.t.Helper()
 	w.barrier()
 	for _, ev := range events {
 		w.mu.Lock()
@@ -287,7 +298,7 @@ func (w *world) acceptIn(ext string, events ...connector.Event) {
 		w.keys++
 		key := fmt.Sprint("e", w.keys)
 		w.mu.Unlock()
-		ev.Thread, ev.Key, ev.Raw = &connector.ThreadInfo{ID: ext}, key, []byte("{}")
+		ev.Thread, ev.Key, ev.Raw = &info, key, []byte("{}")
 		if ev.Timestamp.IsZero() {
 			ev.Timestamp = clock.System.Now()
 		}

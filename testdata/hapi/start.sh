@@ -73,10 +73,12 @@ until [ -s "$work/port" ] && curl --noproxy '*' -sf -o /dev/null --max-time 20 "
 done
 base=http://127.0.0.1:$(cat "$work/port")/fhir
 
-# --- US Core 6.1.0, the part our resources claim, so that $validate holds them against it
-curl --noproxy '*' -s -o "$work/us-core.answer" -w '%{http_code}' --max-time 60 -H 'Content-Type: application/fhir+json' \
-	--data-binary @"$here/us-core-6.1.0.json" "$base" >"$work/us-core.status" || true
-[ "$(cat "$work/us-core.status")" = 200 ] ||
-	giveup "the server refused us-core-6.1.0.json (HTTP $(cat "$work/us-core.status")); its answer is in $work/us-core.answer."
+# --- US Core 6.1.0, the part our resources claim, and the LOINC codes they use, so that $validate holds them against it
+for bundle in us-core-6.1.0 loinc; do
+	curl --noproxy '*' -s -o "$work/$bundle.answer" -w '%{http_code}' --max-time 60 -H 'Content-Type: application/fhir+json' \
+		--data-binary @"$here/$bundle.json" "$base" >"$work/$bundle.status" || true
+	[ "$(cat "$work/$bundle.status")" = 200 ] ||
+		giveup "the server refused $bundle.json (HTTP $(cat "$work/$bundle.status")); its answer is in $work/$bundle.answer."
+done
 
 echo "$base"

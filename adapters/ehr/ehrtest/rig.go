@@ -45,6 +45,9 @@ type Rig struct {
 	WrongSubject func()
 	// Rewrite makes the EHR change the words of the next write before it stores them.
 	Rewrite func()
+	// Encounter puts an encounter of a patient on the EHR and gives its reference. nil where the adapter finds none, or is
+	// held to how it does elsewhere.
+	Encounter func(patient string, e connector.Encounter) string
 	// Words reads a message's words out of an entry of Stored, for an EHR that shows nothing back; nil elsewhere.
 	Words func(stored []byte) string
 	// Secrets are what no error may hold: tokens, keys.

@@ -58,13 +58,15 @@ func (e *EHR) can(resource, interaction string) bool {
 	return !e.opts.Quirks.denies(resource+" "+interaction) && e.able.declares(resource, interaction) && e.able.grants(resource, interaction) && !e.disproven[resource+" "+interaction]
 }
 
-// resources names the type each strategy writes, best first under auto.
+// resources names the type each strategy writes, best first under auto. What can be filed as a document can be filed as a
+// note, so auto never comes to a document: whoever wants paper says so.
 var resources = []struct {
 	strategy connector.Strategy
 	resource string
 }{
 	{connector.AsCommunication, "Communication"},
 	{connector.AsNote, "DocumentReference"},
+	{connector.AsDocument, "DocumentReference"},
 }
 
 func resourceOf(s connector.Strategy) string {
@@ -79,7 +81,7 @@ func resourceOf(s connector.Strategy) string {
 // wanted are the strategies policy allows and the vendor's chart has a use for, best first.
 func (o Options) wanted() []connector.Strategy {
 	if len(o.FilingAs) == 0 || slices.Contains(o.FilingAs, "auto") {
-		return o.Quirks.order()
+		return slices.DeleteFunc(o.Quirks.order(), func(s connector.Strategy) bool { return s == connector.AsDocument })
 	}
 	var out []connector.Strategy
 	for _, s := range o.FilingAs {

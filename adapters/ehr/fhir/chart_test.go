@@ -1,9 +1,12 @@
 package fhir
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,7 +103,8 @@ func TestConditionalHitShowsWhatIsThere(t *testing.T) {
 
 // An EHR that loses identifiers is searched by content.
 func TestListByContent(t *testing.T) {
-	for name, o := range map[string]func(*Options){"communication": nil, "note": func(o *Options) { o.FilingAs = []string{"note"} }} {
+	for name, o := range map[string]func(*Options){"communication": nil, "note": func(o *Options) { o.FilingAs = []string{"note"} },
+		"document": func(o *Options) { o.FilingAs = []string{"document"} }} {
 		t.Run(name, func(t *testing.T) {
 			l := opened(t, setting{traits: ehr.Full(), options: o})
 			w := l.write(t, message("m-1", "hello"))
@@ -337,24 +341,6 @@ func TestSubscribe(t *testing.T) {
 	}
 }
 
-func TestEncounter(t *testing.T) {
-	l := opened(t, setting{traits: ehr.Full(), options: func(o *Options) { o.Encounters = true }})
-	visit := func(id, patient, value string) {
-		l.put(t, `{"resourceType":"Encounter","id":"`+id+`","status":"in-progress","class":{"code":"VR"},"subject":{"reference":"`+patient+
-			`"},"identifier":[{"system":"urn:visit","value":"`+value+`"}]}`)
-	}
-	visit("e1", "Patient/daniel", "V1")
-	visit("e2", "Patient/other", "V2")
-	visit("e3", "Patient/daniel", "V3")
-	visit("e4", "Patient/daniel", "V3")
-	for value, want := range map[string]string{"V1": "Encounter/e1", "V2": "", "V3": "", "V4": ""} {
-		got, err := l.adapter.Encounter(t.Context(), "Patient/daniel", connector.Identifier{System: "urn:visit", Value: value})
-		if err != nil || got != want {
-			t.Errorf("%s: %q, %v", value, got, err)
-		}
-	}
-}
-
 // Many EHRs keep a note's text as a Binary and show its address only.
 func TestTextBehindAnAddress(t *testing.T) {
 	moved := func(target string) func(*http.Request, *ehr.Response) *ehr.Response {
@@ -393,4 +379,31 @@ func base64Data(t *testing.T, body []byte) string {
 	t.Helper()
 	m := inlineData.FindString(string(body))
 	return strings.TrimSuffix(strings.TrimPrefix(m, `"data":"`), `"`)
+}
+
+// A document is on the chart with its words and with the very PDF that was sent: a note's text beside another PDF is altered,
+// and a rendition the EHR adds to a note of its own is not.
+func TestFormsOfADocument(t *testing.T) {
+	l := opened(t, setting{traits: ehr.Full(), options: func(o *Options) { o.FilingAs = []string{"document"} }})
+	w := l.write(t, message("m-1", "hello"))
+	if r := l.file(t, w); r.Echo.Text != w.Expect.Text || len(w.Expect.Attachments) != 1 || !slices.Equal(r.Echo.Attachments, w.Expect.Attachments) {
+		t.Errorf("%+v", r.Echo)
+	}
+	rendition := base64.StdEncoding.EncodeToString([]byte("%PDF-1.4 another"))
+	changed := func(w connector.Write, old, now string) connector.Receipt {
+		body := strings.Replace(string(sent(w)), old, now, 1)
+		if body == string(sent(w)) {
+			t.Fatalf("%q is not in the entry", old)
+		}
+		return l.adapter.ShowEntry(t.Context(), w, connector.ChartEntry{Body: []byte(body)})
+	}
+	pdf := regexp.MustCompile(`"contentType":"application/pdf"[^}]*`).FindString(string(sent(w)))
+	if r := changed(w, pdf, `"contentType":"application/pdf","data":"`+rendition+`"`); slices.Equal(r.Echo.Attachments, w.Expect.Attachments) {
+		t.Error("another PDF was taken for the one that was sent")
+	}
+	note := newLab(t, setting{traits: ehr.Full(), options: func(o *Options) { o.FilingAs = []string{"note"} }})
+	w = note.write(t, message("m-2", "hello"))
+	if r := changed(w, `"content":[`, `"content":[{"attachment":{"contentType":"application/pdf","data":"`+rendition+`"}},`); r.Echo.Text != w.Expect.Text || len(r.Echo.Attachments) != 0 {
+		t.Errorf("beside a rendition: %+v", r.Echo)
+	}
 }

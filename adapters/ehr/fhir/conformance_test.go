@@ -17,20 +17,25 @@ func TestConformance(t *testing.T) {
 	minimal := ehr.Full()
 	minimal.ReturnMinimal = true
 	note := func(o *Options) { o.FilingAs = []string{"note"} }
+	visits := func(o *Options) { o.Encounters = true }
+	document := func(o *Options) { o.FilingAs = []string{"document"} }
 	for _, c := range []struct {
 		name     string
 		strategy connector.Strategy
 		setting  setting
 	}{
-		{"full", connector.AsCommunication, setting{traits: ehr.Full()}},
-		{"authorized", connector.AsCommunication, setting{traits: ehr.Full(), scopes: allScopes}},
+		{"full", connector.AsCommunication, setting{traits: ehr.Full(), options: visits}},
+		{"authorized", connector.AsCommunication, setting{traits: ehr.Full(), scopes: allScopes, options: visits}},
 		{"search only", connector.AsCommunication, setting{traits: ehr.SearchOnly()}},
 		{"blind", connector.AsCommunication, setting{traits: ehr.Blind()}},
 		{"no update", connector.AsCommunication, setting{traits: noUpdate}},
 		{"no transaction", connector.AsCommunication, setting{traits: alone}},
 		{"minimal answers", connector.AsCommunication, setting{traits: minimal}},
 		{"notes", connector.AsNote, setting{traits: ehr.Full(), options: note}},
-		{"notes only", connector.AsNote, setting{traits: ehr.NoteOnly()}},
+		{"notes only", connector.AsNote, setting{traits: ehr.NoteOnly(), options: visits}},
+		{"documents", connector.AsDocument, setting{traits: ehr.Full(), options: document}},
+		{"documents, search only", connector.AsDocument, setting{traits: ehr.SearchOnly(), options: document}},
+		{"documents only", connector.AsDocument, setting{traits: ehr.NoteOnly(), options: document}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

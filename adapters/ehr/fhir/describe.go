@@ -75,6 +75,8 @@ func (e *EHR) says(d Description) []string {
 		out = append(out, "files each message as a Communication")
 	case connector.AsNote:
 		out = append(out, "files each message as a note (DocumentReference)")
+	case connector.AsDocument:
+		out = append(out, "files each message as a transcript, text and PDF (DocumentReference)")
 	default:
 		out = append(out, "declares neither Communication.create nor DocumentReference.create: nothing can be filed by FHIR; a vendor call or HL7 v2 is needed")
 	}

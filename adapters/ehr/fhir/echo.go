@@ -46,7 +46,7 @@ func (e *EHR) show(ctx context.Context, w connector.Write, r *connector.Receipt,
 		r.Echo = connector.Echo{}
 		return
 	}
-	r.Echo.Text, r.Echo.Attachments = text(w, echo), files(echo)
+	r.Echo.Text, r.Echo.Attachments = text(w, echo), files(w, echo)
 }
 
 // fetch gets what an entry carries as Binaries instead of by value. false: something is not to be had, so nothing can be
@@ -108,14 +108,16 @@ func isText(a r4.EchoAttachment) bool {
 	return a.Title == filing.TextTitle && strings.HasPrefix(a.ContentType, "text/plain")
 }
 
-// files are the hashes of the files an entry carries. A note carries its text alone.
-func files(echo r4.Echo) []string {
-	if echo.ResourceType == "DocumentReference" {
+// files are the hashes of the files an entry carries. Of a note they are its forms that are not text, where it was sent with
+// such: an EHR may make a rendition of its own beside a text.
+func files(w connector.Write, echo r4.Echo) []string {
+	note := echo.ResourceType == "DocumentReference"
+	if note && len(w.Expect.Attachments) == 0 {
 		return nil
 	}
 	var out []string
 	for _, a := range echo.Attachments {
-		if a.Data != nil && !isText(a) {
+		if a.Data != nil && !isText(a) && !(note && strings.HasPrefix(a.ContentType, "text/plain")) {
 			out = append(out, filing.Hash(a.Data))
 		}
 	}

@@ -19,7 +19,7 @@ type Options struct {
 	Base     string // identity.base
 	Policy   filing.Policy
 	FilingAs []string // strategies wanted, best first; none or "auto" lets the EHR's abilities decide
-	// Encounters looks up the visits that platforms name, so that entries belong to them.
+	// Encounters looks up the encounters that entries belong to.
 	Encounters bool
 	Quirks     Quirks // the vendor's
 

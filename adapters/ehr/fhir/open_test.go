@@ -30,6 +30,7 @@ func TestOpenChooses(t *testing.T) {
 		{"Communication not granted", ehr.Full(), "system/Patient.rs system/DocumentReference.crus", nil, connector.AsNote, "", "system/Communication.crus"},
 		{"Communication not declared", ehr.NoteOnly(), "", nil, connector.AsNote, "", ""},
 		{"note wanted", ehr.Full(), "", []string{"note"}, connector.AsNote, "", ""},
+		{"document wanted", ehr.Full(), "", []string{"document"}, connector.AsDocument, "", ""},
 		{"in order", ehr.Full(), "", []string{"note", "communication"}, connector.AsNote, "", ""},
 		{"nothing granted", ehr.Full(), "system/Patient.rs", nil, "", "system/Communication.c", "system/DocumentReference.crus"},
 		{"wanted one is not declared", ehr.NoteOnly(), "", []string{"communication"}, "", "does not declare create of Communication", ""},
@@ -117,5 +118,20 @@ func TestPlanOffline(t *testing.T) {
 	writes, err := e.Plan(connector.Exchange{Kind: connector.ItemHeader, Base: testBase, Channel: "texting", Thread: connector.ThreadInfo{ID: "t-1"}})
 	if err != nil || len(writes) != 1 || writes[0].Type != "Communication" {
 		t.Errorf("%v %v", writes, err)
+	}
+}
+
+// Whoever wants paper says so: auto never comes to a document, whatever else a vendor's chart has a use for.
+func TestAutoFilesNoDocuments(t *testing.T) {
+	o := Options{Policy: testPolicy(), Quirks: Quirks{Strategies: []connector.Strategy{connector.AsDocument, connector.AsNote}}}
+	if got := New(o).Planned().Strategy; got != connector.AsNote {
+		t.Errorf("auto files as %s", got)
+	}
+	o.FilingAs = []string{"document"}
+	if got := New(o).Planned().Strategy; got != connector.AsDocument {
+		t.Errorf("document is filed as %s", got)
+	}
+	if got := len(Options{}.wanted()); got != 2 {
+		t.Errorf("auto wants %d strategies", got)
 	}
 }

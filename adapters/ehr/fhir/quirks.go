@@ -38,7 +38,7 @@ func (q Quirks) denies(interaction string) bool {
 // order is the strategies the vendor's chart has a use for, best first.
 func (q Quirks) order() []connector.Strategy {
 	if len(q.Strategies) > 0 {
-		return q.Strategies
+		return slices.Clone(q.Strategies)
 	}
 	var out []connector.Strategy
 	for _, r := range resources {

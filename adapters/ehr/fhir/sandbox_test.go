@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -206,6 +207,22 @@ func (l *lab) rig() *ehrtest.Rig {
 		WrongSubject: func() { l.set(func() { l.wrong = true }) },
 		Rewrite:      func() { l.wire.set(rewriteWords) },
 		Secrets:      []string{"MRN123", "Bearer ey"},
+	}
+	if l.opts.Encounters {
+		r.Encounter = func(patient string, e connector.Encounter) string {
+			resource := map[string]any{"resourceType": "Encounter", "id": fmt.Sprint("e", len(l.All("Encounter"))+1), "status": e.Status,
+				"class": map[string]string{"code": "VR"}, "subject": map[string]string{"reference": patient},
+				"period": map[string]string{"start": e.Start.Format(time.RFC3339)}}
+			if len(e.Identifiers) > 0 {
+				resource["identifier"] = e.Identifiers
+			}
+			raw, _ := json.Marshal(resource)
+			s, err := l.Put(raw)
+			if err != nil {
+				panic(err)
+			}
+			return s.Reference()
+		}
 	}
 	if c := l.opts.Credentials; c != nil {
 		private, _ := c.Key.PrivateJWK()

@@ -7,7 +7,7 @@
 // text form on every page, and shows what its fonts cannot draw as the character's code point and name (glyphs.go), so
 // nothing vanishes; but it is not a place to read exact bytes from.
 //
-// The way through: facts.go turns a [Transcript] into blocks of lines (label.go has the wording, the same as package
-// filing's for one message), text.go frames them, words.go reads the frame; layout.go breaks the blocks into lines and
-// pages, bidi.go puts right-to-left words in order, pdf.go draws.
+// The way through: facts.go turns a [Transcript] into blocks of lines (wording.go has the wording, which the notes of
+// package filing share), text.go frames them, words.go reads the frame; layout.go breaks the blocks into lines and pages,
+// bidi.go puts right-to-left words in order, pdf.go draws.
 package transcript

@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -33,7 +34,7 @@ func (b block) title() string {
 type facts []line
 
 func (f *facts) add(label, value string) {
-	if value = clean(value); value != "" {
+	if value = Line(value); value != "" {
 		*f = append(*f, line{label, value})
 	}
 }
@@ -54,17 +55,23 @@ func (t Transcript) shown() (entries []Entry, left int) {
 func (t Transcript) head() []line {
 	entries, left := t.shown()
 	var f facts
-	f.add("Thread", firstNonEmpty(clean(t.Thread.Subject), clean(t.Thread.Topic)))
+	f.add("Document", t.Single)
+	f.add("Thread", cmp.Or(Line(t.Thread.Subject), Line(t.Thread.Topic)))
 	f.add("Thread id", t.Thread.ID)
 	f.add("Channel", t.Channel)
+	f.add(CiteLabel, t.Cite)
 	f.add("Patient", t.patient())
-	f.add("Messages", fmt.Sprint(len(entries)))
+	if t.Single == "" {
+		f.add("Messages", fmt.Sprint(len(entries)))
+	}
 	if left > 0 {
 		f.add("Left out", fmt.Sprintf("internal notes of the care team: %d", left))
 	}
-	if t.Closed.IsZero() {
+	switch {
+	case t.Single != "": // it says nothing of the thread
+	case t.Closed.IsZero():
 		f.add("State", "open: messages may follow")
-	} else {
+	default:
 		f.add("State", "closed "+t.local(t.Closed))
 	}
 	zone := t.Zone
@@ -81,8 +88,8 @@ func (t Transcript) patient() string {
 	if t.Patient == nil {
 		return ""
 	}
-	s := clean(t.Patient.Name)
-	for _, part := range []struct{ label, value string }{{"born", clean(t.Patient.BirthDate)}, {"MRN", clean(t.Patient.MRN)}} {
+	s := Line(t.Patient.Name)
+	for _, part := range []struct{ label, value string }{{"born", Line(t.Patient.BirthDate)}, {"MRN", Line(t.Patient.MRN)}} {
 		if part.value == "" {
 			continue
 		}
@@ -133,9 +140,9 @@ func (t Transcript) first(e Entry, before []Entry) []line {
 	if m.Direction == connector.Internal {
 		f.add("Kind", "internal note of the care team, not sent to the patient")
 	}
-	f.add("From", label(m.Sender))
+	f.add("From", Person(m.Sender))
 	for _, r := range m.Recipients {
-		f.add("To", label(r))
+		f.add("To", Person(r))
 	}
 	f.add("Sent", t.local(m.SentAt))
 	if m.Direction == connector.FromPatient && !e.Received.IsZero() {
@@ -145,12 +152,12 @@ func (t Transcript) first(e Entry, before []Entry) []line {
 		f.add("Priority", string(m.Priority))
 	}
 	f.add("In reply to", replied(m.InReplyTo, before))
-	f.add("Delivery", t.delivery(e))
+	f.add("Delivery", Delivery(m, e.Delivery, t.Zone))
 	if e.Late {
-		f.add("Note", "Filed out of sequence: later messages of this thread were filed before it.")
+		f.add("Note", Late)
 	}
 	if e.AfterGap {
-		f.add("Note", "Filed after a gap: an earlier message of this thread had not arrived.")
+		f.add("Note", AfterGap)
 	}
 	return f
 }
@@ -163,7 +170,7 @@ func replied(id string, before []Entry) string {
 	if i := slices.IndexFunc(before, func(e Entry) bool { return e.Message.ID == id }); i >= 0 {
 		return fmt.Sprintf("message %d", i+1)
 	}
-	return fmt.Sprintf("%s, which is not shown before this message", clean(id))
+	return fmt.Sprintf("%s, which is not shown before this message", Line(id))
 }
 
 // correction are the facts about new words.
@@ -177,7 +184,7 @@ func (t Transcript) correction(e Entry, c connector.Correction) []line {
 	}
 	var f facts
 	f.add("Id", e.Message.ID)
-	f.add("Corrected by", label(by))
+	f.add("Corrected by", Person(by))
 	f.add("Corrected", t.local(at))
 	return f
 }
@@ -197,9 +204,9 @@ func (t Transcript) judge(b *block, e Entry, place int) {
 			s += " " + t.local(r.At)
 		}
 		if r.By != nil {
-			s += " by " + label(*r.By)
+			s += " by " + Person(*r.By)
 		}
-		if reason := clean(r.Reason); reason != "" {
+		if reason := Line(r.Reason); reason != "" {
 			s += ". Reason given: " + reason
 		}
 		f.add("Status", s)
@@ -210,7 +217,7 @@ func (t Transcript) judge(b *block, e Entry, place int) {
 func files(list []connector.Attachment) []line {
 	var f facts
 	for _, a := range list {
-		f.add("Attachment", attachment(a))
+		f.add("Attachment", File(a))
 	}
 	return f
 }

@@ -79,7 +79,7 @@ func (l *layout) fact(f line) []row {
 	rows := l.set(f.value, styleFact, margin+labelColumn, pageWidth-margin)
 	rows[0].label, _ = cells(f.label)
 	for i := range rows {
-		rows[i].heavy = f.label == "Status" || strings.HasPrefix(f.value, undelivered)
+		rows[i].heavy = f.label == "Status" || strings.HasPrefix(f.value, Undelivered)
 	}
 	return rows
 }

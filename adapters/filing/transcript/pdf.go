@@ -2,6 +2,7 @@ package transcript
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -48,7 +49,7 @@ func (t Transcript) layout() *layout {
 	// What stands above the messages depends on what is in them, so they were set once to find out.
 	*l = layout{}
 	l.turn()
-	title := l.set(titleLine, styleTitle, margin, pageWidth-margin)
+	title := l.set(t.title(), styleTitle, margin, pageWidth-margin)
 	title[0].heavy = true
 	l.put(title, nil)
 	for _, f := range t.head() {
@@ -85,7 +86,7 @@ func (d draw) begin(t Transcript) {
 	d.SetCreationDate(t.newest())
 	d.SetModificationDate(t.newest())
 	d.SetProducer("Chartwire", false)
-	d.SetTitle(titleLine+" "+printable(t.Thread.ID), true)
+	d.SetTitle(t.title()+" "+printable(t.Thread.ID), true)
 	d.SetLang("en")
 	d.SetAutoPageBreak(false, 0)
 }
@@ -131,13 +132,13 @@ func (d draw) running(t Transcript, n, of int, sum string) {
 	d.Line(margin, bottom+14, pageWidth-margin, bottom+14)
 	d.SetDrawColor(0, 0, 0)
 	small := styleSmall.size
-	d.cells(fit("Patient: "+firstNonEmpty(t.patient(), "not named in this transcript"), small, pageWidth-2*margin-110), margin, top-20, small, false)
-	right := fit(titleLine, small, 110)
+	d.cells(fit("Patient: "+cmp.Or(t.patient(), "not named in this transcript"), small, pageWidth-2*margin-110), margin, top-20, small, false)
+	right := fit(t.title(), small, 110)
 	d.cells(right, pageWidth-margin-wide(right, small), top-20, small, true)
 	count := fit(fmt.Sprintf("Page %d of %d", n, of), small, 100)
 	d.cells(count, pageWidth-margin-wide(count, small), bottom+26, small, false)
-	thread := "Thread " + clean(t.Thread.ID)
-	if subject := firstNonEmpty(clean(t.Thread.Subject), clean(t.Thread.Topic)); subject != "" {
+	thread := "Thread " + Line(t.Thread.ID)
+	if subject := cmp.Or(Line(t.Thread.Subject), Line(t.Thread.Topic)); subject != "" {
 		thread += ": " + subject
 	}
 	d.cells(fit(thread, small, pageWidth-2*margin-110), margin, bottom+26, small, false)
@@ -195,7 +196,7 @@ func fit(text string, size, width float64) []cell {
 
 // printable is text with every character named that the document cannot hold.
 func printable(text string) string {
-	all, _ := cells(clean(text))
+	all, _ := cells(Line(text))
 	s := ""
 	for _, c := range all {
 		s += c.text

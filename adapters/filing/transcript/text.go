@@ -15,11 +15,10 @@ import (
 // says where the words end whatever they look like. That is for programs. A person does not count bytes: for them each
 // title carries a mark that no message holds, so words that look like another message are seen to be words.
 const (
-	titleLine  = "Secure message thread"
-	markLine   = "Mark: "
-	lengthLine = "Text: "
-	lengthUnit = " bytes"
-	endLine    = "End of transcript"
+	titleLine = "Secure message thread"
+	titleOne  = "Secure message"
+	markLine  = "Mark: "
+	endLine   = "End of transcript"
 )
 
 // Text is the text form: UTF-8, its own lines ended by LF, each message's words byte for byte as they were sent. Words
@@ -31,7 +30,7 @@ func Text(t Transcript) []byte {
 
 func (t Transcript) text(blocks []block, mark string) []byte {
 	var b strings.Builder
-	b.WriteString(titleLine + "\n")
+	b.WriteString(t.title() + "\n")
 	for _, l := range t.head() {
 		b.WriteString(l.label + ": " + l.value + "\n")
 	}
@@ -41,10 +40,18 @@ func (t Transcript) text(blocks []block, mark string) []byte {
 		for _, l := range k.lines {
 			b.WriteString(l.label + ": " + l.value + "\n")
 		}
-		fmt.Fprintf(&b, "%s%d%s\n\n%s\n\n", lengthLine, len(k.words), lengthUnit, k.words)
+		fmt.Fprintf(&b, "%s\n\n%s\n\n", Length(k.words), k.words)
 	}
 	fmt.Fprintf(&b, "%s [%s]\n", endLine, mark)
 	return []byte(b.String())
+}
+
+// title is the line the whole begins with.
+func (t Transcript) title() string {
+	if t.Single != "" {
+		return titleOne
+	}
+	return titleLine
 }
 
 // mark is eight hex digits that stand in none of the words and depend on nothing but the transcript. They come from a hash

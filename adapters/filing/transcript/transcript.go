@@ -15,6 +15,12 @@ type Transcript struct {
 	Closed  time.Time      // when the thread was closed; zero while it is open
 	Entries []Entry        // in the order they are shown, which is the thread's own
 
+	// Single says what the document is where it is about one message and not about the thread, such as "Secure message" or
+	// that it replaces an earlier one; "" for a thread.
+	Single string
+	// Cite names the document where a chart keeps no identifier of ours; "" for none.
+	Cite string
+
 	// Internal shows internal notes. Without it they are left out, and the transcript says how many were.
 	Internal bool
 }

@@ -24,7 +24,7 @@ var (
 // caller must not take any of them for what was said.
 func Words(text []byte) ([]Said, bool) {
 	head, rest, ok := bytes.Cut(text, []byte("\n\n"))
-	if !ok || !bytes.HasPrefix(head, []byte(titleLine+"\n")) {
+	if !ok || !bytes.HasPrefix(head, []byte(titleLine+"\n")) && !bytes.HasPrefix(head, []byte(titleOne+"\n")) {
 		return nil, false
 	}
 	m := marked.FindSubmatch(lastLine(head))
@@ -62,7 +62,7 @@ func next(text []byte, mark string) (said Said, of int, rest []byte, ok bool) {
 		return said, 0, nil, false
 	}
 	said.Message, of, said.Version = number(m[1]), number(m[2]), max(number(m[3]), 1)
-	n, ok := length(lastLine(head))
+	n, ok := Follow(lastLine(head))
 	if !ok || n > len(rest) || !bytes.HasPrefix(rest[n:], []byte("\n\n")) {
 		return said, 0, nil, false
 	}
@@ -81,19 +81,6 @@ func follows(before []Said, s Said) bool {
 }
 
 func lastLine(head []byte) []byte { return head[bytes.LastIndexByte(head, '\n')+1:] }
-
-// length reads "Text: <n> bytes", n written the one way there is.
-func length(line []byte) (int, bool) {
-	count, ok := bytes.CutPrefix(line, []byte(lengthLine))
-	if !ok {
-		return 0, false
-	}
-	if count, ok = bytes.CutSuffix(count, []byte(lengthUnit)); !ok {
-		return 0, false
-	}
-	n, err := strconv.Atoi(string(count))
-	return n, err == nil && n >= 0 && strconv.Itoa(n) == string(count)
-}
 
 // number reads digits a pattern has already let through; nothing is 0.
 func number(digits []byte) int {

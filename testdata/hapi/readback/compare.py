@@ -1,6 +1,7 @@
 """Compares what a chart holds with what was sent. Every finding names ids only, never words of a message."""
 
 import hashlib
+import re
 from datetime import datetime
 
 from fhirclient.models.communication import Communication
@@ -29,27 +30,31 @@ class Names:
 def compare(expect, chart):
     """Differences between the expectation and the chart, and what was counted: (list of str, dict)."""
     names = Names(expect)
+    as_notes = expect["as"] != "communication"
+    kind, other = (DocumentReference, Communication) if as_notes else (Communication, DocumentReference)
     charted = {}
-    for found in chart.search(Communication):
+    for found in chart.search(kind):
         for system, value in identifiers(found):
-            if system == names.message:
+            if system == names.message and not value.endswith("/not-delivered"):
                 charted.setdefault(value, []).append(found)
     differences, counted = [], {"threads": 0, "messages": 0, "retracted": 0, "attachments": 0}
     expected = set()
     for thread in expect["threads"]:
         counted["threads"] += 1
+        if as_notes:  # what staff wrote for each other stays off the chart
+            thread["messages"] = [m for m in thread["messages"] if not m.get("internal")]
         expected |= {names.value(thread, m) for m in thread["messages"]}
-        differences += compare_thread(thread, names, charted, chart, counted)
+        differences += compare_thread(thread, names, charted, chart, counted, as_notes)
     for value in sorted(set(charted) - expected):
         differences.append(f"unexpected: {value} is on the chart ({reference(charted[value][0])}) and was never sent")
-    for found in chart.search(DocumentReference):
+    for found in chart.search(other):
         for system, value in identifiers(found):
             if system == names.message and value in charted:
                 differences.append(f"second entry: {value} is also filed as {reference(found)}")
     return differences, counted
 
 
-def compare_thread(thread, names, charted, chart, counted):
+def compare_thread(thread, names, charted, chart, counted, as_notes):
     """Differences of one thread: its header, its patient, each message, and their order."""
     tid = thread["id"]
     key = thread["patient_identifier"]
@@ -57,16 +62,16 @@ def compare_thread(thread, names, charted, chart, counted):
     if len(patients) != 1:
         return [f"patient: {len(patients)} patients have the identifier of thread {tid}"]
     subject = reference(patients[0])
+    out, parts = [], {}
     headers = chart.search(Communication, identifier=token(names.thread, tid))
-    if len(headers) != 1:
+    if len(headers) != (0 if as_notes else 1):
         return [f"header: {len(headers)} header Communications for thread {tid}"]
-    header = headers[0]
-    out = []
-    if header.get("payload") or header.get("partOf"):
-        out.append(f"header: {reference(header)} of thread {tid} has a payload or a partOf")
-    if subject_of(header, chart) != subject:
-        out.append(f"wrong patient: header of thread {tid}, {reference(header)}")
-    parts = {reference(c): c for c in chart.search(Communication, part_of=reference(header))}
+    for header in headers:
+        if header.get("payload") or header.get("partOf"):
+            out.append(f"header: {reference(header)} of thread {tid} has a payload or a partOf")
+        if subject_of(header, chart) != subject:
+            out.append(f"wrong patient: header of thread {tid}, {reference(header)}")
+        parts |= {reference(c): c for c in chart.search(Communication, part_of=reference(header))}
     created = []
     for message in thread["messages"]:
         counted["messages"] += 1
@@ -77,12 +82,13 @@ def compare_thread(thread, names, charted, chart, counted):
             out.append(f"{'missing' if not found else 'duplicate'}: {value} is on the chart {len(found)} times")
             continue
         entry = found[0]
-        if in_thread[0] is None:
+        if in_thread[0] is None and not as_notes:
             out.append(f"thread: {value} ({reference(entry)}) is not part of the header of thread {tid}")
         if subject_of(entry, chart) != subject:
             out.append(f"wrong patient: {value} ({reference(entry)})")
         first = chart.first_version(entry)
-        out += compare_message(message, value, entry, first, chart, counted)
+        judge = compare_note if as_notes else compare_message
+        out += judge(message, value, entry, first, chart, counted)
         if not message.get("late"):
             created.append((value, instant(first)))
     out += [f"unexpected: {ref} is part of thread {tid} and was never sent" for ref in sorted(parts)]
@@ -121,6 +127,37 @@ def compare_message(message, value, entry, first, chart, counted):
     if sums != list(message.get("attachments") or []):
         out.append(f"attachments: {value} ({reference(entry)}) has {len(sums)}, not the {len(message.get('attachments') or [])} sent, byte for byte")
     return out
+
+
+def compare_note(message, value, entry, first, chart, counted):
+    """Differences of one message that is a note: its words are counted in its text, its files are named there by hash."""
+    retracted = bool(message.get("retracted"))
+    counted["retracted"] += retracted
+    out = []
+    if (entry.get("status") == "entered-in-error") != retracted:
+        out.append(f"status: {value} is {entry.get('status')}, " + ("but was retracted" if retracted else "but stands"))
+    shown = first if retracted else entry
+    texts = [c["attachment"] for c in shown["content"] if c["attachment"].get("contentType", "").startswith("text/plain")]
+    note = chart.attachment_bytes(texts[0]) if texts else None
+    said = words_of(note or b"")
+    if said is None or hashlib.sha256(said).hexdigest() != (message.get("text_sha256") or EMPTY):
+        out.append(f"words: {value} ({reference(entry)}) does not hold the bytes sent")
+    wanted = list(message.get("attachments") or [])
+    counted["attachments"] += len(wanted)
+    if [s for s in wanted if s.encode() not in (note or b"")]:
+        out.append(f"attachments: {value} ({reference(entry)}) does not name each of the {len(wanted)} sent by its hash")
+    return out
+
+
+WORDS = re.compile(rb"(?:\A|\nMessage 1 of 1 \[[0-9a-f]+\]\n)(?:[^\n]+\n)*?Text: (\d+) bytes\n\n")
+
+
+def words_of(note):
+    """The words of a note, or of a transcript of one message: as many bytes as its last header line says, behind an empty line."""
+    counted = WORDS.search(note)
+    if not counted or len(note) < counted.end() + int(counted[1]):
+        return None
+    return note[counted.end() : counted.end() + int(counted[1])]
 
 
 def subject_of(resource, chart):
