@@ -17,6 +17,7 @@ import (
 
 	"github.com/chartwire/chartwire/adapters"
 	"github.com/chartwire/chartwire/adapters/sandbox"
+	"github.com/chartwire/chartwire/adapters/sandbox/athena"
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 	"github.com/chartwire/chartwire/adapters/sandbox/engine"
@@ -69,6 +70,7 @@ type run struct {
 	people   seed.People
 	refs     seed.Refs
 	sandbox  *sandbox.EHR    // nil with EHRURL and for hl7v2
+	athena   *athena.API     // for athena, beside sandbox
 	engine   *sandbox.Engine // for hl7v2
 	base     string          // FHIR base, or where the engine takes messages
 	platform *sandbox.Platform
@@ -165,22 +167,32 @@ func (r *run) startFHIR(ctx context.Context, traits ehr.Traits, bundle []byte) e
 		}
 	}
 	traits.Auth = true
-	if r.backend, err = smart.GenerateKey(smart.ES384); err != nil {
-		return err
-	}
-	jwks, err := smart.PublicJWKS(r.backend)
+	clients, err := r.register(backendScopes, "")
 	if err != nil {
 		return err
 	}
 	r.sandbox, err = sandbox.StartEHR(ctx, sandbox.EHROptions{
 		EHR:     ehr.Options{Traits: traits, Now: r.clock.Now, MaxBody: 64 << 20, Script: script},
-		Clients: []auth.Client{{ID: backendID, JWKS: jwks, Scopes: backendScopes, Backend: true}},
+		Clients: clients,
 	})
 	if err != nil {
 		return err
 	}
 	r.base = r.sandbox.Base()
 	return r.sandbox.Seed(bundle)
+}
+
+// register makes the connector's key, and its registration with the sandbox: own are scopes of the vendor's own.
+func (r *run) register(scopes, own string) ([]auth.Client, error) {
+	var err error
+	if r.backend, err = smart.GenerateKey(smart.ES384); err != nil {
+		return nil, err
+	}
+	jwks, err := smart.PublicJWKS(r.backend)
+	if err != nil {
+		return nil, err
+	}
+	return []auth.Client{{ID: backendID, JWKS: jwks, Scopes: scopes, Own: own, Backend: true}}, nil
 }
 
 // startEngine starts the sandbox interface engine with the same patients in its index.

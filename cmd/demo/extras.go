@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -44,7 +45,7 @@ func (r *run) reply(ctx context.Context, thread, text string) error {
 
 // askFromEHR creates a CommunicationRequest in the EHR, as a clinician's order would, and waits until it was sent.
 func (r *run) askFromEHR(ctx context.Context) error {
-	if r.o.EHRType == "note" || r.o.EHRType == "hl7v2" {
+	if slices.Contains([]string{"note", "athena", "hl7v2"}, r.o.EHRType) {
 		return nil // such an EHR has no CommunicationRequest
 	}
 	patient := r.refs.Patients[r.people.Patients[len(r.people.Patients)-1].Identifiers[0]]

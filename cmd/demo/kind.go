@@ -23,9 +23,10 @@ type kind struct {
 }
 
 var kinds = map[string]kind{
-	"fhir":  overFHIR(ehr.Full(), keysFHIR),
-	"note":  overFHIR(ehr.NoteOnly(), keysFHIR),
-	"hl7v2": {start: (*run).startEngine, keys: keysHL7, read: (*run).readEngine},
+	"fhir":   overFHIR(ehr.Full(), keysFHIR),
+	"note":   overFHIR(ehr.NoteOnly(), keysFHIR),
+	"athena": {start: (*run).startAthena, keys: keysAthena, read: (*run).readAthena},
+	"hl7v2":  {start: (*run).startEngine, keys: keysHL7, read: (*run).readEngine},
 }
 
 // Types lists the EHR types there is a demonstration of.
