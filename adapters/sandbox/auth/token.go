@@ -80,8 +80,11 @@ func (s *Server) grantBackend(c *client, form url.Values) (map[string]any, *refu
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", "REQ#235: scope is missing"}
 	}
 	words, own := strings.Fields(form.Get("scope")), strings.Fields(c.Own)
-	ofVendor := func(w string) bool { return slices.Contains(own, w) }
-	granting := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !ofVendor(w) })
+	ofVendor := func(w string) bool {
+		_, err := scope.Parse(w)
+		return len(own) > 0 && err != nil
+	}
+	granting := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !slices.Contains(own, w) })
 	requested, err := scope.ParseSet(strings.Join(slices.DeleteFunc(words, ofVendor), " "))
 	if err != nil {
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", err.Error()}
