@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/chartwire/chartwire/adapters/ehr/athena"
-	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
 )
@@ -25,13 +24,12 @@ func newAthena(p EHRParts) (connector.EHR, error) {
 	case !c.Filing.As.Auto():
 		return nil, unavailable("filing.as "+string(c.Filing.As[0]), "auto")
 	}
-	credentials, err := credentials(c)
+	o, err := fhirOptions(p)
 	if err != nil {
 		return nil, err
 	}
 	return athena.New(athena.Options{
-		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, Config: own, HTTP: p.HTTP, Now: p.Now, OnSkew: p.OnSkew, Deadline: c.Limits.Deadline,
-		Credentials: credentials,
-		Policy:      filing.Policy{Organization: c.Organization, Location: c.Location(), People: p.People, Systems: c.IdentifierSystems},
+		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, Config: own, Policy: o.Policy, HTTP: p.HTTP, Credentials: o.Credentials,
+		Deadline: c.Limits.Deadline, Now: p.Now, OnSkew: p.OnSkew,
 	}), nil
 }

@@ -10,8 +10,10 @@ import (
 	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/athena"
+	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 	"github.com/chartwire/chartwire/adapters/sandbox/seed"
+	"github.com/chartwire/chartwire/fhir/smart"
 )
 
 // The practice of the demonstration; the configuration of keysAthena names it.
@@ -43,9 +45,14 @@ func (r *run) startAthena(ctx context.Context, _ []byte) error {
 			return fmt.Errorf("--faults: %w", err)
 		}
 	}
-	if o.Clients, err = r.register("system/Patient.rs", athena.Scope); err != nil {
+	if r.backend, err = smart.GenerateKey(smart.ES384); err != nil {
 		return err
 	}
+	jwks, err := smart.PublicJWKS(r.backend)
+	if err != nil {
+		return err
+	}
+	o.Clients = []auth.Client{{ID: backendID, JWKS: jwks, Scopes: "system/Patient.rs " + athena.Scope, Backend: true}}
 	a, err := sandbox.StartAthena(ctx, o, athena.Options{Practice: athenaPractice, Departments: []int{athenaDepartment}})
 	if err != nil {
 		return err

@@ -171,12 +171,22 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestScopes: a token that does not open both APIs is refused with what is missing.
+// TestScopes: a token that does not open the v1 API says so, by what is missing.
 func TestScopes(t *testing.T) {
-	for missing, s := range map[string]setting{service + "*": {own: "athena/service/another"}, "system/Patient.read": {scopes: "system/Encounter.rs"}} {
+	var refused *connector.Refused
+	if _, err := newLab(t, setting{scopes: "system/Patient.rs"}).adapter.Open(t.Context()); !errors.As(err, &refused) || refused.Reason != connector.ScopeMissing ||
+		!strings.Contains(refused.Detail.Reveal(), service+"*") {
+		t.Errorf("without the v1 API: %v (%s)", err, detail(err))
+	}
+}
+
+// TestAddressOfNobody: the patient stands in the address alone, so the gate reads it.
+func TestAddressOfNobody(t *testing.T) {
+	l := newLab(t, setting{})
+	for name, patient := range map[string]string{"a symbol": connector.SymPatient, "nobody": "", "another practice's": "Patient/a-195901.E-60178", "a way out": "Patient/../x", "staff": "Practitioner/1"} {
 		var refused *connector.Refused
-		if _, err := newLab(t, s).adapter.Open(t.Context()); !errors.As(err, &refused) || refused.Reason != connector.ScopeMissing || !strings.Contains(refused.Detail.Reveal(), missing) {
-			t.Errorf("without %s: %v (%s)", missing, err, detail(err))
+		if err := l.adapter.Gate(at(l.message(t, "m-1", "hello"), patient)); !errors.As(err, &refused) || refused.Reason != connector.GateRefused || detail(err) == "" {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/connector"
@@ -43,30 +44,43 @@ const (
 // untitled is the subject of a patient case whose thread has none.
 const untitled = "Secure message"
 
-// call is filing.VendorCall for one connection.
-func (c *Config) call(d filing.Document) (filing.Call, error) {
-	k, _ := kindOf(func(k kind) bool { return k.class == c.class(d.Author) })
+// form is the Content-Type of a request that makes a document.
+const form = "application/x-www-form-urlencoded"
+
+// call makes the request of one document (filing.Vendor).
+func (e *EHR) call(p filing.Piece) (connector.Write, error) {
+	c := e.config
+	k, _ := kindOf(func(k kind) bool { return k.class == c.class(p.Author) })
 	f := c.fixed(k)
-	f.Set(k.text, string(d.Text))
-	f.Set("priority", priority(d.Priority))
+	f.Set(k.text, string(p.Text))
+	f.Set("priority", priority(p.Priority))
 	if k.class == PatientCase {
-		f.Set("subject", cmp.Or(d.Title, untitled))
+		f.Set("subject", cmp.Or(p.Thread, untitled))
 	} else {
-		f.Set("observationdate", d.At.Format(dateForm))
-		f.Set("observationtime", d.At.Format(timeForm))
+		at := p.At.In(e.zone())
+		f.Set("observationdate", at.Format(dateForm))
+		f.Set("observationtime", at.Format(timeForm))
 		if c.Attachment == "pdf" {
-			pdf, err := d.PDF()
+			pdf, err := p.PDF()
 			if err != nil {
-				return filing.Call{}, err
+				return connector.Write{}, err
 			}
 			f.Set("attachmentcontents", base64.StdEncoding.EncodeToString(pdf))
 			f.Set("attachmenttype", "PDF")
 		}
 	}
-	return filing.Call{
-		Type: k.typ, URL: fmt.Sprintf("v1/%d/patients/%s/documents/%s", c.Practice, connector.SymPatient, k.class),
-		ContentType: connector.Form, Body: []byte(f.Encode()),
+	return connector.Write{
+		Method: "POST", URL: fmt.Sprintf("v1/%d/patients/%s/documents/%s", c.Practice, connector.SymPatient, k.class), Type: k.typ,
+		Header: map[string]string{"Content-Type": form}, Body: []byte(f.Encode()),
 	}, nil
+}
+
+// zone is the practice's.
+func (e *EHR) zone() *time.Location {
+	if e.policy.Location == nil {
+		return time.UTC
+	}
+	return e.policy.Location
 }
 
 // class is what a document of this author becomes.

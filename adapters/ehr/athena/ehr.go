@@ -13,7 +13,6 @@ import (
 	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/client"
-	"github.com/chartwire/chartwire/fhir/smart"
 )
 
 // Options is what one connection needs. Config is required; BaseURL, HTTP and Now are to reach the EHR, and planning needs
@@ -47,7 +46,6 @@ type EHR struct {
 	reads   *fhir.EHR
 	api     *client.Client
 	invalid error // of the options, told by the first call
-	secured bool
 }
 
 var (
@@ -59,20 +57,30 @@ var (
 
 // New makes the adapter. It makes no call: what is wrong with the options is the error of the first call that needs them.
 func New(o Options) *EHR {
-	if o.Credentials != nil && len(o.Credentials.Scopes) == 0 {
-		c := *o.Credentials
-		c.Scopes = Scopes()
-		o.Credentials = &c
+	call := service + "*"
+	if c := o.Credentials; c != nil && len(c.Scopes) == 0 {
+		own := *c
+		own.Scopes = Scopes()
+		o.Credentials = &own
+	} else if c != nil {
+		for _, s := range c.Scopes {
+			if strings.HasPrefix(s, service) {
+				call = s
+			}
+		}
 	}
-	e := &EHR{config: o.Config, base: o.Base, policy: o.Policy, secured: o.Credentials != nil}
-	e.policy.Vendor = o.Config.call
+	e := &EHR{config: o.Config, base: o.Base, policy: o.Policy}
+	e.policy.Vendor = filing.Vendor{Call: e.call}
 	e.reads = fhir.New(fhir.Options{
 		Name: o.Name, BaseURL: o.BaseURL, Base: o.Base, Policy: o.Policy, HTTP: o.HTTP, Credentials: o.Credentials,
 		Deadline: o.Deadline, Now: o.Now, OnSkew: o.OnSkew,
-		Quirks: fhir.Quirks{Always: url.Values{"ah-practice": {fmt.Sprintf("Organization/a-1.Practice-%d", o.Config.Practice)}}},
+		Quirks: fhir.Quirks{Strategies: []connector.Strategy{connector.AsVendorCall}, CallScopes: []string{call},
+			Never:  []string{"DocumentReference read", "DocumentReference search-type", "Binary read"}, // what we file is read over the v1 API
+			Always: url.Values{"ah-practice": {fmt.Sprintf("Organization/a-1.Practice-%d", o.Config.Practice)}}},
 	})
-	e.api, e.invalid = client.New(client.Config{HTTP: o.HTTP, Base: e.Root(o.BaseURL), Auth: e.reads.Auth(), Now: o.Now,
-		Timeout: o.Deadline, Accept: "application/json", OnSkew: o.OnSkew})
+	if o.HTTP != nil { // else it plans only
+		e.api, e.invalid = e.reads.Beside(e.Root(o.BaseURL))
+	}
 	return e
 }
 
@@ -87,37 +95,19 @@ func (e *EHR) Planned() connector.Traits {
 	return connector.Traits{Strategy: connector.AsVendorCall, Echo: connector.EchoExact}
 }
 
-// Open gets a token and looks whether it opens both APIs. Errors: *connector.Retry, or *Refused with Unauthorized or
+// Open gets a token and looks whether it opens the v1 API. Errors: *connector.Retry, or *Refused with Unauthorized or
 // ScopeMissing, whose Detail says what is missing and who must fix it.
 func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
-	granted, err := e.reads.Connect(ctx)
-	if err != nil {
-		return connector.Traits{}, err
-	}
-	traits := e.Planned()
-	if !e.secured {
-		return traits, nil
-	}
-	if !e.opens(granted) {
-		traits.Missing = append(traits.Missing, service+"*")
-	}
-	traits.Missing = append(traits.Missing, smart.Missing(granted, smart.ParseScopes("system/Patient.rs")).Spell(true)...)
-	if len(traits.Missing) > 0 {
-		return traits, &connector.Refused{Reason: connector.ScopeMissing, Detail: connector.Protect("the token was not granted " +
+	traits, err := e.reads.Open(ctx)
+	if err == nil && len(traits.Missing) > 0 {
+		err = &connector.Refused{Reason: connector.ScopeMissing, Detail: connector.Protect("the token was not granted " +
 			strings.Join(traits.Missing, " ") + ". The owner of the app in athenahealth's developer portal must add it, and the practice must have the app approved.")}
 	}
-	return traits, nil
+	return traits, err
 }
 
-// opens says whether the v1 API of our practice is among what was granted.
-func (e *EHR) opens(granted smart.Scopes) bool {
-	for _, s := range granted {
-		if practice, ok := strings.CutPrefix(s.Other, service); ok && (practice == "*" || practice == fmt.Sprint(e.config.Practice)) {
-			return true
-		}
-	}
-	return false
-}
+// Check asks the FHIR half anew, whose token opens the v1 API too, for chartwire doctor.
+func (e *EHR) Check(ctx context.Context) (connector.Preflight, error) { return e.reads.Check(ctx) }
 
 // Match finds the patient over FHIR.
 func (e *EHR) Match(ctx context.Context, k connector.PatientKey) (connector.Patient, error) {

@@ -24,9 +24,9 @@ func (e *EHR) File(ctx context.Context, w connector.Write) (connector.Receipt, e
 	if err != nil {
 		return connector.Receipt{}, &connector.Refused{Reason: connector.GateRefused, Detail: connector.Protect(err.Error())}
 	}
-	resp, err := e.api.Call(ctx, client.Request{Method: http.MethodPost, Path: e.config.path(t, ""), Body: w.Body, ContentType: connector.Form})
+	resp, err := e.api.Call(ctx, client.Request{Method: http.MethodPost, Path: e.config.path(t, ""), Body: w.Body, ContentType: form, Header: asJSON()})
 	if err != nil {
-		return connector.Receipt{}, explained(fhir.Quirks{}.WriteOutcome(err))
+		return connector.Receipt{}, explained(fhir.WriteError(err))
 	}
 	id, err := created(t.kind, resp)
 	if err != nil {
@@ -87,12 +87,12 @@ type document map[string]word
 
 // read gets a document. ErrAbsent: it is not there. Other errors are *connector.Retry and *Refused.
 func (e *EHR) read(ctx context.Context, t target, id string) (document, error) {
-	resp, err := e.api.Call(ctx, client.Request{Method: http.MethodGet, Path: e.config.path(t, id), Header: noCache()})
-	if fhir.Gone(err) {
+	resp, err := e.api.Call(ctx, client.Request{Method: http.MethodGet, Path: e.config.path(t, id), Header: asJSON()})
+	if gone(err) {
 		return nil, connector.ErrAbsent
 	}
 	if err != nil {
-		return nil, explained(fhir.ReadOutcome(err))
+		return nil, explained(fhir.ReadError(err))
 	}
 	var many []document
 	if json.Unmarshal(resp.Body, &many) != nil { // one, in a list or by itself
@@ -105,7 +105,15 @@ func (e *EHR) read(ctx context.Context, t target, id string) (document, error) {
 	return many[0], nil
 }
 
-func noCache() http.Header { return http.Header{"Cache-Control": {"no-cache"}} }
+func asJSON() http.Header {
+	return http.Header{"Accept": {"application/json"}, "Cache-Control": {"no-cache"}}
+}
+
+// gone says whether a read found nothing there.
+func gone(err error) bool {
+	var failed *client.Error
+	return errors.As(err, &failed) && (failed.Status == http.StatusNotFound || failed.Status == http.StatusGone)
+}
 
 // ReadEntry reads the document a person says is the write, and tells what it shows of it.
 func (e *EHR) ReadEntry(ctx context.Context, w connector.Write, reference string) (connector.Receipt, error) {
@@ -146,11 +154,11 @@ func (e *EHR) show(w connector.Write, r *connector.Receipt, d document, made boo
 			r.Echo.Subject = "another patient"
 		}
 	}
-	switch is := cited(w, text); {
-	case is == namesIt, is == namesNone && made:
+	switch id, ok := filing.CitedIdentifier(text, e.base, w.Identity); {
+	case ok:
+		r.Echo.Identities = []connector.Identifier{id}
+	case made:
 		r.Echo.Identities = []connector.Identifier{w.Identity}
-	case is == namesAnother:
-		r.Echo.Identities = []connector.Identifier{{System: w.Identity.System, Value: "another message"}}
 	}
 	words, ok := filing.Words(text)
 	switch {
@@ -159,26 +167,6 @@ func (e *EHR) show(w connector.Write, r *connector.Receipt, d document, made boo
 	case len(words) > 0:
 		r.Echo.Text = filing.Hash(words)
 	}
-}
-
-// What a text says of which message it is.
-type naming int
-
-const (
-	namesNone naming = iota
-	namesIt
-	namesAnother
-)
-
-// cited says which message a document's text says it is of.
-func cited(w connector.Write, text []byte) naming {
-	switch any, it := filing.Cites(text, w.Identity); {
-	case it:
-		return namesIt
-	case any:
-		return namesAnother
-	}
-	return namesNone
 }
 
 // explained gives a no the API's own words, for a person.
@@ -192,4 +180,10 @@ func explained(err error) error {
 		refused.Detail = connector.Protect(strings.TrimSpace(string(j["error"]) + " " + string(j["detailedmessage"])))
 	}
 	return err
+}
+
+// cites says whether a document's text says that it is of the write's message.
+func (e *EHR) cites(w connector.Write, text []byte) bool {
+	id, ok := filing.CitedIdentifier(text, e.base, w.Identity)
+	return ok && id == w.Identity
 }

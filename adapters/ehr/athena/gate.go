@@ -65,7 +65,7 @@ func (c *Config) path(t target, id string) string {
 func (e *EHR) Gate(w connector.Write) error {
 	t, err := e.config.target(w)
 	if err == nil {
-		err = e.config.check(t.kind, w)
+		err = e.check(t.kind, w)
 	}
 	if err != nil {
 		return &connector.Refused{Reason: connector.GateRefused, Detail: connector.Protect(err.Error())}
@@ -74,7 +74,8 @@ func (e *EHR) Gate(w connector.Write) error {
 }
 
 // check looks at the form of a document.
-func (c *Config) check(k kind, w connector.Write) error {
+func (e *EHR) check(k kind, w connector.Write) error {
+	c := e.config
 	f, err := url.ParseQuery(string(w.Body))
 	if err != nil {
 		return fmt.Errorf("the form cannot be read")
@@ -97,7 +98,7 @@ func (c *Config) check(k kind, w connector.Write) error {
 	if title := f.Get("subject"); k.class == PatientCase && title != untitled && !strings.Contains(f.Get(k.text), "\nThread: "+title+"\n") {
 		return fmt.Errorf("the field subject is not the thread's")
 	}
-	return says(w, f.Get(k.text))
+	return e.says(w, f.Get(k.text))
 }
 
 // checks are the fields of a document of this kind, and what may stand in each.
@@ -113,13 +114,13 @@ func (c *Config) checks(k kind) map[string]func(string) bool {
 		out["subject"] = func(s string) bool { return s != "" && utf8.ValidString(s) }
 		return out
 	}
-	form := func(layout string) func(string) bool {
+	dated := func(layout string) func(string) bool {
 		return func(s string) bool {
 			at, err := time.Parse(layout, s)
 			return err == nil && at.Format(layout) == s
 		}
 	}
-	out["observationdate"], out["observationtime"] = form(dateForm), form(timeForm)
+	out["observationdate"], out["observationtime"] = dated(dateForm), dated(timeForm)
 	out["attachmenttype"] = func(s string) bool { return s == "PDF" }
 	out["attachmentcontents"] = func(s string) bool {
 		pdf, err := base64.StdEncoding.DecodeString(s)
@@ -129,8 +130,8 @@ func (c *Config) checks(k kind) map[string]func(string) bool {
 }
 
 // says holds a document's text to what the write is to put on the chart.
-func says(w connector.Write, text string) error {
-	if cited(w, []byte(text)) != namesIt {
+func (e *EHR) says(w connector.Write, text string) error {
+	if !e.cites(w, []byte(text)) {
 		return fmt.Errorf("the text does not say which message it is of")
 	}
 	words, ok := filing.Words([]byte(text))

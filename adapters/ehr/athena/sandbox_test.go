@@ -46,8 +46,7 @@ type lab struct {
 type setting struct {
 	config    func(*Config)
 	listsText bool
-	own       string // scopes of the v1 API the client may be granted; "" is Scope
-	scopes    string // the other ones
+	scopes    string // the client may be granted
 	script    string
 }
 
@@ -64,7 +63,7 @@ func newLab(t *testing.T, s setting) *lab {
 	}
 	o := sandbox.EHROptions{
 		EHR:     ehr.Options{Traits: ehr.Traits{Auth: true}, Now: time.Now, Seed: 1},
-		Clients: []auth.Client{{ID: "chartwire", JWKS: jwks, Scopes: orElse(s.scopes, "system/Patient.rs"), Own: orElse(s.own, sandboxathena.Scope), Backend: true}},
+		Clients: []auth.Client{{ID: "chartwire", JWKS: jwks, Scopes: orElse(s.scopes, "system/Patient.rs "+sandboxathena.Scope), Backend: true}},
 	}
 	if s.script != "" {
 		o.EHR.Script = ehr.MustScript(s.script)
@@ -184,6 +183,28 @@ func (l *lab) rig() *ehrtest.Rig {
 				}
 				l.answer = &ehr.Response{Status: status, Header: h, Body: []byte(body)}
 			})
+		},
+		Spoil: func(connector.Write) map[string]func(string) string {
+			return map[string]func(string) string{
+				"other words":            func(s string) string { return strings.Replace(s, "private+words", "public+words", 1) },
+				"a byte that is no text": func(s string) string { return strings.Replace(s, "private+words", "private%FFwords", 1) },
+				"another message": func(s string) string {
+					return strings.Replace(s, "Message+id%3A+texting+", "Message+id%3A+texting+x", 1)
+				},
+				"unknown field": func(s string) string { return s + "&nobody=1" },
+				"a field twice": func(s string) string {
+					name, _, _ := strings.Cut(s, "=")
+					return s + "&" + name + "=1"
+				},
+				"a field less": func(s string) string {
+					_, rest, _ := strings.Cut(s, "&")
+					return rest
+				},
+				"another department": func(s string) string { return strings.Replace(s, "departmentid=1", "departmentid=2", 1) },
+				"cut short":          func(s string) string { return s[:len(s)-1] },
+				"cut in the middle":  func(s string) string { return s[:len(s)/2] },
+				"empty":              func(string) string { return "" },
+			}
 		},
 		HangUp:       func() { l.set(func() { l.hangUp = true }) },
 		WrongSubject: func() { l.set(func() { l.wrong = true }) },
