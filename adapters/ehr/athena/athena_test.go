@@ -3,7 +3,6 @@ package athena
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -65,27 +64,6 @@ func opened(t *testing.T, s setting) *lab {
 		t.Fatalf("Open: %v (%s)", err, detail(err))
 	}
 	return l
-}
-
-// TestTenThousandTexts: words come back byte for byte over the whole way, whatever they are.
-func TestTenThousandTexts(t *testing.T) {
-	l := opened(t, setting{})
-	pieces := []rune("a Z9+&=%;#?\n\r\t|^~\\<>\"'{}[]\x00\x07\x1b\x7f\u0085\u00a0\u202e\u2028\ufeff\ufffd\ufffe\u0301é漢🙂")
-	rng := rand.New(rand.NewPCG(20261128, 1))
-	for i := range 10_000 {
-		var b strings.Builder
-		for range 1 + rng.IntN(60) {
-			b.WriteRune(pieces[rng.IntN(len(pieces))])
-		}
-		w := l.message(t, fmt.Sprint("m-", i), b.String())
-		r := l.file(t, w)
-		if !r.Echo.Shown || r.Echo.Text != w.Expect.Text || len(r.Echo.Identities) != 1 || r.Echo.Identities[0] != w.Identity {
-			t.Fatalf("text %d %q: %+v", i, b.String(), r)
-		}
-	}
-	if n := len(l.API.Documents()); n != 10_000 {
-		t.Errorf("%d documents", n)
-	}
 }
 
 // TestWhatIsAsked: the numbers of the configuration, and nothing else.

@@ -18,12 +18,10 @@ type Quirks struct {
 	// Never are interactions that are declared and are not what they seem: they are not used, whatever is granted. "transaction",
 	// and "Type conditional-create", are written so too.
 	Never []string
-	// Unproven are interactions whose declaration counts for nothing until Proven names them.
+	// Unproven are interactions whose declaration counts for nothing until Options.Proven names them.
 	Unproven []string
 	// NoParams are search parameters that are declared and not to be relied on: "Encounter status".
 	NoParams []string
-	// Proven are interactions a probe has seen to work on this connection.
-	Proven []string
 	// NeedsEncounter says that no entry is taken without an encounter.
 	NeedsEncounter bool
 	// NoIdentifiers says that the EHR keeps none of ours on a note. It is found again by what its text cites.
@@ -43,9 +41,9 @@ type Quirks struct {
 	There []string
 }
 
-// denies says whether a declared interaction counts for nothing here.
+// denies says whether a declared interaction counts for nothing here, whatever is proven.
 func (q Quirks) denies(interaction string) bool {
-	return slices.Contains(q.Never, interaction) || slices.Contains(q.Unproven, interaction) && !slices.Contains(q.Proven, interaction)
+	return slices.Contains(q.Never, interaction)
 }
 
 // byCall says that nothing is written over FHIR: it is read, and the vendor's own API takes what is filed.
