@@ -48,6 +48,7 @@ type ChannelParts struct {
 }
 
 var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
+	config.Athena:   newAthena,
 	config.FHIR:     newFHIR,
 	config.Epic:     newEpic,
 	config.HL7v2:    newHL7v2,

@@ -127,6 +127,9 @@ func (l *loader) filingRules(e *EHR, path string) {
 	if len(as) > 1 && slices.Contains(as, StrategyAuto) {
 		l.mistake(path+".as", "has auto beside others; write auto alone, or only the others")
 	}
+	if e.Type == Athena && as != nil && !as.Auto() {
+		l.mistake(path+".as", "athena takes documents over an API of its own only; write auto, or leave it out")
+	}
 	mdm := slices.Contains(as, StrategyMDM)
 	switch {
 	case e.Type != HL7v2 && mdm:

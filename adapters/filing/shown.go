@@ -111,8 +111,12 @@ func (s *shown) form(body string, text *strings.Builder) {
 	fields, _ := url.ParseQuery(body) // what it could read
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		for _, v := range fields[name] {
+			s.fields[name] = append(s.fields[name], v)
 			s.walk(name, v, text)
 		}
+	}
+	if fields.Get("priority") == "1" { // such an API knows high and normal, and no name for the former
+		s.fields["priority"] = append(s.fields["priority"], string(connector.Urgent), string(connector.ASAP), string(connector.Stat))
 	}
 }
 

@@ -26,6 +26,11 @@ type Piece struct {
 	Text  []byte               // a note's, as noteText writes it
 	File  *connector.Attachment
 	At    time.Time // when what it tells happened
+
+	Thread   string         // the thread's subject, one line; "" where it has none
+	Author   connector.Role // who wrote it
+	Priority connector.Priority
+	PDF      func() ([]byte, error) // prints a note for eyes
 }
 
 // asVendorCall puts each message on the chart as a note, and its files beside it where the API takes them. There is no thread
@@ -75,7 +80,8 @@ func (p *planner) vendorMessage(what string, m connector.Message, at time.Time) 
 		files = append(files, Piece{ID: p.ids.Attachment(p.x.Thread.ID, m.ID, revision, i+1), Title: "Attachment: " + transcript.File(a), File: &a, At: at})
 	}
 	m.Attachments = named
-	note := Piece{ID: id, Title: what, Text: p.noteTextWith(id, what, m, at, carried, "on the chart too, beside this note"), At: at}
+	note := p.piece(id, what, m, at)
+	note.Text = p.noteTextWith(id, what, m, at, carried, "on the chart too, beside this note")
 	var writes []connector.Write
 	for _, piece := range append([]Piece{note}, files...) {
 		w, err := p.call(piece, m.Text)
@@ -85,6 +91,13 @@ func (p *planner) vendorMessage(what string, m connector.Message, at time.Time) 
 		writes = append(writes, w)
 	}
 	return writes, nil
+}
+
+// piece is a note about to be written.
+func (p *planner) piece(id connector.Identifier, what string, m connector.Message, at time.Time) Piece {
+	return Piece{ID: id, Title: what, At: at, Author: m.Sender.Role, Thread: firstNonEmpty(clean(p.x.Thread.Subject), clean(p.x.Thread.Topic)),
+		Priority: connector.Priority(firstNonEmpty(string(m.Priority), string(p.x.Thread.Priority))),
+		PDF:      func() ([]byte, error) { return transcript.PDF(p.transcriptOf(id, what, m, at)) }}
 }
 
 func (p *planner) carries(a connector.Attachment) bool {
@@ -101,7 +114,9 @@ func (p *planner) vendorDelivery() ([]connector.Write, error) {
 	id, text := p.ids.NotDelivered(p.x.Thread.ID, m.ID), p.notDeliveredText()
 	what, at := "Secure message NOT DELIVERED", p.newsAt()
 	news := connector.Message{Text: text, Sender: connector.Participant{Role: connector.RoleSystem, Name: "Chartwire"}}
-	w, err := p.call(Piece{ID: id, Title: what, Text: p.noteText(id, what, news, at), At: at}, text)
+	note := p.piece(id, what, news, at)
+	note.Text = p.noteText(id, what, news, at)
+	w, err := p.call(note, text)
 	if err != nil {
 		return nil, err
 	}

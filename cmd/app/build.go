@@ -102,12 +102,15 @@ func Encounters(e config.Encounter) deliver.Encounters {
 	return deliver.Encounters{Policy: string(e.Policy), Within: e.Within(), Departments: e.Departments}
 }
 
-// ehrClient is the guarded way to one EHR: its FHIR base, and the origins the configuration names for its tokens. A token
-// endpoint that discovery finds elsewhere is refused.
+// ehrClient is the guarded way to one EHR: its FHIR base, and the origins the configuration names for its tokens and for an
+// API of the vendor's own. A token endpoint that discovery finds elsewhere is refused.
 func (b *builder) ehrClient(e config.EHR) (*http.Client, error) {
 	origins := []string{e.BaseURL}
 	if e.Backend != nil {
 		origins = append(origins, e.Backend.Origins...)
+	}
+	if own, ok := e.Own.(interface{ Origins() []string }); ok { // of another API of the vendor's
+		origins = append(origins, own.Origins()...)
 	}
 	return b.guard.Client("ehr "+e.Name, origins, egress.Limits{Total: e.Limits.Deadline, Conns: 2 * e.Limits.Concurrent, Body: 64 << 20})
 }

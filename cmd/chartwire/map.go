@@ -4,8 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/cmd/preview"
@@ -116,6 +121,8 @@ func printPlanned(s streams, to preview.Connection, q preview.Request) {
 		printIndented(s, q.Changes)
 	} else if files, ok := uploadLines(q.Body); ok {
 		fmt.Fprint(s.out, files)
+	} else if lines, ok := formLines(q); ok {
+		fmt.Fprint(s.out, lines)
 	} else if er7, ok := er7Lines(q.Body); ok {
 		fmt.Fprint(s.out, er7)
 	} else {
@@ -155,6 +162,28 @@ func uploadLines(body json.RawMessage) (string, bool) {
 			continue
 		}
 		fmt.Fprintf(&b, "\n%s\n", strings.TrimSuffix(u.Text, "\n"))
+	}
+	return b.String(), true
+}
+
+// formLines is a body that is a form, a field a line and none of it escaped; what a line cannot hold is as Go would write it.
+func formLines(q preview.Request) (string, bool) {
+	var form string
+	if q.Headers["Content-Type"] != "application/x-www-form-urlencoded" || json.Unmarshal(q.Body, &form) != nil {
+		return "", false
+	}
+	fields, err := url.ParseQuery(form)
+	if err != nil {
+		return "", false
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		for _, v := range fields[name] {
+			if strings.ContainsFunc(v, unicode.IsControl) {
+				v = strconv.Quote(v)
+			}
+			fmt.Fprintf(&b, "%s=%s\n", name, v)
+		}
 	}
 	return b.String(), true
 }

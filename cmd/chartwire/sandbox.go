@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/sandbox"
+	"github.com/chartwire/chartwire/adapters/sandbox/athena"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 	"github.com/chartwire/chartwire/adapters/sandbox/engine"
 	"github.com/chartwire/chartwire/adapters/sandbox/openemr"
@@ -21,7 +22,7 @@ import (
 )
 
 type sandboxCmd struct {
-	EHR      string        `help:"Profile: fhir, note, search-only, blind; epic, oracle, meditech or openemr (the vendor's rules); or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE" enum:"fhir,note,search-only,blind,epic,oracle,meditech,openemr,hl7v2"`
+	EHR      string        `help:"Profile: fhir, note, search-only, blind; epic, oracle, meditech, athena or openemr (the vendor's rules); or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE" enum:"fhir,note,search-only,blind,epic,oracle,meditech,athena,openemr,hl7v2"`
 	Faults   string        `help:"What goes wrong at the EHR: the file of a script, or seed:N[:RATE[:PALETTE]]; hl7v2 has a vocabulary of its own and no seed (docs/sandbox-faults.md)." placeholder:"SCRIPT"`
 	Traits   string        `help:"What the EHR can do, such as conditional=ignored,search=none (docs/sandbox-faults.md)." placeholder:"WORDS"`
 	Listen   string        `help:"host:port of the EHR; 127.0.0.1:8090, for hl7v2 127.0.0.1:2575." placeholder:"ADDR"`
@@ -39,6 +40,8 @@ func (c sandboxCmd) Run(ctx context.Context, s streams) error {
 	switch c.EHR {
 	case "hl7v2":
 		start = c.engine
+	case "athena":
+		start = c.athena
 	case "openemr":
 		start = c.openemr
 	}
@@ -88,6 +91,31 @@ func (c sandboxCmd) server(ctx context.Context, people seed.People) (what string
 		return "", nil, err
 	}
 	return fmt.Sprintf("%s (open; %d patients, organization %s)", e.Base(), len(refs.Patients), refs.Organization), e.Close, nil
+}
+
+// athena starts an open athenaOne and says where its two APIs are.
+func (c sandboxCmd) athena(ctx context.Context, people seed.People) (what string, stop func(), err error) {
+	if c.Traits != "" || c.Lag != 0 {
+		return "", nil, errors.New("--traits and --lag are of the FHIR server, not of --ehr athena")
+	}
+	const practice, department = 195900, 1
+	o := sandbox.EHROptions{Addr: cmp.Or(c.Listen, "127.0.0.1:8090"), EHR: ehr.Options{Now: clock.System.Now, MaxBody: 64 << 20}}
+	if c.Faults != "" {
+		if o.EHR.Script, err = ehr.OpenScript(c.Faults); err != nil {
+			return "", nil, fmt.Errorf("--faults: %w", err)
+		}
+	}
+	e, err := sandbox.StartAthena(ctx, o, athena.Options{Practice: practice, Departments: []int{department}, ListsText: true})
+	if err != nil {
+		return "", nil, err
+	}
+	bundle, refs := seed.BundleAs(people, athena.PatientIDs(practice))
+	if err := e.Seed(bundle); err != nil {
+		e.Close()
+		return "", nil, err
+	}
+	return fmt.Sprintf("%s (open; %d patients, organization %s)\nv1 API       %s/v1/%d (department %d)",
+		e.Base(), len(refs.Patients), refs.Organization, e.URL(), practice, department), e.Close, nil
 }
 
 // engine starts the interface engine and says where and whose identifiers it takes.

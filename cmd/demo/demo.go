@@ -17,6 +17,7 @@ import (
 
 	"github.com/chartwire/chartwire/adapters"
 	"github.com/chartwire/chartwire/adapters/sandbox"
+	"github.com/chartwire/chartwire/adapters/sandbox/athena"
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 	"github.com/chartwire/chartwire/adapters/sandbox/engine"
@@ -72,6 +73,7 @@ type run struct {
 	refs     seed.Refs
 	sandbox  *sandbox.EHR    // nil with EHRURL and for hl7v2
 	engine   *sandbox.Engine // for hl7v2
+	athena   *athena.API     // for athena, beside sandbox
 	openemr  *openemr.Server // for openemr
 	base     string          // FHIR base, or where the engine takes messages
 	platform *sandbox.Platform

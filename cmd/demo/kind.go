@@ -32,6 +32,7 @@ var kinds = map[string]kind{
 	"meditech": {start: (*run).startMeditech, keys: keysMeditech, read: (*run).readMeditech},
 	"oracle":   {start: (*run).startOracle, keys: keysOracle, read: (*run).readOracle},
 	"hl7v2":    {start: (*run).startEngine, keys: keysHL7, read: (*run).readEngine},
+	"athena":   {start: (*run).startAthena, keys: keysAthena, read: (*run).readAthena},
 	"openemr":  {start: (*run).startOpenEMR, keys: keysOpenEMR, read: (*run).readOpenEMR},
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/chartwire/chartwire/adapters/filing"
@@ -117,6 +118,9 @@ func (r *recorder) Gate(w connector.Write) error {
 		return nil
 	}
 	w.Body = deliver.WithStandIns(w)
+	if p, ok := r.EHR.(interface{ AnyPatient() string }); ok { // its addresses hold an id of a form of its own
+		w.URL = strings.ReplaceAll(w.URL, connector.SymPatient, p.AnyPatient())
+	}
 	return r.EHR.Gate(w)
 }
 

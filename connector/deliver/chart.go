@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
@@ -322,7 +323,7 @@ func (d *drainer) passes(i *connector.Item, w connector.Write) (bool, error) {
 	if w.Update != nil {
 		return true, nil // its bytes depend on what the chart would show
 	}
-	w.Body = WithStandIns(w)
+	w.Body, w.URL = WithStandIns(w), strings.ReplaceAll(w.URL, connector.SymPatient, d.thread.Bound.Reference)
 	err := d.c.EHR.Gate(w)
 	var refused *connector.Refused
 	if errors.As(err, &refused) {

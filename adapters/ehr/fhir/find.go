@@ -3,6 +3,7 @@ package fhir
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -180,6 +181,10 @@ func (e *EHR) search(ctx context.Context, resource string, params url.Values) ([
 }
 
 func (e *EHR) firstPage(ctx context.Context, resource string, params url.Values) (r4.BundleView, error) {
+	if always := e.opts.Quirks.Always; len(always) > 0 {
+		params = maps.Clone(params)
+		maps.Copy(params, always)
+	}
 	e.mu.RLock()
 	byGet := e.noPost[resource]
 	e.mu.RUnlock()

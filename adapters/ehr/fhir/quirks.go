@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -29,6 +30,8 @@ type Quirks struct {
 	NoScopes bool
 	// CallScopes are those the vendor's own API needs, as the vendor spells them; for strategy vendor.
 	CallScopes []string
+	// Always are the parameters that every search must carry, declared or not.
+	Always url.Values
 	// Echo is what the EHR shows of what it was sent; "" is exact.
 	Echo connector.EchoMode
 	// Reasons give the meaning of the vendor's own error codes, as they stand in an OperationOutcome: by the code, or by the code

@@ -114,7 +114,7 @@ func (s *Script) parseLine(l script.Line) (int, string) {
 }
 
 // besideTypes may stand where a resource type does.
-var besideTypes = []string{"*", "Bundle", "metadata", "discovery", "token", "jwks"}
+var besideTypes = []string{"*", "Bundle", "metadata", "discovery", "token", "jwks", "clinicaldocument", "patientcase"}
 
 // parseRule returns the rule, or the column and text of its first mistake.
 func parseRule(l script.Line) (*rule, int, string) {

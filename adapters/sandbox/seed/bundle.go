@@ -30,11 +30,17 @@ type object = map[string]any
 type builder struct {
 	entries []any
 	refs    Refs
+	id      func(typ, id string) string
 }
 
 // Bundle builds the resources for the people. It is deterministic: ids come from what they stand for.
 func Bundle(p People) ([]byte, Refs) {
-	b := &builder{refs: Refs{
+	return BundleAs(p, func(_, id string) string { return id })
+}
+
+// BundleAs is Bundle with the ids an EHR would give: id is asked once for each resource.
+func BundleAs(p People, id func(typ, id string) string) ([]byte, Refs) {
+	b := &builder{id: id, refs: Refs{
 		Patients: map[Identifier]string{}, Encounters: map[Identifier]string{}, People: map[string]string{},
 		Roles: map[string]string{}, Pools: map[string]string{},
 	}}
@@ -93,6 +99,7 @@ func (b *builder) put(typ, key string, r object) string {
 }
 
 func (b *builder) putAs(typ, id string, r object) string {
+	id = b.id(typ, id)
 	r["resourceType"], r["id"] = typ, id
 	reference := typ + "/" + id
 	b.entries = append(b.entries, object{"resource": r, "request": object{"method": "PUT", "url": reference}})

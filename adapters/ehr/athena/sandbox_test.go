@@ -1,0 +1,224 @@
+package athena
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chartwire/chartwire/adapters/ehr/ehrtest"
+	"github.com/chartwire/chartwire/adapters/ehr/fhir"
+	"github.com/chartwire/chartwire/adapters/filing"
+	"github.com/chartwire/chartwire/adapters/sandbox"
+	sandboxathena "github.com/chartwire/chartwire/adapters/sandbox/athena"
+	"github.com/chartwire/chartwire/adapters/sandbox/auth"
+	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/fhir/smart"
+)
+
+const (
+	testBase  = "https://connector.clinic.example/sid"
+	mrnSystem = "urn:oid:2.16.840.1.113883.19.5"
+	practice  = 195900
+)
+
+// lab is a sandbox athenaOne with an adapter on it, and switches for the next write.
+type lab struct {
+	*sandbox.Athena
+	adapter *EHR
+	key     *smart.Key
+
+	mu      sync.Mutex
+	answer  *ehr.Response
+	hangUp  bool
+	wrong   bool
+	rewrite bool
+	asked   []string // method and path of requests of the v1 API
+}
+
+// setting is what differs between labs.
+type setting struct {
+	config    func(*Config)
+	listsText bool
+	scopes    string // the client may be granted
+	script    string
+}
+
+func newLab(t *testing.T, s setting) *lab {
+	t.Helper()
+	l := &lab{}
+	var err error
+	if l.key, err = smart.GenerateKey("ES384"); err != nil {
+		t.Fatal(err)
+	}
+	jwks, err := smart.PublicJWKS(l.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := sandbox.EHROptions{
+		EHR:     ehr.Options{Traits: ehr.Traits{Auth: true}, Now: time.Now, Seed: 1},
+		Clients: []auth.Client{{ID: "chartwire", JWKS: jwks, Scopes: orElse(s.scopes, "system/Patient.rs "+sandboxathena.Scope), Backend: true}},
+	}
+	if s.script != "" {
+		o.EHR.Script = ehr.MustScript(s.script)
+	}
+	l.Athena, err = sandbox.StartAthena(t.Context(), o, sandboxathena.Options{Practice: practice, Departments: []int{1}, ListsText: s.listsText, Before: l.before, After: l.after})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("token calls: %+v", l.Auth.TokenCalls())
+		}
+		l.EHR.Close()
+	})
+	own := Config{Practice: practice, Department: 1, File: ClinicalDocument, Subclass: "CLINICALDOCUMENT", Inbox: "review", Attachment: "none"}
+	if s.config != nil {
+		s.config(&own)
+	}
+	l.adapter = New(Options{Name: "lab", BaseURL: l.Base(), Base: testBase, Config: &own, Policy: filing.Policy{Organization: "Organization/clinic"},
+		HTTP: &http.Client{Transport: l}, Credentials: &fhir.Credentials{ClientID: "chartwire", Key: l.key}, Now: time.Now})
+	for id, mrn := range map[string]string{"60178": "MRN123", "60179": "MRN999", "60180": "MRN-TWIN", "60181": "MRN-TWIN"} {
+		if _, err := l.Put([]byte(`{"resourceType":"Patient","id":"a-195900.E-` + id + `","active":true,"identifier":[{"system":"` + mrnSystem + `","value":"` + mrn +
+			`"}],"name":[{"family":"Cho","given":["Daniel"]}],"birthDate":"2015-07-04"}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return l
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func (l *lab) before(r *http.Request) *ehr.Response {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked = append(l.asked, r.Method+" "+r.URL.Path)
+	if r.Method != http.MethodPost {
+		return nil
+	}
+	return l.answer
+}
+
+func (l *lab) after(r *http.Request, resp *ehr.Response) *ehr.Response {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case r.Method == http.MethodPost && l.hangUp:
+		l.hangUp = false
+		return &ehr.Response{Reset: true}
+	case r.Method == http.MethodGet && l.wrong:
+		resp.Body = bytes.ReplaceAll(resp.Body, []byte(`"patientid":60178`), []byte(`"patientid":60179`))
+	}
+	return resp
+}
+
+func (l *lab) set(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+}
+
+// take gives what was asked of the v1 API since the last call.
+func (l *lab) take() (out []string) {
+	l.set(func() { out, l.asked = l.asked, nil })
+	return out
+}
+
+// RoundTrip changes the words of the next write under way.
+func (l *lab) RoundTrip(r *http.Request) (*http.Response, error) {
+	change := false
+	if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v1/") {
+		l.set(func() { change, l.rewrite = l.rewrite, false })
+	}
+	if change {
+		raw, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		raw = bytes.ReplaceAll(raw, []byte("not+50"), []byte("not++5"))
+		r = r.Clone(r.Context())
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func keyOf(mrn string) connector.PatientKey {
+	return connector.PatientKey{Identifiers: []connector.Identifier{{System: mrnSystem, Value: mrn}}}
+}
+
+// rig is the lab as the suite wants it.
+func (l *lab) rig() *ehrtest.Rig {
+	private, _ := l.key.PrivateJWK()
+	var jwk struct{ D string }
+	_ = json.Unmarshal(private, &jwk)
+	return &ehrtest.Rig{
+		EHR: l.adapter, Base: testBase, Channel: "texting",
+		Patient: keyOf("MRN123"), Nobody: keyOf("MRN000"), Twins: keyOf("MRN-TWIN"), Other: "Patient/a-195900.E-60179",
+		Stored: func(string) (out [][]byte) {
+			for _, d := range l.API.Documents() {
+				out = append(out, []byte(d.Text))
+			}
+			return out
+		},
+		Answer: func(status int, header map[string]string, body string) {
+			l.set(func() {
+				l.answer = nil
+				if status == 0 {
+					return
+				}
+				h := http.Header{"Content-Type": {"application/json"}}
+				for k, v := range header {
+					h.Set(k, v)
+				}
+				l.answer = &ehr.Response{Status: status, Header: h, Body: []byte(body)}
+			})
+		},
+		Spoil: func(connector.Write) map[string]func(string) string {
+			return map[string]func(string) string{
+				"other words":            func(s string) string { return strings.Replace(s, "private+words", "public+words", 1) },
+				"a byte that is no text": func(s string) string { return strings.Replace(s, "private+words", "private%FFwords", 1) },
+				"another message": func(s string) string {
+					return strings.Replace(s, "Message+id%3A+texting+", "Message+id%3A+texting+x", 1)
+				},
+				"unknown field": func(s string) string { return s + "&nobody=1" },
+				"a field twice": func(s string) string {
+					name, _, _ := strings.Cut(s, "=")
+					return s + "&" + name + "=1"
+				},
+				"a field less": func(s string) string {
+					_, rest, _ := strings.Cut(s, "&")
+					return rest
+				},
+				"another department": func(s string) string { return strings.Replace(s, "departmentid=1", "departmentid=2", 1) },
+				"cut short":          func(s string) string { return s[:len(s)-1] },
+				"cut in the middle":  func(s string) string { return s[:len(s)/2] },
+				"empty":              func(string) string { return "" },
+			}
+		},
+		HangUp:       func() { l.set(func() { l.hangUp = true }) },
+		WrongSubject: func() { l.set(func() { l.wrong = true }) },
+		Rewrite:      func() { l.set(func() { l.rewrite = true }) },
+		Secrets:      []string{"MRN123", "Bearer ey", jwk.D},
+	}
+}
+
+// form is what was sent of the newest document.
+func (l *lab) form(t *testing.T) url.Values {
+	t.Helper()
+	all := l.API.Documents()
+	if len(all) == 0 {
+		t.Fatal("no document was taken")
+	}
+	return all[len(all)-1].Form
+}

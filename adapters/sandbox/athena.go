@@ -1,0 +1,56 @@
+package sandbox
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/chartwire/chartwire/adapters/sandbox/athena"
+	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+)
+
+// Athena is a running sandbox athenaOne: a FHIR server that is read only, and the v1 API on the same origin.
+type Athena struct {
+	*EHR
+	API *athena.API
+}
+
+// AthenaTraits are what athenaOne's FHIR server can do of what this sandbox knows: nothing can be written.
+func AthenaTraits() ehr.Traits { return ehr.Traits{SearchByIdentifier: true, SearchWrites: true} }
+
+// StartAthena listens and serves until Close or until ctx ends. EHR.Traits are filled in but for Auth; api.Now, FHIRBase, Chart
+// and Access are filled in.
+func StartAthena(ctx context.Context, opts EHROptions, api athena.Options) (*Athena, error) {
+	out := &Athena{}
+	traits := AthenaTraits()
+	traits.Auth = opts.EHR.Traits.Auth
+	opts.EHR.Traits, opts.Auth.OwnScopes = traits, true
+	var err error
+	out.EHR, err = start(ctx, opts, func(e *EHR) error {
+		api.Now, api.FHIRBase = e.now, "/fhir"
+		api.Chart = func(typ, id string) bool {
+			_, ok := e.Get(typ, id)
+			return ok
+		}
+		if traits.Auth {
+			api.Access = e.Auth
+		}
+		out.API = athena.New(api)
+		e.beside = out.beside
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// beside is who answers a request instead of FHIR, nil for nobody.
+func (a *Athena) beside(r *http.Request) func(*http.Request) *ehr.Response {
+	if a.API.Owns(r.URL.Path) {
+		return a.API.Answer
+	}
+	if refused := a.API.FHIR(r); refused != nil {
+		return func(*http.Request) *ehr.Response { return refused }
+	}
+	return nil
+}
