@@ -42,6 +42,7 @@ const service = "athena/service/Athenanet.MDP."
 type EHR struct {
 	config  *Config
 	base    string // identity.base
+	root    string // of the v1 API
 	policy  filing.Policy
 	reads   *fhir.EHR
 	api     *client.Client
@@ -53,6 +54,7 @@ var (
 	_ connector.Lister      = (*EHR)(nil)
 	_ connector.EntryReader = (*EHR)(nil)
 	_ connector.Retractor   = (*EHR)(nil)
+	_ connector.Checker     = (*EHR)(nil)
 )
 
 // New makes the adapter. It makes no call: what is wrong with the options is the error of the first call that needs them.
@@ -70,16 +72,16 @@ func New(o Options) *EHR {
 		}
 	}
 	e := &EHR{config: o.Config, base: o.Base, policy: o.Policy}
-	e.policy.Vendor = filing.Vendor{Call: e.call}
+	e.policy.Vendor, e.root = filing.Vendor{Call: e.call}, e.Root(o.BaseURL)
 	e.reads = fhir.New(fhir.Options{
 		Name: o.Name, BaseURL: o.BaseURL, Base: o.Base, Policy: o.Policy, HTTP: o.HTTP, Credentials: o.Credentials,
 		Deadline: o.Deadline, Now: o.Now, OnSkew: o.OnSkew,
-		Quirks: fhir.Quirks{Strategies: []connector.Strategy{connector.AsVendorCall}, CallScopes: []string{call},
+		Quirks: fhir.Quirks{Strategies: []connector.Strategy{connector.AsVendorCall}, CallScopes: []string{call}, CallTypes: o.Config.types(),
 			Never:  []string{"DocumentReference read", "DocumentReference search-type", "Binary read"}, // what we file is read over the v1 API
 			Always: url.Values{"ah-practice": {fmt.Sprintf("Organization/a-1.Practice-%d", o.Config.Practice)}}},
 	})
 	if o.HTTP != nil { // else it plans only
-		e.api, e.invalid = e.reads.Beside(e.Root(o.BaseURL))
+		e.api, e.invalid = e.reads.Beside(e.root)
 	}
 	return e
 }
@@ -106,8 +108,13 @@ func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
 	return traits, err
 }
 
-// Check asks the FHIR half anew, whose token opens the v1 API too, for chartwire doctor.
-func (e *EHR) Check(ctx context.Context) (connector.Preflight, error) { return e.reads.Check(ctx) }
+// Check implements connector.Checker: FHIR is examined, and whether the token opens the v1 API.
+func (e *EHR) Check(ctx context.Context) (connector.Preflight, error) {
+	found, err := e.reads.Check(ctx)
+	found.Facts = append(found.Facts, connector.Fact{Name: "v1 API", Good: connector.NotKnown,
+		Value: e.root + ": not called; it declares nothing, and only a filed document proves it"})
+	return found, err
+}
 
 // Match finds the patient over FHIR.
 func (e *EHR) Match(ctx context.Context, k connector.PatientKey) (connector.Patient, error) {

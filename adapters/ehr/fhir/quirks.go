@@ -24,6 +24,8 @@ type Quirks struct {
 	NoParams []string
 	// NeedsEncounter says that no entry is taken without an encounter.
 	NeedsEncounter bool
+	// CallTypes are the types of the entries that API makes, as a Write has them.
+	CallTypes []string
 	// NoIdentifiers says that the EHR keeps none of ours on a note. It is found again by what its text cites.
 	NoIdentifiers bool
 	// NoScopes says that the token endpoint is asked for no scope: it grants what the client is registered for.
