@@ -28,7 +28,7 @@ func newHL7v2(p EHRParts) (connector.EHR, error) {
 		InlineBytes: int64(c.Limits.InlineBytes), People: p.People, Systems: c.IdentifierSystems,
 		MDM: filing.MDM{
 			Header: header(*c.HL7), Authorities: authorities(c), PatientClass: c.HL7.PatientClass, DocumentType: c.HL7.DocumentType,
-			Completion: c.HL7.Completion, Authenticator: signer(c.HL7.Authenticator), Visits: c.Filing.Encounter.Policy != config.EncounterNever,
+			Completion: c.HL7.Completion, Cancels: c.HL7.Retraction == config.RetractionCancel, Authenticator: signer(c.HL7.Authenticator), Visits: c.Filing.Encounter.Policy != config.EncounterNever,
 			VisitsTold: fed,
 		},
 	}})

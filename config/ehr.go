@@ -251,6 +251,15 @@ const (
 	ResendPark   Resend = "park"
 )
 
+// Retraction says how a retracted message leaves the chart.
+type Retraction string
+
+// RetractionReplace replaces its document, RetractionCancel cancels it.
+const (
+	RetractionReplace Retraction = "replace"
+	RetractionCancel  Retraction = "cancel"
+)
+
 // HL7 is what the messages of an hl7v2 connection carry.
 type HL7 struct {
 	Sending       string               `yaml:"sending" doc:"Our APPLICATION^FACILITY, MSH-3 and MSH-4." required:"true" format:"appfacility"`
@@ -262,6 +271,7 @@ type HL7 struct {
 	Completion    string               `yaml:"completion" doc:"TXA-17, table 0271: DO documented; AU or LA claim a signature and need authenticator." default:"DO" enum:"AU|DI|DO|IN|IP|LA|PA"`
 	Authenticator string               `yaml:"authenticator" doc:"TXA-22: id^family^given of the person the site names as signer." format:"xcn"`
 	Ack           Ack                  `yaml:"ack" doc:"Acknowledgment mode the engine uses." default:"enhanced" enum:"original|enhanced"`
+	Retraction    Retraction           `yaml:"retraction" doc:"A retracted message: replace puts a document that says so in its place (T10); cancel sends T11 for each of its documents, only where the engine takes that for documents that can be seen." default:"replace" enum:"replace|cancel"`
 	Resend        Resend               `yaml:"resend" doc:"An unanswered message: same-id only where the engine dedupes by MSH-10; else park." default:"park" enum:"same-id|park"`
 }
 

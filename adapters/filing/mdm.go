@@ -21,6 +21,7 @@ type MDM struct {
 	VisitsTold    bool                 // but only one the EHR has told of: the exchange's encounter
 	DocumentType  string               // TXA-2
 	Completion    string               // TXA-17
+	Cancels       bool                 // a retraction cancels its documents (T11) instead of replacing them
 	Authenticator *hl7.XCN             // the signer the site names; never anybody of the exchange
 }
 
@@ -88,11 +89,14 @@ func (p *planner) mdmCorrection() ([]connector.Write, error) {
 	return p.told(l, what, m, at)
 }
 
-// mdmRetraction replaces the newest version on the chart by the word that the message was retracted. The document stays: a
-// receiver takes a cancellation (T11) only of what nobody could see yet.
+// mdmRetraction replaces the newest version on the chart by the word that the message was retracted. The document stays: most
+// receivers take a cancellation (T11) only of what nobody could see yet, so that is for who configures it.
 func (p *planner) mdmRetraction() ([]connector.Write, error) {
 	if len(p.x.Revisions) == 0 {
 		return nil, nil
+	}
+	if p.policy.MDM.Cancels {
+		return p.mdmCancel()
 	}
 	m, r, at := p.x.Message, p.x.Retraction, p.received()
 	why := ""
@@ -115,6 +119,24 @@ func (p *planner) mdmRetraction() ([]connector.Write, error) {
 		l.event, l.parent = "T06", p.versionID(p.x.Stands)
 	}
 	return p.send(l)
+}
+
+// mdmCancel cancels every version on the chart, the oldest first: cancelling what replaced a document must not bring that back.
+func (p *planner) mdmCancel() ([]connector.Write, error) {
+	at := p.received()
+	if r := p.x.Retraction; r != nil && !r.At.IsZero() {
+		at = r.At
+	}
+	var writes []connector.Write
+	for _, revision := range slices.Sorted(slices.Values(p.x.Revisions)) {
+		l := letter{event: "T11", id: p.ids.Cancelled(p.x.Thread.ID, p.x.Message.ID, revision), document: p.revisionID(revision), reason: "Retracted", at: at}
+		more, err := p.send(l)
+		if err != nil {
+			return nil, err
+		}
+		writes = append(writes, more...)
+	}
+	return writes, nil
 }
 
 // mdmDelivery adds to the document where the message did not arrive (T06). Other delivery news needs no word: the document
@@ -208,6 +230,9 @@ func (p *planner) txa(l letter) hl7.TXA {
 	t := hl7.TXA{Type: c.DocumentType, Presentation: hl7.PlainText, Originated: p.stamp(l.at), Document: l.document, Parent: l.parent,
 		Completion: cmp.Or(c.Completion, hl7.Documented), Confidentiality: hl7.UsualControl, Availability: hl7.Available,
 		Storage: hl7.Active, ChangeReason: l.reason}
+	if l.event == "T11" {
+		t.Availability = "CA" // table 0273: no longer to be seen
+	}
 	switch signed := t.Completion == hl7.Authenticated || t.Completion == "LA"; {
 	case c.Authenticator == nil:
 	case signed: // TXA-22 needs its time
@@ -220,6 +245,9 @@ func (p *planner) txa(l letter) hl7.TXA {
 
 // content7 is the document's content: its text, a line an OBX, then its files.
 func (p *planner) content7(l letter) []hl7.OBX {
+	if l.event == "T11" {
+		return nil
+	}
 	part := hl7.OBX{Code: noteCode(p.policy.NoteType), Status: hl7.Final, Observed: p.stamp(l.at)}
 	if l.event == "T10" {
 		part.Status = hl7.Corrected

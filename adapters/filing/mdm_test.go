@@ -266,3 +266,33 @@ func control(value string) string {
 	x := exchange(connector.ItemExchange, connector.AsMDM)
 	return connector.ControlID(connector.Identifier{System: strings.TrimSuffix(x.Base, "/") + "/" + x.Channel + "/message", Value: value})
 }
+
+// TestMDMCancels: where the site has it so, a retraction cancels every document of the message, the one that was replaced first.
+func TestMDMCancels(t *testing.T) {
+	p := mdmPolicy()
+	p.MDM.Cancels = true
+	x := exchange(connector.ItemRetraction, connector.AsMDM, daniel, retraction(2, 1))
+	writes := plan(t, p, connector.Traits{Strategy: connector.AsMDM, Echo: connector.EchoNone}, x)
+	if len(writes) != 2 {
+		t.Fatalf("%d messages", len(writes))
+	}
+	seen := map[string]bool{}
+	for n, w := range writes {
+		m, err := hl7.Parse(w.Body, hl7.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := hl7.ReadMDM(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := control("t-1/m-1") + "-v" + []string{"1", "2"}[n]
+		if d.Event != "T11" || d.TXA.Document.ID != want || d.TXA.Parent.ID != "" || d.TXA.Availability != "CA" || len(d.Content) != 0 {
+			t.Errorf("%d: %s %s", n, d.Event, w.Body)
+		}
+		if w.Expect.Text != "" || w.Expect.Subject != connector.SymPatient || seen[d.Header.ControlID] || seen[w.Key] {
+			t.Errorf("%d: %+v", n, w)
+		}
+		seen[d.Header.ControlID], seen[w.Key] = true, true
+	}
+}

@@ -53,6 +53,11 @@ func (n Names) Attachment(thread, message string, revision, file int) connector.
 	return connector.Identifier{System: n.system("attachment"), Value: MessageValue(thread, message, revision) + "/" + strconv.Itoa(file)}
 }
 
+// Cancelled identifies the word that a revision's document is cancelled.
+func (n Names) Cancelled(thread, message string, revision int) connector.Identifier {
+	return connector.Identifier{System: n.system("message"), Value: MessageValue(thread, message, revision) + "/cancelled"}
+}
+
 // Header identifies a thread's header.
 func (n Names) Header(thread string) connector.Identifier {
 	return connector.Identifier{System: n.system("thread"), Value: thread}

@@ -24,6 +24,7 @@ type Document struct {
 	Files      []File
 	Addenda    []string // documents that add to it
 	ReplacedBy string   // the document that replaced it, "" while it is the current one
+	Cancelled  bool     // nobody is to see it any more
 
 	number, parent hl7.EI
 }
@@ -122,6 +123,16 @@ func (d *Document) take(n int, o hl7.OBX) *hl7.Problem {
 
 // place says whether a document has its place among the others. The caller holds the lock.
 func (e *Engine) place(d *Document) *hl7.Problem {
+	if d.Event == "T11" {
+		of := e.newest(d.number)
+		switch {
+		case of == nil:
+			return wrong("TXA", 12, hl7.UnknownKey, "there is no such document")
+		case of.Patient != d.Patient:
+			return wrong("TXA", 12, hl7.UnknownKey, "that document is another patient's")
+		}
+		return nil
+	}
 	if len(e.documents[d.number]) > 0 && e.o.Repeats != Unnoticed {
 		return wrong("TXA", 12, hl7.DuplicateKey, "this document number is taken")
 	}
@@ -151,6 +162,11 @@ func (e *Engine) newest(number hl7.EI) *Document {
 // commit puts a document into the chart and the message into the ledger. The caller holds the lock.
 func (e *Engine) commit(m received, d *Document) {
 	d.Created, d.Seq = e.o.Now(), len(e.ledger)+1
+	defer e.record(m, d)
+	if d.Event == "T11" {
+		e.newest(d.number).Cancelled = true
+		return
+	}
 	switch parent := e.newest(d.parent); d.Event {
 	case "T06":
 		parent.Addenda = append(parent.Addenda, d.Number)
@@ -159,6 +175,10 @@ func (e *Engine) commit(m received, d *Document) {
 	}
 	e.documents[d.number] = append(e.documents[d.number], d)
 	e.order = append(e.order, d)
+}
+
+// record writes a message that was carried out into the ledger. The caller holds the lock.
+func (e *Engine) record(m received, d *Document) {
 	e.taken[m.header.ControlID] = m.sum
 	e.ledger = append(e.ledger, Entry{
 		Seq: d.Seq, Time: d.Created, ControlID: m.header.ControlID, Event: d.Event, Document: d.Number, Parent: d.Parent,

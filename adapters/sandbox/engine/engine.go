@@ -43,6 +43,7 @@ type Options struct {
 	ProcessingID string        // what MSH-11 is to be: P
 	Types        []string      // what TXA-2 may be: table 0270
 	Repeats      Repeats
+	Cancels      bool          // T11 is taken, for documents that can be seen too
 	Delay        time.Duration // before each answer
 	Script       *Script       // what goes wrong; nil for nothing
 }

@@ -43,9 +43,11 @@ func (e *Engine) checkHeader(s *hl7.Segment, h hl7.MSH) *hl7.Problem {
 		return wrong("MSH", 10, hl7.TooLong, "the value is over 20 characters")
 	case h.Type != "MDM":
 		return wrong("MSH", 9, hl7.UnsupportedType, "this receiver takes MDM")
-	case !slices.Contains([]string{"T02", "T06", "T10"}, h.Event):
+	case !slices.Contains([]string{"T02", "T06", "T10"}, h.Event) && !(h.Event == "T11" && e.o.Cancels):
 		return wrong("MSH", 9, hl7.UnsupportedEvent, "this receiver takes T02, T06 and T10")
-	case h.Structure != "MDM_T02":
+	case h.Event == "T11" && h.Structure != "MDM_T01":
+		return wrong("MSH", 9, hl7.TableValue, "the structure of this event is MDM_T01")
+	case h.Event != "T11" && h.Structure != "MDM_T02":
 		return wrong("MSH", 9, hl7.TableValue, "the structure of these events is MDM_T02")
 	case h.Version != hl7.Version251:
 		return wrong("MSH", 12, hl7.UnsupportedVer, "this receiver takes 2.5.1")
@@ -65,6 +67,10 @@ func (e *Engine) checkHeader(s *hl7.Segment, h hl7.MSH) *hl7.Problem {
 var ranks = map[string]int{"MSH": 0, "SFT": 1, "EVN": 2, "PID": 3, "PV1": 4, "ORC": 5, "TQ1": 5, "TQ2": 5, "OBR": 5, "TXA": 6, "OBX": 7}
 
 func checkOrder(m hl7.Message) *hl7.Problem {
+	needs := []string{"EVN", "PID", "PV1", "TXA", "OBX"}
+	if m.First("MSH").Text(9, 1, 2) == "T11" {
+		needs = needs[:4]
+	}
 	seen := map[string]int{}
 	before := -1
 	for _, s := range m.Segments {
@@ -79,7 +85,7 @@ func checkOrder(m hl7.Message) *hl7.Problem {
 		}
 		before = rank
 	}
-	for _, name := range []string{"EVN", "PID", "PV1", "TXA", "OBX"} {
+	for _, name := range needs {
 		if seen[name] == 0 {
 			return &hl7.Problem{At: hl7.ERL{Segment: name, Sequence: 1}, Code: hl7.SegmentSequence, Text: "the segment is required"}
 		}
@@ -143,7 +149,7 @@ func (e *Engine) checkDocument(d hl7.MDM) *hl7.Problem {
 		return wrong("TXA", 12, hl7.RequiredField, "the document number is required")
 	case !d.TXA.Activity.IsZero() && len(d.TXA.Providers) == 0:
 		return wrong("TXA", 5, hl7.RequiredField, "the provider is required where TXA-4 is given")
-	case d.Event != "T02" && d.TXA.Parent.ID == "":
+	case d.Event != "T02" && d.Event != "T11" && d.TXA.Parent.ID == "":
 		return wrong("TXA", 13, hl7.RequiredField, "an addendum or replacement names its document")
 	case signed && !slices.ContainsFunc(d.TXA.Authenticators, func(p hl7.PPN) bool { return p.ID != "" && !p.Time.IsZero() }):
 		return wrong("TXA", 22, hl7.RequiredField, "an authenticated document says by whom and when")

@@ -209,3 +209,29 @@ func TestChart(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+// TestCancels: an engine that takes T11 hides the document it names, of that patient, and no other.
+func TestCancels(t *testing.T) {
+	e := open(t, engine.Options{Cancels: true})
+	cancel := func(control, number string) hl7.MDM {
+		m := mdm("T11", control, number, "", "")
+		m.Content, m.TXA.Availability = nil, "CA"
+		return m
+	}
+	other := cancel("C4", "D1")
+	other.Patient.Identifiers[0].ID, other.Patient.Birth = "MRN123-N", hl7.TS{}
+	for _, c := range []struct {
+		m    hl7.MDM
+		want string
+	}{
+		{mdm("T02", "C1", "D1", "", "one"), "AA"}, {mdm("T02", "C2", "D2", "", "two"), "AA"},
+		{cancel("C3", "D9"), "AE 204 TXA-12"}, {other, "AE 204 TXA-12"}, {cancel("C5", "D1"), "AA"},
+	} {
+		if got := send(t, e, er7(t, c.m)); got != c.want {
+			t.Errorf("%s %s is answered %q, want %q", c.m.Event, c.m.TXA.Document.ID, got, c.want)
+		}
+	}
+	if all := e.Documents(); len(all) != 2 || !all[0].Cancelled || all[1].Cancelled {
+		t.Errorf("%+v", all)
+	}
+}
