@@ -20,6 +20,7 @@ import (
 	"github.com/chartwire/chartwire/adapters"
 	"github.com/chartwire/chartwire/adapters/channel/webhook"
 	ehrfhir "github.com/chartwire/chartwire/adapters/ehr/fhir"
+	"github.com/chartwire/chartwire/adapters/ehr/openemr"
 	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
@@ -28,7 +29,7 @@ import (
 var update = flag.Bool("update", false, "write the generated parts of the documents anew")
 
 // planned are the commands of later versions that sentences of this one name already. A page that names one says so.
-var planned = []string{"doctor"}
+var planned []string
 
 // section holds the part of a document between <!-- generated: NAME --> and <!-- end --> to what the code says.
 func section(t *testing.T, file, name, want string) {
@@ -104,6 +105,11 @@ func TestDocsParked(t *testing.T) {
 func TestDocsScopes(t *testing.T) {
 	o := ehrfhir.Options{Encounters: true, Policy: filing.Policy{CreateProxies: true}}
 	section(t, "docs/ehrs.md", "scopes", "\n```\n"+strings.Join(ehrfhir.Scopes(o), "\n")+"\n```\n\n")
+}
+
+// TestDocsOpenEMR holds docs/ehrs/openemr.md to the scopes the adapter asks for.
+func TestDocsOpenEMR(t *testing.T) {
+	section(t, "docs/ehrs/openemr.md", "scopes", "\n```\n"+strings.Join(openemr.Scopes(), "\n")+"\n```\n\n")
 }
 
 // TestDocsCodes holds docs/http-api.md to the codes of the OpenAPI document, which connector/web holds to its source.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/chartwire/chartwire/adapters/ehr/epic"
 	ehrfhir "github.com/chartwire/chartwire/adapters/ehr/fhir"
 	"github.com/chartwire/chartwire/adapters/filing"
 
@@ -42,10 +43,16 @@ type ChannelParts struct {
 }
 
 var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
-	config.Athena: newAthena,
-	config.FHIR:   newFHIR,
-	config.HL7v2:  newHL7v2,
+	config.Athena:  newAthena,
+	config.FHIR:    newFHIR,
+	config.Epic:    newEpic,
+	config.HL7v2:   newHL7v2,
+	config.OpenEMR: newOpenEMR,
 }
+
+// tellsThreads are the types whose adapters plan the transcript of a thread. With another one all but the last message of a
+// thread would be lost.
+var tellsThreads = map[config.EHRType]bool{config.FHIR: true}
 
 var channels = map[config.ChannelType]func(ChannelParts) (connector.Channel, error){
 	config.Webhook: newWebhook,
@@ -56,6 +63,9 @@ func EHR(p EHRParts) (connector.EHR, error) {
 	build, ok := ehrs[p.Config.Type]
 	if !ok {
 		return nil, fmt.Errorf("EHR %q: this version has no adapter of type %s; it has %v", p.Config.Name, p.Config.Type, EHRTypes())
+	}
+	if p.Config.Filing.Per == config.PerThread && !tellsThreads[p.Config.Type] {
+		return nil, fmt.Errorf("EHR %q: filing.per thread is not available for type %s in this version; write exchange", p.Config.Name, p.Config.Type)
 	}
 	return build(p)
 }
@@ -73,11 +83,29 @@ func Channel(p ChannelParts) (connector.Channel, error) {
 func EHRTypes() []config.EHRType { return slices.Sorted(maps.Keys(ehrs)) }
 
 func newFHIR(p EHRParts) (connector.EHR, error) {
-	c := p.Config
-	if c.Filing.Per == config.PerThread {
-		return nil, fmt.Errorf("EHR %q: filing.per thread is not available for type fhir in this version; write exchange", c.Name)
+	o, err := fhirOptions(p)
+	if err != nil {
+		return nil, err
 	}
-	o := ehrfhir.Options{
+	return ehrfhir.New(o), nil
+}
+
+func newEpic(p EHRParts) (connector.EHR, error) {
+	o, err := fhirOptions(p)
+	if err != nil {
+		return nil, err
+	}
+	return epic.New(o), nil
+}
+
+// fhirOptions are those of an EHR that speaks FHIR, whosever it is.
+func fhirOptions(p EHRParts) (ehrfhir.Options, error) {
+	c := p.Config
+	var o ehrfhir.Options
+	if c.Type != config.FHIR && c.Filing.Per == config.PerThread {
+		return o, fmt.Errorf("EHR %q: filing.per thread is not available for type %s in this version; write exchange", c.Name, c.Type)
+	}
+	o = ehrfhir.Options{
 		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, HTTP: p.HTTP, Now: p.Now, OnSkew: p.OnSkew, Deadline: c.Limits.Deadline,
 		Encounters: c.Filing.Encounter.Policy != config.EncounterNever,
 		Policy: filing.Policy{
@@ -92,27 +120,21 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 	}
 	for _, s := range c.Filing.As {
 		if s == config.StrategyMDM {
-			return nil, fmt.Errorf("EHR %q: filing.as %s is not available for type fhir; write auto, communication, note or document", c.Name, s)
+			return o, fmt.Errorf("EHR %q: filing.as %s is not available for type %s; write auto, communication, note or document", c.Name, s, c.Type)
 		}
 		o.FilingAs = append(o.FilingAs, string(s))
 	}
-	var err error
-	if o.Credentials, err = credentials(c); err != nil {
-		return nil, err
+	if b := c.Backend; b != nil {
+		o.Credentials = &ehrfhir.Credentials{ClientID: b.ClientID, Scopes: b.Scopes}
+		if !b.Key.Missing() {
+			key, err := smart.LoadKey([]byte(b.Key.Reveal()))
+			if err != nil {
+				return o, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
+			}
+			o.Credentials.Key = key
+		}
 	}
-	return ehrfhir.New(o), nil
-}
-
-// credentials are those of a connection's backend, nil where it has none or its key is not there.
-func credentials(c config.EHR) (*ehrfhir.Credentials, error) {
-	if c.Backend == nil || c.Backend.Key.Missing() {
-		return nil, nil
-	}
-	key, err := smart.LoadKey([]byte(c.Backend.Key.Reveal()))
-	if err != nil {
-		return nil, fmt.Errorf("EHR %q: backend.key: %w", c.Name, err)
-	}
-	return &ehrfhir.Credentials{ClientID: c.Backend.ClientID, Key: key, Scopes: c.Backend.Scopes}, nil
+	return o, nil
 }
 
 func docStatus(s config.DocStatus) r4.DocStatus {

@@ -99,7 +99,7 @@ func (s Strategies) Auto() bool { return len(s) == 0 || len(s) == 1 && s[0] == S
 // Grain is how much one chart entry holds.
 type Grain string
 
-// The grains. The empty Grain means the strategy's own: exchange for communication, thread for the rest.
+// The grains. The empty Grain means exchange.
 const (
 	PerExchange Grain = "exchange"
 	PerThread   Grain = "thread"
@@ -135,7 +135,7 @@ const (
 // Filing is the filing policy of one EHR connection.
 type Filing struct {
 	As        Strategies    `yaml:"as" doc:"How to file: auto, or one or more of communication, note, document, mdm in order of preference." default:"auto" enum:"auto|communication|note|document|mdm"`
-	Per       Grain         `yaml:"per" doc:"What one chart entry holds. Left out: exchange for communication, thread for note, document and mdm." enum:"exchange|thread"`
+	Per       Grain         `yaml:"per" doc:"What one chart entry holds: an exchange, or what a thread was when it closed or fell silent. Left out: exchange." enum:"exchange|thread"`
 	Idle      time.Duration `yaml:"idle" doc:"With per thread: file a thread nobody closed after this much silence." default:"1h" min:"1m" max:"720h"`
 	HoldFor   time.Duration `yaml:"hold_for" doc:"How long an exchange waits for its patient or encounter before a person is asked; for attachments see media.within." default:"72h" min:"1m" max:"8760h"`
 	Encounter Encounter     `yaml:"encounter" doc:"Which encounter an entry belongs to."`

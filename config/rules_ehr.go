@@ -15,6 +15,9 @@ func (l *loader) ehrRules(e *EHR, path string) {
 	default:
 		l.fhirRules(e, path)
 	}
+	if e.Type == OpenEMR {
+		l.openemrRules(e, path)
+	}
 	l.filingRules(e, path+".filing")
 	l.roleRules(&e.Roles, path+".roles")
 }
@@ -92,6 +95,12 @@ func (l *loader) filingRules(e *EHR, path string) {
 		l.mistake(path+".as", "hl7v2 files only as mdm; write mdm or auto")
 	}
 	l.encounterRules(e, path+".encounter")
+	if e.Type == Epic {
+		l.epicRules(e, path)
+	}
+	if e.Filing.Per == PerThread && (slices.Contains(as, StrategyCommunication) || e.Type == FHIR && as.Auto()) {
+		l.mistake(path+".per", "thread is for notes and documents, and as may come to communication; name note or document in as, or write exchange")
+	}
 	note := path + ".note_type"
 	if l.given(note) && l.given(note+".system") != l.given(note+".code") {
 		l.mistake(note, "has one of system and code; a code means nothing without its system, write both")

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -33,11 +34,39 @@ type Exchange struct {
 	Corrected  *Correction // correction: who and when
 	Revisions  []int       // retraction: every revision on the chart, newest last
 
+	// Transcript is what to file instead of the message by itself, on an EHR that files a thread as one entry. Stands is the
+	// version in which the message already is on the chart; 0 for none.
+	Transcript *Transcript
+	Stands     int
+
 	RequestID     string // request items: our ULID
 	RequestStatus string // request items: active, completed, on-hold, revoked
 	StatusReason  string // request on-hold, message not-done: why
 	Strategy      Strategy
 }
+
+// Transcript is a thread, or what is new of it, as one entry of a chart.
+type Transcript struct {
+	Version  int       // from 1; 0 only asks whether the messages can be told: such a plan is not filed
+	Closed   time.Time // when the thread was closed, by the platform's word; zero while it is open
+	Told     []Told    // in the thread's order
+	Replaces []int     // versions on the chart in whose place this one stands: it tells all that they told
+	Appends  int       // the version it is added to, where none can be replaced; 0 for none
+}
+
+// Told is one message with all that happened to it, as a transcript tells it.
+type Told struct {
+	Message     Message      // as it was first sent
+	Received    time.Time    // of a message from the patient; zero where not known
+	Delivery    Delivery     // of a message to the patient: the newest known
+	Corrections []Correction // oldest first
+	Retraction  *Retraction
+	Late        bool // filed after later messages of its thread
+	AfterGap    bool // an earlier message never came
+}
+
+// String keeps a message out of logs and error texts.
+func (Told) String() string { return redacted }
 
 // Strategy is a way of putting exchanges on a chart.
 type Strategy string
@@ -48,7 +77,7 @@ const (
 	AsNote          Strategy = "note"
 	AsDocument      Strategy = "document"
 	AsMDM           Strategy = "mdm"
-	AsVendorCall    Strategy = "vendor" // an API of the vendor's own
+	AsVendorCall    Strategy = "vendor" // requests of the vendor's own API
 )
 
 // Reference is a FHIR Reference. Either Literal is set, or Type with Identifier (a logical reference) or Display alone.
@@ -71,6 +100,9 @@ const (
 
 // SymMessage is the symbol of a message revision's chart entry: {message:thread/message} or {message:thread/message/r2}.
 func SymMessage(value string) string { return "{message:" + value + "}" }
+
+// SymTranscript is the symbol of a version of a thread's transcript: {transcript:thread/v1}.
+func SymTranscript(value string) string { return "{transcript:" + value + "}" }
 
 // SymRequest is the symbol of a CommunicationRequest of ours.
 func SymRequest(id string) string { return "{request:" + id + "}" }
@@ -96,17 +128,14 @@ type Write struct {
 	After    string            `json:"after,omitempty"` // symbol that must be found to have none of these first (Provenance)
 }
 
-// ER7 is the Content-Type of a Write whose body is an HL7 v2 message, Form of one whose body is a form.
-const (
-	ER7  = "application/hl7-v2+er7"
-	Form = "application/x-www-form-urlencoded"
-)
+// ER7 is the Content-Type of a Write whose body is an HL7 v2 message.
+const ER7 = "application/hl7-v2+er7"
 
-// Symbolic says whether the body may hold symbols: JSON may, as whole values; an HL7 v2 message and a form hold none, and
-// whatever looks like one in them is text.
+// Symbolic says whether the body may hold symbols: FHIR's JSON may, as whole values; an HL7 v2 message or a form of a vendor's
+// API holds none, and whatever looks like one in it is text.
 func (w Write) Symbolic() bool {
-	kind := w.Header["Content-Type"]
-	return kind != ER7 && kind != Form
+	kind, _, _ := strings.Cut(w.Header["Content-Type"], ";")
+	return kind == "" || kind == "application/fhir+json"
 }
 
 // Update changes named top-level fields of a resource and nothing else. The EHR's own bytes are kept.
@@ -160,6 +189,7 @@ const (
 type Traits struct {
 	Strategy    Strategy
 	Update      bool // the strategy's resource can be updated
+	Replaces    bool // a new entry can take the place of one that is there, without an update of that
 	Requests    bool // takes CommunicationRequest
 	RequestPut  bool // and its update
 	Watch       bool // CommunicationRequest can be searched

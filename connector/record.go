@@ -112,6 +112,7 @@ type ItemDetail struct {
 	Request    string      `json:"request,omitempty"`  // request items: our CommunicationRequest's ULID, or the born one's reference
 	Decision   *Decision   `json:"decision,omitempty"` // the last word of a person about it
 	Wait       *Wait       `json:"wait,omitempty"`     // what it has been held for, and since when
+	Telling    *Telling    `json:"telling,omitempty"`  // the transcript it is filed in; nil where it is an entry of its own
 }
 
 // Wait is how long an item has been held for something that only people can bring about: its patient (NoPatient stands for
@@ -120,6 +121,15 @@ type Wait struct {
 	For   Reason    `json:"for"`
 	Since time.Time `json:"since"`
 	Touch bool      `json:"touch,omitempty"` // what it waits for comes with an event of its thread
+}
+
+// Telling is one version of a thread's transcript, as the items that it tells know it. The item that carries its writes moves
+// the others with it.
+type Telling struct {
+	Version  int    `json:"version"`
+	With     string `json:"with,omitempty"`     // the carrying item; "" is this one
+	Replaces []int  `json:"replaces,omitempty"` // of the carrying item: the versions this one stands in the place of
+	AfterGap bool   `json:"after_gap,omitempty"`
 }
 
 // Lane is a claimed queue of one thread. Fence grows with every claim; every change of the lane's items checks it.

@@ -124,6 +124,10 @@ type Tx interface {
 	Consent(ehr, channel, person string) (ConsentRow, error)
 	PutConsent(r ConsentRow) error
 
+	// PutProbe inserts or updates a probe by ID; LastProbe gives an EHR's newest.
+	PutProbe(p Probe) error
+	LastProbe(ehr string) (Probe, error)
+
 	Audit(a AuditEntry) error
 	// CountRefusal folds an unauthenticated refusal into one audit row per channel, source and minute.
 	CountRefusal(ehr, channel, source, why string, at time.Time) error

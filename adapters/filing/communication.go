@@ -151,6 +151,9 @@ func (p *planner) remarks() []string {
 	if p.x.AfterGap {
 		out = append(out, transcript.AfterGap)
 	}
+	if p.policy.Spare && p.x.Kind == connector.ItemCorrection { // no element says which
+		out = append(out, "these words correct the message "+MessageValue(p.x.Thread.ID, p.x.Message.ID, 1))
+	}
 	return out
 }
 

@@ -24,7 +24,11 @@ func (p *planner) sheet(id connector.Identifier, what string, m connector.Messag
 	if !p.printed {
 		return sheet{contents: []r4.Attachment{r4.NewAttachment(r4.ContentTypePlain, p.noteText(id, what, m, at), title, at)}}, nil
 	}
-	t := p.transcriptOf(id, what, m, at)
+	return p.bothForms(p.transcriptOf(id, what, m, at), title, at)
+}
+
+// bothForms is a transcript as text and as PDF.
+func (p *planner) bothForms(t transcript.Transcript, title string, at time.Time) (sheet, error) {
 	pdf, err := transcript.PDF(t)
 	if err != nil {
 		return sheet{}, refuse(connector.Internals, err.Error())
@@ -39,7 +43,7 @@ func (p *planner) sheet(id connector.Identifier, what string, m connector.Messag
 func (p *planner) transcriptOf(id connector.Identifier, what string, m connector.Message, at time.Time) transcript.Transcript {
 	m.SentAt = at
 	return transcript.Transcript{
-		Thread: p.x.Thread, Channel: p.x.Channel, Patient: p.named(), Zone: p.policy.Location, Single: what, Cite: p.cite(id),
+		Thread: p.x.Thread, Channel: p.x.Channel, Patient: p.named(), Zone: p.policy.Location, What: what, Single: true, Cite: p.cite(id),
 		Entries: []transcript.Entry{{Message: m, Received: p.x.Received, Delivery: p.x.Delivery, Late: p.x.Late, AfterGap: p.x.AfterGap}},
 	}
 }

@@ -168,7 +168,7 @@ func (l *losses) people() {
 func (l *losses) conversation() {
 	m := l.x.Message
 	ids := Names{Base: l.x.Base, Channel: l.x.Channel}
-	if m.InReplyTo != "" && !l.chart.names(ids.Message(l.x.Thread.ID, m.InReplyTo, 1)) {
+	if m.InReplyTo != "" && !l.tells(m.InReplyTo) && !l.chart.names(ids.Message(l.x.Thread.ID, m.InReplyTo, 1)) {
 		l.add(LostReply, "Which message it answers is not shown.")
 	}
 	if m.Direction != connector.ToPatient {
@@ -178,6 +178,13 @@ func (l *losses) conversation() {
 		l.add(LostDelivery, "Delivery is shown as it stood when the entry was made: later news does not change it.")
 	}
 	l.read()
+}
+
+// tells says whether a transcript tells a message, by whose number it then says what answers it.
+func (l *losses) tells(message string) bool {
+	return l.x.Transcript != nil && slices.ContainsFunc(l.x.Transcript.Told, func(t connector.Told) bool {
+		return t.Message.ID == message && t.Message.Direction != connector.Internal
+	})
 }
 
 func (l *losses) read() {

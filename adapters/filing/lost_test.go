@@ -43,6 +43,7 @@ func TestLost(t *testing.T) {
 		return traits
 	}
 	document := connector.Traits{Strategy: connector.AsMDM, Echo: connector.EchoNone}
+	api := connector.Traits{Strategy: connector.AsVendorCall}
 	const header, exch, corr, retr, status = connector.ItemHeader, connector.ItemExchange, connector.ItemCorrection, connector.ItemRetraction, connector.ItemStatus
 	type changes = []func(*connector.Exchange)
 	for _, c := range []struct {
@@ -73,14 +74,6 @@ func TestLost(t *testing.T) {
 		{"note, answer", able(noted), exch, changes{answers}, "recipients"},
 		{"note, read", able(noted), exch, changes{toPatient(connector.Read)}, "recipients"},
 		{"note, internal", able(noted), exch, changes{internal}, "internal-note"},
-		{"vendor, photo", vendorTraits, exch, changes{photo, urgent}, "attachment sender recipients language"},
-		{"vendor, answer", vendorTraits, exch, changes{answers}, "sender recipients in-response-to"},
-		{"vendor, sent", vendorTraits, exch, changes{toPatient(connector.Sent)}, "sender recipients delivery"},
-		{"vendor, internal", vendorTraits, exch, changes{internal}, "internal-note"},
-		{"vendor, header", vendorTraits, header, changes{about}, "thread about"},
-		{"vendor, correction", vendorTraits, corr, changes{correction(2, 1)}, "sender recipients correction"},
-		{"vendor, retraction", vendorTraits, retr, changes{retraction(1)}, "retraction"},
-		{"vendor, failed later", vendorTraits, status, changes{toPatient(connector.Failed), charted(connector.Sent)}, "delivery"},
 		{"document, photo", able(printed), exch, changes{photo, urgent}, "attachment recipients priority"},
 		{"document, answer", able(printed), exch, changes{answers}, "recipients"},
 		{"document, read", able(printed), exch, changes{toPatient(connector.Read)}, "recipients"},
@@ -104,11 +97,16 @@ func TestLost(t *testing.T) {
 		{"document, late correction", document, corr, changes{daniel, correction(2, 1, 3)}, "sender recipients correction receipt"},
 		{"document, retraction", document, retr, changes{daniel, retraction(1)}, "retraction receipt"},
 		{"document, refused", document, exch, nil, "message"},
+
+		{"vendor, photo", api, exch, changes{photo, urgent}, "sender recipients language"},
+		{"vendor, table", api, exch, changes{sheet}, "attachment sender recipients"},
+		{"vendor, correction", api, corr, changes{correction(2, 1)}, "sender recipients correction"},
+		{"vendor, retraction", api, retr, changes{retraction(1)}, "retraction"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			x := exchange(c.kind, c.traits.Strategy, c.changes...)
 			p := policy(t)
-			p.MDM, p.Vendor = mdmPolicy().MDM, calling
+			p.MDM, p.Vendor = mdmPolicy().MDM, posts
 			writes, err := filing.Plan(p, c.traits, x)
 			if refused := new(connector.Refused); err != nil && !errors.As(err, &refused) {
 				t.Fatal(err)

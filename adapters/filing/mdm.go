@@ -138,20 +138,7 @@ func (p *planner) told(l letter, what string, m connector.Message, at time.Time)
 		named = append(named, a)
 	}
 	m.Attachments = named
-	text := string(p.noteText(l.id, what, m, at))
-	if len(carried) > 0 {
-		switch {
-		case len(named) > 0:
-			text += "\n"
-		case m.Text != "":
-			text += "\n\n"
-		}
-		text += "Attachments (in this document):\n"
-		for _, a := range carried {
-			text += "- " + transcript.File(a) + "\n"
-		}
-	}
-	l.at, l.text = at, []byte(text)
+	l.at, l.text = at, p.noteTextWith(l.id, what, m, at, carried, "in this document")
 	if m.Text != "" {
 		l.expect.Text = Hash([]byte(m.Text))
 	}

@@ -42,6 +42,17 @@ func (n Names) Retracted(thread, message string) connector.Identifier {
 	return connector.Identifier{System: n.system("message"), Value: MessageValue(thread, message, 1) + "/retracted"}
 }
 
+// Transcript identifies a version of a thread's transcript. The version is always named, so that no thread's id can be taken
+// for another thread's version.
+func (n Names) Transcript(thread string, version int) connector.Identifier {
+	return connector.Identifier{System: n.system("transcript"), Value: thread + "/v" + strconv.Itoa(version)}
+}
+
+// Attachment identifies the n-th file of a message revision, from 1, where it is an entry of its own.
+func (n Names) Attachment(thread, message string, revision, file int) connector.Identifier {
+	return connector.Identifier{System: n.system("attachment"), Value: MessageValue(thread, message, revision) + "/" + strconv.Itoa(file)}
+}
+
 // Header identifies a thread's header.
 func (n Names) Header(thread string) connector.Identifier {
 	return connector.Identifier{System: n.system("thread"), Value: thread}

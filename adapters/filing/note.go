@@ -117,7 +117,7 @@ func (p *planner) noteCorrection() ([]connector.Write, error) {
 		return nil, err
 	}
 	earlier, later := p.neighbours()
-	newest := r4.Ref(p.messageSymbol(m.ID, earlier[len(earlier)-1]))
+	newest := r4.Ref(p.standing(earlier[len(earlier)-1]))
 	d.Relate(relation, newest)
 	e.origin.Revision(newest)
 	if later && p.traits.Update { // it comes after the correction that replaced it
@@ -133,6 +133,14 @@ func (p *planner) noteCorrection() ([]connector.Write, error) {
 			map[string]any{"status": "superseded"}))
 	}
 	return writes, nil
+}
+
+// standing is the entry a revision of the message stands in: its own, or a transcript of its thread.
+func (p *planner) standing(revision int) string {
+	if p.x.Stands > 0 {
+		return p.version(p.x.Stands).symbol
+	}
+	return p.messageSymbol(p.x.Message.ID, revision)
 }
 
 // neighbours are the revisions before this one that are on the chart, the first where none is known, and whether a later
@@ -169,7 +177,7 @@ func (p *planner) noteDelivery() ([]connector.Write, error) {
 	d := p.newNote(id, doc)
 	d.Author = []r4.Reference{p.organization("").ref}
 	d.SetContext(p.x.Encounter, p.newsAt(), p.newsAt())
-	d.Relate(r4.RelationAppends, r4.Ref(p.messageSymbol(m.ID, 1)))
+	d.Relate(r4.RelationAppends, r4.Ref(p.standing(1)))
 	return p.file(entry{id: id, kind: documentReference, resource: d, provides: connector.SymMessage(id.Value), date: p.received(),
 		expect: connector.Expect{Subject: connector.SymPatient, Text: Hash([]byte(text)), Attachments: doc.files, Status: "current"}})
 }

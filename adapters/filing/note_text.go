@@ -72,6 +72,7 @@ func (p *planner) noteText(id connector.Identifier, what string, m connector.Mes
 	line("Received", p.localOrNone(m))
 	line("Delivery", transcript.Delivery(m, p.x.Delivery, p.policy.Location))
 	b.WriteString(idLine + p.cite(id) + "\n")
+	line("Corrects", p.cites)
 	for _, remark := range p.remarks() {
 		line("Note", remark)
 	}
@@ -84,6 +85,27 @@ func (p *planner) noteText(id connector.Identifier, what string, m connector.Mes
 		for _, a := range m.Attachments {
 			b.WriteString("- " + transcript.File(a) + "\n")
 		}
+	}
+	return []byte(b.String())
+}
+
+// noteTextWith is noteText for a message some of whose files are on the chart too; where says in which place.
+func (p *planner) noteTextWith(id connector.Identifier, what string, m connector.Message, at time.Time, carried []connector.Attachment, where string) []byte {
+	text := p.noteText(id, what, m, at)
+	if len(carried) == 0 {
+		return text
+	}
+	var b strings.Builder
+	b.Write(text)
+	switch {
+	case len(m.Attachments) > 0:
+		b.WriteString("\n")
+	case m.Text != "":
+		b.WriteString("\n\n")
+	}
+	b.WriteString("Attachments (" + where + "):\n")
+	for _, a := range carried {
+		b.WriteString("- " + transcript.File(a) + "\n")
 	}
 	return []byte(b.String())
 }

@@ -16,6 +16,7 @@ type Policy struct {
 	Location      *time.Location    // of the times written for people; nil is UTC
 	NoteType      r4.Coding         // DocumentReference.type
 	DocStatus     r4.DocStatus      // of notes: DocFinal or DocPreliminary
+	Spare         bool              // of notes: only what a vendor's clinical-note API is known to take (spare.go)
 	CreateProxies bool              // create a RelatedPerson for a proxy the EHR does not know
 	Internal      bool              // file internal notes where the strategy can restrict them
 	InlineBytes   int64             // largest attachment that travels inside its entry, in bytes before base64
@@ -24,7 +25,7 @@ type Policy struct {
 	PoolType      string            // type of a pool that has no reference; "" is HealthcareService
 	Systems       map[string]string // the channel's identifier system → the EHR's
 	MDM           MDM               // of strategy mdm
-	Vendor        VendorCall        // of strategy vendor
+	Vendor        Vendor            // of strategy vendor
 }
 
 // planner holds what the builders of one plan share.
@@ -34,6 +35,7 @@ type planner struct {
 	x       connector.Exchange
 	ids     Names
 	proxies []connector.Write // RelatedPersons the entry needs, created before it
+	cites   string            // the message whose earlier words a note is the correction of, where nothing else says so
 	known   map[string]r4.Reference
 	printed bool // strategy document: what is filed is a transcript, on paper too
 }
@@ -52,6 +54,9 @@ func Plan(policy Policy, traits connector.Traits, x connector.Exchange) ([]conne
 	}
 	switch strategy {
 	case connector.AsCommunication:
+		if x.Transcript != nil {
+			return nil, refuse(connector.Internals, "a thread is not filed as one Communication")
+		}
 		return p.asCommunication()
 	case connector.AsNote:
 		return p.asNote()
@@ -89,6 +94,9 @@ func (p *planner) asCommunication() ([]connector.Write, error) {
 }
 
 func (p *planner) asNote() ([]connector.Write, error) {
+	if p.x.Transcript != nil {
+		return p.noteOfThread()
+	}
 	switch p.x.Kind {
 	case connector.ItemHeader, connector.ItemClose, connector.ItemReopen:
 		return nil, nil // a note stands by itself: there is no thread on the chart

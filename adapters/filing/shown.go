@@ -1,19 +1,24 @@
 package filing
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"maps"
+	"mime"
+	"mime/multipart"
 	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/chartwire/chartwire/adapters/filing/transcript"
 	"github.com/chartwire/chartwire/adapters/hl7"
 	"github.com/chartwire/chartwire/connector"
 )
 
-// shown is what the writes of one plan put on the chart, whatever their form: JSON of any API, or an HL7 v2 message.
+// shown is what the writes of one plan put on the chart, whatever their form: JSON of any API, a form, or an HL7 v2 message.
 type shown struct {
 	words, files map[string]bool  // SHA-256, as the receipts will be compared
 	fields       map[string][]any // values of JSON members, by name, at any depth
@@ -41,12 +46,15 @@ func shownBy(writes []connector.Write) shown {
 			s.inError = s.inError || w.Update.Set["status"] == "entered-in-error"
 			continue
 		}
-		switch w.Header["Content-Type"] {
+		switch kind, params, _ := mime.ParseMediaType(w.Header["Content-Type"]); kind {
 		case connector.ER7:
 			s.message(w.Body, &text)
 			continue
-		case connector.Form:
-			s.form(w.Body, &text)
+		case "multipart/form-data":
+			s.parts(multipart.NewReader(bytes.NewReader(w.Body), params["boundary"]), &text)
+			continue
+		case "application/x-www-form-urlencoded":
+			s.form(string(w.Body), &text)
 			continue
 		}
 		var body any
@@ -86,19 +94,25 @@ func (s *shown) message(body []byte, text *strings.Builder) {
 	text.WriteString(hl7.TextOf(d.Content) + "\n")
 }
 
-// form reads the form of a vendor's call.
-func (s *shown) form(body []byte, text *strings.Builder) {
-	fields, err := url.ParseQuery(string(body))
-	if err != nil {
-		return
-	}
-	for name, values := range fields {
-		for _, v := range values {
-			s.walk(name, v, text)
-			s.fields[name] = append(s.fields[name], v)
+// parts reads a form whose fields are files: those of text can be read by a person.
+func (s *shown) parts(r *multipart.Reader, text *strings.Builder) {
+	for part, err := r.NextRawPart(); err == nil; part, err = r.NextRawPart() {
+		raw, _ := io.ReadAll(part) // of memory: it ends where the part does
+		if utf8.Valid(raw) {
+			text.WriteString(string(raw) + "\n")
 		}
 	}
-	if fields.Get("priority") == "1" { // such an API knows high and normal, and no name for the former
+}
+
+// form reads a form of plain fields.
+func (s *shown) form(body string, text *strings.Builder) {
+	fields, _ := url.ParseQuery(body) // what it could read
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		for _, v := range fields[name] {
+			s.walk(name, v, text)
+		}
+	}
+	if fields.Get("priority") == "1" { // athenahealth's, which has high and normal and no name for the former
 		s.fields["priority"] = append(s.fields["priority"], string(connector.Urgent), string(connector.ASAP), string(connector.Stat))
 	}
 }
@@ -119,6 +133,11 @@ func (s *shown) walk(name string, v any, text *strings.Builder) {
 		if name == "data" { // an Attachment's: the text of a note is in it
 			if raw, err := base64.StdEncoding.DecodeString(v); err == nil && utf8.Valid(raw) {
 				v = string(raw)
+				if said, ok := transcript.Words(raw); ok {
+					for _, one := range said {
+						s.words[Hash(one.Words)] = true
+					}
+				}
 			}
 		}
 		text.WriteString(v + "\n")

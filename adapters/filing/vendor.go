@@ -1,111 +1,157 @@
 package filing
 
 import (
+	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/chartwire/chartwire/adapters/filing/transcript"
 	"github.com/chartwire/chartwire/connector"
 )
 
-// VendorCall makes the request that puts a document on a chart by an API of the vendor's own. It is pure. An error is a
-// *connector.Refused.
-type VendorCall func(Document) (Call, error)
-
-// Call is the request of one document.
-type Call struct {
-	Type        string // what the chart calls such an entry; a receipt's reference begins with it
-	URL         string // relative to the API's address; may hold SymPatient
-	ContentType string // connector.Form
-	Body        []byte
+// Vendor is how a vendor's own API takes what a note would say. What is said, in which entries and under which identities is
+// decided here, the same for every vendor; what the request looks like is the vendor's.
+type Vendor struct {
+	// Call makes the request that puts one piece on the chart: Method, URL, Header, Body, Type, and what else of Expect the API
+	// shows beside words and files. It is pure. An error refuses the exchange with its text, which is for staff.
+	Call func(Piece) (connector.Write, error)
+	// Carries says whether a file can be a piece of its own; nil says that none can. The text names every file in any case.
+	Carries func(connector.Attachment) bool
 }
 
-// Document is one document about to be put on a chart.
-type Document struct {
-	Title    string    // the thread's subject, one line; "" where it has none
-	Text     []byte    // a note's: the message's own words are one unbroken run of it, and it says which message it is
-	At       time.Time // when what it tells happened, in the clinic's time zone
+// Piece is one entry about to become a request of a vendor's API: the text of a note, or a file.
+type Piece struct {
+	ID    connector.Identifier // what names it for ever; the same piece has the same in every plan
+	Title string               // one line: what it is
+	Text  []byte               // a note's, as noteText writes it
+	File  *connector.Attachment
+	At    time.Time // when what it tells happened, in the EHR's time zone
+
+	Subject  string // of the thread, one line; "" where it has none
 	Author   connector.Role
 	Priority connector.Priority
-	// PDF prints the same for eyes.
+	// PDF prints a note for eyes, costly and whenever it is called; nil for a file.
 	PDF func() ([]byte, error)
 }
 
-// asVendorCall is one document a message, as a note is. Such an API changes nothing that is there, so a correction is an
-// addendum that names the first and a retraction is for staff.
+// asVendorCall puts each message on the chart as a note, and its files beside it where the API takes them. There is no thread
+// on the chart, and nothing that is there can be changed.
 func (p *planner) asVendorCall() ([]connector.Write, error) {
-	if p.x.Message.Direction == connector.Internal { // a document has no restricted form
+	if p.x.Message.Direction == connector.Internal { // no vendor's API has a restricted form for these
 		return nil, nil
 	}
+	m := p.x.Message
 	switch p.x.Kind {
 	case connector.ItemHeader, connector.ItemClose, connector.ItemReopen:
-		return nil, nil // a document stands by itself: there is no thread on the chart
+		return nil, nil
 	case connector.ItemExchange:
-		return p.call(p.messageID(), "Secure message", p.x.Message, p.x.Message.SentAt)
+		return p.vendorMessage("Secure message", m, m.SentAt)
 	case connector.ItemCorrection:
 		m, at := p.corrected()
-		first := clean(p.x.Channel + " " + MessageValue(p.x.Thread.ID, m.ID, 1))
-		return p.call(p.messageID(), "Addendum to a secure message: these are the corrected words of message "+first, m, at)
+		p.cites = MessageValue(p.x.Thread.ID, m.ID, 1)
+		return p.vendorMessage("Addendum to a secure message: these are the corrected words", m, at)
 	case connector.ItemRetraction:
-		return p.retraction("")
+		return p.retraction(documentReference)
 	case connector.ItemStatus:
 		return p.vendorDelivery()
 	default:
-		return nil, refuse(connector.Internals, "a "+string(p.x.Kind)+" item is not filed")
+		return nil, refuse(connector.Internals, fmt.Sprintf("a %s item is not filed", p.x.Kind))
 	}
 }
 
-// vendorDelivery adds a document where a message did not arrive. Other delivery news needs none: the document says how far
-// the message had got when it was written.
+// vendorMessage is the note of a message, then each file the API takes.
+func (p *planner) vendorMessage(what string, m connector.Message, at time.Time) ([]connector.Write, error) {
+	for _, r := range append([]connector.Participant{m.Sender}, m.Recipients...) {
+		if !knownRole(r.Role) {
+			return nil, unknownRole(r.Role)
+		}
+	}
+	if !utf8.ValidString(m.Text) {
+		return nil, refuse(connector.GateRefused, "the message's words are not UTF-8, so no text of the chart can hold them exactly")
+	}
+	id, revision := p.messageID(), max(p.x.Revision, 1)
+	note := p.pieceOf(id, what, m, at) // its PDF names every file
+	var carried, named []connector.Attachment
+	var files []Piece
+	for i, a := range m.Attachments {
+		if !p.carries(a) {
+			named = append(named, a)
+			continue
+		}
+		carried = append(carried, a)
+		files = append(files, Piece{ID: p.ids.Attachment(p.x.Thread.ID, m.ID, revision, i+1), Title: "Attachment: " + transcript.File(a), File: &a, At: note.At, Author: note.Author})
+	}
+	m.Attachments = named
+	note.Text = p.noteTextWith(id, what, m, at, carried, "on the chart too, beside this note")
+	var writes []connector.Write
+	for _, piece := range append([]Piece{note}, files...) {
+		w, err := p.call(piece, m.Text)
+		if err != nil {
+			return nil, err
+		}
+		writes = append(writes, w)
+	}
+	return writes, nil
+}
+
+// pieceOf is the note of m but for its text.
+func (p *planner) pieceOf(id connector.Identifier, what string, m connector.Message, at time.Time) Piece {
+	zone := p.policy.Location
+	if zone == nil {
+		zone = time.UTC
+	}
+	printed := what
+	if p.cites != "" {
+		printed += " of message " + clean(p.x.Channel+" "+p.cites)
+	}
+	return Piece{
+		ID: id, Title: what, At: at.In(zone), Author: m.Sender.Role,
+		Subject:  clean(firstNonEmpty(p.x.Thread.Subject, p.x.Thread.Topic)),
+		Priority: connector.Priority(firstNonEmpty(string(m.Priority), string(p.x.Thread.Priority))),
+		PDF:      func() ([]byte, error) { return transcript.PDF(p.transcriptOf(id, printed, m, at)) },
+	}
+}
+
+func (p *planner) carries(a connector.Attachment) bool {
+	return p.policy.Vendor.Carries != nil && len(a.Data) > 0 && int64(len(a.Data)) <= p.policy.InlineBytes && p.policy.Vendor.Carries(a)
+}
+
+// vendorDelivery adds a note where a message did not arrive; other news changes nothing that is there.
 func (p *planner) vendorDelivery() ([]connector.Write, error) {
 	m := p.x.Message
 	if m.Direction != connector.ToPatient || p.x.Delivery.State != connector.Failed ||
 		p.x.Charted.State == connector.Failed || !p.charted() {
 		return nil, nil
 	}
-	news := connector.Message{Text: p.notDeliveredText(), Sender: connector.Participant{Role: connector.RoleSystem, Name: "Chartwire"}}
-	return p.call(p.ids.NotDelivered(p.x.Thread.ID, m.ID), "Secure message NOT DELIVERED", news, p.newsAt())
-}
-
-// call makes the write of one document.
-func (p *planner) call(id connector.Identifier, what string, m connector.Message, at time.Time) ([]connector.Write, error) {
-	if p.policy.Vendor == nil {
-		return nil, refuse(connector.Internals, "the connection has no vendor call")
-	}
-	if _, err := p.content(id, connector.Message{Text: m.Text}, at, false); err != nil {
-		return nil, err
-	}
-	for _, who := range append([]connector.Participant{m.Sender}, m.Recipients...) {
-		if !knownRole(who.Role) {
-			return nil, unknownRole(who.Role)
-		}
-	}
-	zone := p.policy.Location
-	if zone == nil {
-		zone = time.UTC
-	}
-	c, err := p.policy.Vendor(Document{
-		Title: firstNonEmpty(clean(p.x.Thread.Subject), clean(p.x.Thread.Topic)), Text: p.noteText(id, what, m, at), At: at.In(zone), Author: m.Sender.Role,
-		Priority: connector.Priority(firstNonEmpty(string(m.Priority), string(p.x.Thread.Priority))),
-		PDF:      func() ([]byte, error) { return p.onPaper(id, what, m, at) },
-	})
+	id, text := p.ids.NotDelivered(p.x.Thread.ID, m.ID), p.notDeliveredText()
+	what, at := "Secure message NOT DELIVERED", p.newsAt()
+	news := connector.Message{Text: text, Sender: connector.Participant{Role: connector.RoleSystem, Name: "Chartwire"}}
+	note := p.pieceOf(id, what, news, at)
+	note.Text = p.noteText(id, what, news, at)
+	w, err := p.call(note, text)
 	if err != nil {
 		return nil, err
 	}
-	expect := connector.Expect{Subject: connector.SymPatient}
-	if m.Text != "" {
-		expect.Text = Hash([]byte(m.Text))
-	}
-	return []connector.Write{{
-		Key: id.Token(), Method: "POST", URL: c.URL, Header: map[string]string{"Content-Type": c.ContentType}, Body: c.Body,
-		Type: c.Type, Identity: id, Provides: connector.SymMessage(id.Value), Expect: expect, Date: p.received(),
-	}}, nil
+	return []connector.Write{w}, nil
 }
 
-// onPaper is one message on paper.
-func (p *planner) onPaper(id connector.Identifier, what string, m connector.Message, at time.Time) ([]byte, error) {
-	pdf, err := transcript.PDF(p.transcriptOf(id, what, m, at))
-	if err != nil {
-		return nil, refuse(connector.Internals, err.Error())
+// call has the vendor make the request of a piece and says what the chart must show of it. words are a note's own.
+func (p *planner) call(piece Piece, words string) (connector.Write, error) {
+	if p.policy.Vendor.Call == nil {
+		return connector.Write{}, refuse(connector.Internals, "the connection has no API to file by")
 	}
-	return pdf, nil
+	w, err := p.policy.Vendor.Call(piece)
+	if err != nil {
+		return connector.Write{}, refuse(connector.GateRefused, err.Error())
+	}
+	w.Key, w.Identity, w.Date, w.Expect.Subject = piece.ID.Token(), piece.ID, p.received(), connector.SymPatient
+	switch {
+	case piece.File != nil:
+		w.Expect.Attachments = []string{Hash(piece.File.Data)}
+		return w, nil
+	case words != "":
+		w.Expect.Text = Hash([]byte(words))
+	}
+	w.Provides = connector.SymMessage(piece.ID.Value)
+	return w, nil
 }

@@ -8,105 +8,166 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/connector"
 )
 
-// calling is a vendor's API of this test: everything there is of a document in a form.
-func calling(d filing.Document) (filing.Call, error) {
-	f := url.Values{"text": {string(d.Text)}, "title": {d.Title}, "at": {d.At.Format(time.RFC3339)}, "author": {string(d.Author)}, "priority": {"2"}}
-	if d.Priority.Rank() > 0 {
-		f.Set("priority", "1")
-	}
-	return filing.Call{Type: "Paper", URL: "charts/" + connector.SymPatient + "/papers", ContentType: connector.Form, Body: []byte(f.Encode())}, nil
+const vendor = connector.AsVendorCall
+
+// posts is a vendor's API that takes a form of one text, and pictures by themselves.
+var posts = filing.Vendor{
+	Call: func(p filing.Piece) (connector.Write, error) {
+		if strings.Contains(string(p.Text), "unheard of") {
+			return connector.Write{}, errors.New("the API has no field for this")
+		}
+		body := url.Values{"name": {p.ID.Value}, "title": {p.Title}, "text": {string(p.Text)}}
+		if p.File != nil {
+			body.Set("size", string(p.File.Data))
+		}
+		if p.Priority.Rank() > 0 {
+			body.Set("priority", "1")
+		}
+		return connector.Write{Method: "POST", URL: connector.SymPatient + "/notes", Type: "Note", Body: []byte(body.Encode()),
+			Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}, nil
+	},
+	Carries: func(a connector.Attachment) bool { return a.ContentType == "image/png" },
 }
 
-var vendorTraits = connector.Traits{Strategy: connector.AsVendorCall, Echo: connector.EchoExact}
-
-// called plans one write of a vendor call and reads its form.
-func called(t *testing.T, x connector.Exchange) (connector.Write, url.Values) {
+func vendorPlan(t *testing.T, kind connector.ItemKind, changes ...func(*connector.Exchange)) []connector.Write {
 	t.Helper()
 	p := policy(t)
-	p.Vendor = calling
-	writes := plan(t, p, vendorTraits, x)
-	if len(writes) != 1 {
-		t.Fatalf("%d writes", len(writes))
-	}
-	f, err := url.ParseQuery(string(writes[0].Body))
+	p.Vendor = posts
+	writes, err := filing.Plan(p, connector.Traits{Strategy: vendor}, exchange(kind, vendor, changes...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return writes[0], f
+	return writes
 }
 
-func TestVendorCall(t *testing.T) {
-	x := exchange(connector.ItemExchange, connector.AsVendorCall, from(mother), photo, func(x *connector.Exchange) { x.Message.Text = "{patient} & 50% 🙂\r\n" })
-	w, f := called(t, x)
-	if w.Method != "POST" || w.URL != "charts/{patient}/papers" || w.Type != "Paper" || w.Symbolic() || w.Provides != connector.SymMessage("t-1/m-1") ||
-		w.Expect.Subject != connector.SymPatient || w.Expect.Text != filing.Hash([]byte(x.Message.Text)) || w.Expect.Attachments != nil {
-		t.Errorf("%+v", w)
+// text is the note in a write of posts.
+func text(t *testing.T, w connector.Write) []byte {
+	t.Helper()
+	form, err := url.ParseQuery(string(w.Body))
+	if err != nil {
+		t.Fatal(err)
 	}
-	words, ok := filing.Words([]byte(f.Get("text")))
-	if !ok || string(words) != x.Message.Text {
-		t.Errorf("the words are %q", words)
-	}
-	if f.Get("title") != "Home readings" || f.Get("author") != "proxy" || !strings.HasSuffix(f.Get("at"), "-06:00") && !strings.HasSuffix(f.Get("at"), "-05:00") {
-		t.Errorf("%v", f)
-	}
-	if any, it := filing.Cites([]byte(f.Get("text")), w.Identity); !any || !it {
-		t.Error("the document does not cite its message")
-	}
-	other := w.Identity
-	other.Value += "x"
-	if any, it := filing.Cites([]byte(f.Get("text")), other); !any || it {
-		t.Error("the document cites another message too")
-	}
-	if any, it := filing.Cites([]byte("no line of the kind"), w.Identity); any || it {
-		t.Error("a text without an id line cites a message")
-	}
+	return []byte(form.Get("text"))
 }
 
-// TestVendorCallLater: nothing that is there changes, so what comes later names the first.
-func TestVendorCallLater(t *testing.T) {
-	_, f := called(t, exchange(connector.ItemCorrection, connector.AsVendorCall, correction(2, 1)))
-	if !strings.HasPrefix(f.Get("text"), "Addendum to a secure message: these are the corrected words of message texting t-1/m-1\n") ||
-		!strings.Contains(f.Get("text"), "\nMessage id: texting t-1/m-1/r2\n") {
-		t.Errorf("the correction says\n%s", f.Get("text"))
+// TestVendorMessage: the note with the exact words, then a write of its own for each file the API takes; the others are named.
+func TestVendorMessage(t *testing.T) {
+	words := "5 mg {\"reference\":\"{header}\"}\n\nText: 3 bytes\n\nabc"
+	writes := vendorPlan(t, connector.ItemExchange, photo, func(x *connector.Exchange) {
+		x.Message.Text = words
+		x.Message.Attachments = append(x.Message.Attachments, connector.Attachment{ID: "a-2", Filename: "log.csv", ContentType: "text/csv", Data: []byte("a,b")})
+	})
+	if len(writes) != 2 {
+		t.Fatalf("%d writes, want the note and the picture", len(writes))
 	}
-	w, f := called(t, exchange(connector.ItemStatus, connector.AsVendorCall, toPatient(connector.Failed), charted(connector.Sent)))
-	if !strings.HasPrefix(f.Get("text"), "Secure message NOT DELIVERED\n") || !strings.Contains(f.Get("text"), "(t-1/m-1) did not reach the recipient") ||
-		!strings.HasSuffix(w.Identity.Value, "t-1/m-1/not-delivered") || f.Get("author") != "system" {
-		t.Errorf("%s: the failure says\n%s", w.Identity.Value, f.Get("text"))
+	note, file := writes[0], writes[1]
+	got, ok := filing.Words(text(t, note))
+	if !ok || string(got) != words || note.Expect.Text != filing.Hash([]byte(words)) {
+		t.Errorf("the words are %q", got)
 	}
-	p := policy(t)
-	p.Vendor = calling
-	for name, x := range map[string]connector.Exchange{
-		"delivered":     exchange(connector.ItemStatus, connector.AsVendorCall, toPatient(connector.Delivered), charted(connector.Sent)),
-		"said already":  exchange(connector.ItemStatus, connector.AsVendorCall, toPatient(connector.Failed), charted(connector.Failed)),
-		"header":        exchange(connector.ItemHeader, connector.AsVendorCall),
-		"internal note": exchange(connector.ItemExchange, connector.AsVendorCall, internal),
-	} {
-		if writes := plan(t, p, vendorTraits, x); len(writes) != 0 {
-			t.Errorf("%s: %d writes", name, len(writes))
+	for _, want := range []string{"- log.csv, text/csv, 3 bytes, SHA-256 ", "Attachments (on the chart too, beside this note):\n- reading.png, image/png, 4 bytes, SHA-256 "} {
+		if !bytes.Contains(text(t, note), []byte(want)) {
+			t.Errorf("%q is missing in:\n%s", want, text(t, note))
 		}
 	}
-	_, err := filing.Plan(p, vendorTraits, exchange(connector.ItemRetraction, connector.AsVendorCall, retraction(1)))
-	var refused *connector.Refused
-	if !errors.As(err, &refused) || refused.Reason != connector.NotExpressible || !strings.Contains(refused.Detail.Reveal(), "by hand") {
-		t.Errorf("a retraction: %v", err)
+	want := []connector.Write{
+		{Key: base + "/texting/message|t-1/m-1", Method: "POST", URL: "{patient}/notes", Type: "Note", Header: note.Header, Body: note.Body,
+			Identity: connector.Identifier{System: base + "/texting/message", Value: "t-1/m-1"}, Provides: "{message:t-1/m-1}", Date: receivedAt,
+			Expect: connector.Expect{Subject: "{patient}", Text: note.Expect.Text}},
+		{Key: base + "/texting/attachment|t-1/m-1/1", Method: "POST", URL: "{patient}/notes", Type: "Note", Header: file.Header, Body: file.Body,
+			Identity: connector.Identifier{System: base + "/texting/attachment", Value: "t-1/m-1/1"}, Date: receivedAt,
+			Expect: connector.Expect{Subject: "{patient}", Attachments: []string{filing.Hash([]byte("\x89PNG"))}}},
+	}
+	if diff := cmp.Diff(want, writes); diff != "" {
+		t.Errorf("writes (-want +got):\n%s", diff)
+	}
+	if note.Symbolic() {
+		t.Error("what looks like a symbol in the words of a form would be replaced")
 	}
 }
 
-// TestVendorCallPrints: the same message as PDF, for a chart that wants a file.
-func TestVendorCallPrints(t *testing.T) {
+// TestVendorPiece: what a vendor's API may have a field for is said beside the text, and the text can be printed.
+func TestVendorPiece(t *testing.T) {
 	p := policy(t)
-	var printed []byte
-	p.Vendor = func(d filing.Document) (c filing.Call, err error) {
-		printed, err = d.PDF()
-		return filing.Call{Type: "Paper", Body: printed}, err
+	p.Location = time.FixedZone("clinic", -5*3600)
+	var pieces []filing.Piece
+	p.Vendor = filing.Vendor{Carries: posts.Carries, Call: func(piece filing.Piece) (connector.Write, error) {
+		pieces = append(pieces, piece)
+		return posts.Call(piece)
+	}}
+	for _, x := range []connector.Exchange{
+		exchange(connector.ItemExchange, vendor, from(mother), photo, urgent),
+		exchange(connector.ItemStatus, vendor, toPatient(connector.Failed)),
+	} {
+		if _, err := filing.Plan(p, connector.Traits{Strategy: vendor}, x); err != nil {
+			t.Fatal(err)
+		}
 	}
-	plan(t, p, vendorTraits, exchange(connector.ItemExchange, connector.AsVendorCall))
-	if !bytes.HasPrefix(printed, []byte("%PDF-")) {
-		t.Errorf("%d bytes that are no PDF", len(printed))
+	note, file, news := pieces[0], pieces[1], pieces[2]
+	if note.Subject != "Home readings" || note.Author != connector.RoleProxy || note.Priority != connector.Urgent || !note.At.Equal(sentAt) || note.At.Location() != p.Location {
+		t.Errorf("note: %q by %s, %s, %v", note.Subject, note.Author, note.Priority, note.At)
+	}
+	if file.Author != connector.RoleProxy || file.At != note.At || file.PDF != nil || news.Author != connector.RoleSystem {
+		t.Errorf("file by %s at %v, news by %s", file.Author, file.At, news.Author)
+	}
+	for _, piece := range []filing.Piece{note, news} {
+		if pdf, err := piece.PDF(); err != nil || !bytes.HasPrefix(pdf, []byte("%PDF-")) {
+			t.Errorf("%s: %d bytes that are no PDF, %v", piece.Title, len(pdf), err)
+		}
+	}
+}
+
+// TestVendorFollowUps: nothing that is there is changed; what follows names it.
+func TestVendorFollowUps(t *testing.T) {
+	for _, kind := range []connector.ItemKind{connector.ItemHeader, connector.ItemClose, connector.ItemReopen} {
+		if w := vendorPlan(t, kind); len(w) != 0 {
+			t.Errorf("%s: %v", kind, w)
+		}
+	}
+	if w := vendorPlan(t, connector.ItemExchange, internal); len(w) != 0 {
+		t.Errorf("internal note: %v", w)
+	}
+	corrected := vendorPlan(t, connector.ItemCorrection, correction(2, 1))[0]
+	if note := text(t, corrected); corrected.Identity.Value != "t-1/m-1/r2" || !bytes.HasPrefix(note, []byte("Addendum to a secure message")) || !bytes.Contains(note, []byte("\nCorrects: t-1/m-1\n")) {
+		t.Errorf("correction %s:\n%s", corrected.Identity.Value, note)
+	}
+	for _, state := range []connector.SendState{connector.Sent, connector.Delivered, connector.Read} {
+		if w := vendorPlan(t, connector.ItemStatus, toPatient(state)); len(w) != 0 {
+			t.Errorf("%s: %v", state, w)
+		}
+	}
+	failed := vendorPlan(t, connector.ItemStatus, toPatient(connector.Failed))
+	if len(failed) != 1 || failed[0].Identity.Value != "t-1/m-1/not-delivered" || !bytes.Contains(text(t, failed[0]), []byte("NOT DELIVERED: the message sent")) {
+		t.Errorf("failure: %+v", failed)
+	}
+}
+
+func TestVendorRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind   connector.ItemKind
+		vendor filing.Vendor
+		change func(*connector.Exchange)
+		want   connector.Reason
+	}{
+		"retraction":   {connector.ItemRetraction, posts, retraction(1), connector.NotExpressible},
+		"no UTF-8":     {connector.ItemExchange, posts, func(x *connector.Exchange) { x.Message.Text = "\xff" }, connector.GateRefused},
+		"a role":       {connector.ItemExchange, posts, func(x *connector.Exchange) { x.Message.Sender.Role = "robot" }, connector.GateRefused},
+		"by the API":   {connector.ItemExchange, posts, func(x *connector.Exchange) { x.Message.Text = "unheard of" }, connector.GateRefused},
+		"no API":       {connector.ItemExchange, filing.Vendor{}, func(*connector.Exchange) {}, connector.Internals},
+		"another item": {"census", posts, func(*connector.Exchange) {}, connector.Internals},
+	} {
+		p := policy(t)
+		p.Vendor = c.vendor
+		_, err := filing.Plan(p, connector.Traits{Strategy: vendor}, exchange(c.kind, vendor, c.change))
+		var refused *connector.Refused
+		if !errors.As(err, &refused) || refused.Reason != c.want || refused.Detail.Reveal() == "" {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 )
 
-// Athena is a running sandbox athenaOne: a FHIR server that is read only, and the v1 API on the same origin.
+// Athena is a sandbox athenaOne: a FHIR server that is read only, and the v1 API on the same origin.
 type Athena struct {
 	*EHR
 	API *athena.API
@@ -16,13 +16,15 @@ type Athena struct {
 // AthenaTraits are what athenaOne's FHIR server can do of what this sandbox knows: nothing can be written.
 func AthenaTraits() ehr.Traits { return ehr.Traits{SearchByIdentifier: true, SearchWrites: true} }
 
-// StartAthena listens and serves until Close or until ctx ends. Options.EHR.Traits are not looked at but for Auth.
+// StartAthena listens and serves until Close or until ctx ends. EHR.Traits are filled in but for Auth; api.Now, api.FHIRBase,
+// api.Chart and api.Access are filled in.
 func StartAthena(ctx context.Context, opts EHROptions, api athena.Options) (*Athena, error) {
 	out := &Athena{}
 	traits := AthenaTraits()
 	traits.Auth = opts.EHR.Traits.Auth
-	opts.EHR.Traits = traits
-	opts.Vendor = func(e *EHR) Vendor {
+	opts.EHR.Traits, opts.Auth.OwnScopes = traits, true
+	var err error
+	out.EHR, err = start(ctx, opts, func(e *EHR) error {
 		api.Now, api.FHIRBase = e.now, "/fhir"
 		api.Chart = func(typ, id string) bool {
 			_, ok := e.Get(typ, id)
@@ -32,9 +34,11 @@ func StartAthena(ctx context.Context, opts EHROptions, api athena.Options) (*Ath
 			api.Access = e.Auth
 		}
 		out.API = athena.New(api)
-		return out.API
+		e.beside = out.API.Route
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	var err error
-	out.EHR, err = StartEHR(ctx, opts)
-	return out, err
+	return out, nil
 }

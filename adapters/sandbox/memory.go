@@ -245,15 +245,11 @@ func (c *captured) Write(p []byte) (int, error) {
 // exchange does without http.ServeMux, whose redirects are HTML: what is not the authorization server's is the EHR's, whose
 // every error is an OperationOutcome.
 func (e *EHR) exchange(r *http.Request) *ehr.Response {
-	switch {
-	case strings.HasPrefix(r.URL.Path, "/auth/"):
-	case e.vendor == nil:
-		return e.Exchange(r)
-	case e.vendor.Owns(r.URL.Path):
-		return e.Answered(r, e.vendor.Answer)
-	default:
-		if resp := e.vendor.FHIR(r); resp != nil {
-			return resp
+	if !strings.HasPrefix(r.URL.Path, "/auth/") {
+		if e.beside != nil {
+			if other := e.beside(r); other != nil {
+				return e.Answered(r, other)
+			}
 		}
 		return e.Exchange(r)
 	}

@@ -3,6 +3,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -30,29 +31,19 @@ type EHROptions struct {
 	Auth auth.Options
 	// Clients are registered before the first request.
 	Clients []auth.Client
-	// Vendor makes what a vendor has beside its FHIR server; nil for nothing.
-	Vendor func(*EHR) Vendor
-}
-
-// Vendor is an API of a vendor's own on the EHR's origin. The script's faults strike its requests too.
-type Vendor interface {
-	// Owns says whether a path is its.
-	Owns(path string) bool
-	// Answer is one request of it.
-	Answer(r *http.Request) *ehr.Response
-	// FHIR looks at a request for the FHIR server, may change it, and may answer in its place.
-	FHIR(r *http.Request) *ehr.Response
+	// Path is where FHIR is below the origin; "" is /fhir.
+	Path string
 }
 
 // EHR is a sandbox EHR with its authorization server.
 type EHR struct {
 	*ehr.Server
 	Auth   *auth.Server
-	vendor Vendor // nil for none
 	origin string
 	web    *listener // nil in process
 	now    func() time.Time
 	ended  atomic.Bool
+	beside func(*http.Request) func(*http.Request) *ehr.Response // who answers instead of FHIR; nil for nobody
 }
 
 // gate is shared: its tables are large and it is safe for concurrent use.
@@ -60,11 +51,19 @@ var gate = sync.OnceValue(validate.New)
 
 // StartEHR listens and serves until Close or until ctx ends. FHIR is at URL()/fhir, which Base() returns.
 func StartEHR(ctx context.Context, opts EHROptions) (*EHR, error) {
+	return start(ctx, opts, func(*EHR) error { return nil })
+}
+
+// start is StartEHR with something put beside FHIR before the first request.
+func start(ctx context.Context, opts EHROptions, add func(*EHR) error) (*EHR, error) {
 	web, err := listen(opts.Addr)
 	if err != nil {
 		return nil, err
 	}
 	e, err := newEHR(web.url, opts)
+	if err == nil {
+		err = add(e)
+	}
 	if err != nil {
 		return nil, errors.Join(err, web.listener.Close())
 	}
@@ -74,7 +73,8 @@ func StartEHR(ctx context.Context, opts EHROptions) (*EHR, error) {
 }
 
 func newEHR(origin string, opts EHROptions) (*EHR, error) {
-	opts.Auth.Issuer, opts.Auth.FHIRBase, opts.Auth.Now = origin+"/auth", origin+"/fhir", opts.EHR.Now
+	base := origin + cmp.Or(opts.Path, "/fhir")
+	opts.Auth.Issuer, opts.Auth.FHIRBase, opts.Auth.Now = origin+"/auth", base, opts.EHR.Now
 	as, err := auth.New(opts.Auth)
 	if err != nil {
 		return nil, err
@@ -84,16 +84,12 @@ func newEHR(origin string, opts EHROptions) (*EHR, error) {
 			return nil, err
 		}
 	}
-	opts.EHR.Base, opts.EHR.Validate, opts.EHR.Access = origin+"/fhir", gate().Base, as
+	opts.EHR.Base, opts.EHR.Validate, opts.EHR.Access = base, gate().Base, as
 	server, err := ehr.New(opts.EHR)
 	if err != nil {
 		return nil, err
 	}
-	e := &EHR{Server: server, Auth: as, origin: origin, now: opts.EHR.Now}
-	if opts.Vendor != nil {
-		e.vendor = opts.Vendor(e)
-	}
-	return e, nil
+	return &EHR{Server: server, Auth: as, origin: origin, now: opts.EHR.Now}, nil
 }
 
 func (e *EHR) route(w http.ResponseWriter, r *http.Request) { e.Send(w, r, e.exchange(r)) }

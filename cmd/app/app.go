@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/chartwire/chartwire/cmd/doctor"
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/alert"
@@ -55,6 +56,7 @@ type App struct {
 	control net.Listener
 	ids     map[string]string
 	audit   auditLogs
+	doctor  *doctor.Doctor
 	board   *alert.Board
 	parking alert.Parking
 	held    []io.Closer // connections that are kept open
@@ -134,6 +136,7 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 			a.held = append(a.held, held)
 		}
 	}
+	a.doctor = parts.doctor(a.store, a.o.Clock, conns)
 	lines, err := parts.lines()
 	if err != nil {
 		return err

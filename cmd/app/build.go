@@ -38,22 +38,13 @@ type builder struct {
 func (b *builder) connections() ([]deliver.Connection, error) {
 	var out []deliver.Connection
 	for _, e := range b.config.EHRs {
-		parts := adapters.EHRParts{Config: e, Base: b.config.Identity.Base, People: People(b.config, e.Name), Now: b.now,
-			OnSkew: skewLog(b.log, b.now, e.Name)}
-		var err error
+		adapter, err := b.adapter(e)
+		if err != nil {
+			return nil, err
+		}
 		concurrent := e.Limits.Concurrent
-		if e.SpeaksFHIR() {
-			parts.HTTP, err = b.ehrClient(e)
-		} else {
-			parts.Fence, concurrent = egress.CheckFence, 1 // one message at a time is under way on an MLLP connection
-			parts.Dial, err = b.engineDial(e)
-		}
-		if err != nil {
-			return nil, err
-		}
-		adapter, err := adapters.EHR(parts)
-		if err != nil {
-			return nil, err
+		if !e.SpeaksFHIR() {
+			concurrent = 1 // one message at a time is under way on an MLLP connection
 		}
 		out = append(out, deliver.Connection{ID: b.ids[e.Name], Name: e.Name, EHR: adapter, Base: b.config.Identity.Base,
 			Mode: string(e.Mode), Concurrent: concurrent, PerSecond: e.Limits.RequestsPerSecond, Deadline: e.Limits.Deadline,
@@ -62,6 +53,23 @@ func (b *builder) connections() ([]deliver.Connection, error) {
 			NotifyURL: b.config.Server.PublicURL + "/ehrs/" + e.Name + "/notify", NotifyWith: notifyHeader + ": " + b.notifySecret(e)})
 	}
 	return out, nil
+}
+
+// adapter builds the adapter of one EHR.
+func (b *builder) adapter(e config.EHR) (connector.EHR, error) {
+	parts := adapters.EHRParts{Config: e, Base: b.config.Identity.Base, People: People(b.config, e.Name), Now: b.now,
+		OnSkew: skewLog(b.log, b.now, e.Name)}
+	var err error
+	if e.SpeaksFHIR() {
+		parts.HTTP, err = b.ehrClient(e)
+	} else {
+		parts.Fence = egress.CheckFence
+		parts.Dial, err = b.engineDial(e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return adapters.EHR(parts)
 }
 
 // Encounters is the encounter policy as deliver knows it.

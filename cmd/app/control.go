@@ -71,13 +71,8 @@ func who() string {
 
 // OpenOperator finds the running serve of a configuration, else opens its store. Close it when done.
 func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
-	name := socket(c)
-	if conn, err := net.Dial("unix", name); err == nil {
-		_ = conn.Close()
-		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", name)
-		}
-		return &Operator{who: who(), client: &http.Client{Transport: &http.Transport{DialContext: dial}}}, nil
+	if o := running(c); o != nil {
+		return o, nil
 	}
 	keys, err := openKeys(c)
 	if err != nil {
@@ -95,7 +90,8 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	engine, err := idleEngine(s, &builder{config: c, guard: guard, ids: ids, log: slog.New(slog.DiscardHandler), now: clock.System.Now, keys: keys})
+	parts := &builder{config: c, guard: guard, ids: ids, log: slog.New(slog.DiscardHandler), now: clock.System.Now, keys: keys}
+	engine, err := idleEngine(s, parts)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -105,7 +101,21 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	restored := func(ctx context.Context, agent string) (connector.Epoch, error) {
 		return beginEpoch(ctx, s, values(ids), agent, clock.System)
 	}
-	return &Operator{who: who(), store: s, local: operators(control, s, clock.System, quiet, engine.Reconcile, restored)}, nil
+	return &Operator{who: who(), store: s, local: operators(control, s, clock.System, quiet, engine.Reconcile, restored, parts.doctor(s, clock.System, nil))}, nil
+}
+
+// running is the Operator of the serve that runs with this configuration's store, nil where none does.
+func running(c *config.Config) *Operator {
+	name := socket(c)
+	conn, err := net.Dial("unix", name)
+	if err != nil {
+		return nil
+	}
+	_ = conn.Close()
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", name)
+	}
+	return &Operator{who: who(), client: &http.Client{Transport: &http.Transport{DialContext: dial}}}
 }
 
 // linesOf gives the EHR of every channel.

@@ -17,6 +17,7 @@ type demoCmd struct {
 	Seed     uint64   `help:"Seed of generated events." default:"1"`
 	EHR      string   `help:"The sandbox EHR: ${ehrs}; note takes notes alone, hl7v2 is an interface engine." default:"fhir" placeholder:"TYPE"`
 	As       string   `help:"How to file: auto, communication, note or document; of a FHIR server." default:"auto" enum:"auto,communication,note,document"`
+	Per      string   `help:"What one entry holds: exchange, or thread (with --as note or document); of a FHIR server." default:"exchange" enum:"exchange,thread"`
 	EHRURL   string   `name:"ehr-url" help:"Use this open FHIR R4 server instead of the sandbox EHR." placeholder:"URL"`
 	Faults   string   `help:"What goes wrong at the sandbox EHR: the file of a script, or seed:N[:RATE[:PALETTE]]; hl7v2 has a vocabulary of its own and no seed (docs/sandbox-faults.md)." placeholder:"SCRIPT"`
 	Traits   string   `help:"What the sandbox EHR can do, such as conditional=ignored,lag=5s (docs/sandbox-faults.md)." placeholder:"WORDS"`
@@ -34,7 +35,7 @@ func (c demoCmd) Run(ctx context.Context, s streams) error {
 	if c.EHRURL != "" && (c.Faults != "" || c.Traits != "") {
 		return errors.New("--faults and --traits are for the sandbox EHR, not for --ehr-url")
 	}
-	err := demo.Run(ctx, demo.Options{Once: c.Once, JSON: c.JSON, Events: c.Events, Generate: c.Generate, Seed: c.Seed, EHRType: c.EHR, As: strings.TrimPrefix(c.As, "auto"),
+	err := demo.Run(ctx, demo.Options{Once: c.Once, JSON: c.JSON, Events: c.Events, Generate: c.Generate, Seed: c.Seed, EHRType: c.EHR, As: strings.TrimPrefix(c.As, "auto"), Per: c.Per,
 		EHRURL: c.EHRURL, Faults: c.Faults, Traits: c.Traits, Expect: c.Expect, Dir: c.Dir, Store: c.Store, Listen: c.Listen, Console: c.Console, Out: s.out, Err: s.err, Version: version})
 	if errors.Is(err, demo.ErrNotClean) {
 		fmt.Fprintln(s.err, "chartwire demo:", err)

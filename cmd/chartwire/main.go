@@ -43,6 +43,7 @@ type cli struct {
 	Demo      demoCmd      `cmd:"" help:"Run the whole way of an exchange against sandboxes and read the chart back."`
 	Config    configCmd    `cmd:"" help:"Check, print or describe the configuration."`
 	Map       mapCmd       `cmd:"" help:"Print the exact requests an EHR would get for a thread file. No network, no secret."`
+	Doctor    doctorCmd    `cmd:"" help:"Examine EHR connections: declared, granted, proven, and who must close which gap. Reads only; audited."`
 	Trace     traceCmd     `cmd:"" help:"Show where a message is: every item, attempt and receipt. Audited."`
 	Parked    parkedCmd    `cmd:"" help:"List what needs a person, and decide about it: replay, already-there, release, retract."`
 	Pause     pauseCmd     `cmd:"" help:"Stop filing toward an EHR, or sending to a channel; events are still taken."`

@@ -308,3 +308,20 @@ func TestParkedWhileServing(t *testing.T) {
 		t.Errorf("trace --show does not show why: exit %d: %s", code, out)
 	}
 }
+
+// TestMapShowsThreads: a thread that is one entry is shown at its last message; the others say where they are told.
+func TestMapShowsThreads(t *testing.T) {
+	cfg, err := os.ReadFile("testdata/map.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "chartwire.yaml")
+	if err := os.WriteFile(file, bytes.Replace(cfg, []byte("{as: note,"), []byte("{as: note, per: thread,"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := chartwire(t, "map", "--config", file, "--ehr", "valley", "../../testdata/threads-contract/proxy-with-photo.ndjson")
+	if code != 0 || strings.Count(out, "told in version 1 of the thread's transcript\n") != 3 || strings.Contains(out, "lost: The thread") || strings.Count(out, `"resourceType": "DocumentReference"`) != 1 ||
+		!strings.Contains(out, `"value": "t-42/v1"`) || !strings.Contains(out, "is not included: the entry names it, the file stays on the platform") {
+		t.Errorf("exit %d: %s\n%s", code, errs, out)
+	}
+}

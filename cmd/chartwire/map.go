@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/cmd/preview"
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
@@ -96,6 +97,9 @@ func printFiling(s streams, to preview.Connection, f *preview.Filing) {
 	}
 	switch f.State {
 	case connector.Filed:
+		if f.Text != "" {
+			fmt.Fprintln(s.out, f.Text)
+		}
 	case connector.NotDue:
 		fmt.Fprintf(s.out, "not due: %s\n", f.Text)
 	default:
@@ -117,6 +121,8 @@ func printPlanned(s streams, to preview.Connection, q preview.Request) {
 		printIndented(s, q.Changes)
 	} else if lines, ok := formLines(q); ok {
 		fmt.Fprint(s.out, lines)
+	} else if files, ok := uploadLines(q.Body); ok {
+		fmt.Fprint(s.out, files)
 	} else if er7, ok := er7Lines(q.Body); ok {
 		fmt.Fprint(s.out, er7)
 	} else {
@@ -142,10 +148,28 @@ func address(base, url string) string {
 	}
 }
 
+// uploadLines is a body that is a form of files: each with its name, a text as it is, the others by their size and hash.
+func uploadLines(body json.RawMessage) (string, bool) {
+	var all []preview.Upload
+	if json.Unmarshal(body, &all) != nil || len(all) == 0 {
+		return "", false
+	}
+	var b strings.Builder
+	for _, u := range all {
+		fmt.Fprintf(&b, "%s: %s (%s)", u.Field, u.Name, u.Type)
+		if u.Data != nil {
+			fmt.Fprintf(&b, ", %d bytes, SHA-256 %s\n", len(u.Data), filing.Hash(u.Data))
+			continue
+		}
+		fmt.Fprintf(&b, "\n%s\n", strings.TrimSuffix(u.Text, "\n"))
+	}
+	return b.String(), true
+}
+
 // formLines is a body that is a form, a field a line and none of it escaped; what a line cannot hold is as Go would write it.
 func formLines(q preview.Request) (string, bool) {
 	var form string
-	if q.Headers["Content-Type"] != connector.Form || json.Unmarshal(q.Body, &form) != nil {
+	if q.Headers["Content-Type"] != "application/x-www-form-urlencoded" || json.Unmarshal(q.Body, &form) != nil {
 		return "", false
 	}
 	fields, err := url.ParseQuery(form)

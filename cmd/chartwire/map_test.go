@@ -99,3 +99,38 @@ func TestMapOfEveryEvent(t *testing.T) {
 		}
 	}
 }
+
+// TestMapUploads: a document that is uploaded is shown as a person reads it, the bytes of a picture by size and hash, at the
+// address of the API that takes it.
+func TestMapUploads(t *testing.T) {
+	args := []string{"map", "--config", "../../testdata/config/all-ehrs.yaml", "--ehr", "cedar", "../../testdata/threads-contract/proxy-with-photo.ndjson"}
+	code, out, errs := chartwire(t, args...)
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	for _, want := range []string{
+		"POST https://openemr.cedar.example/apis/default/api/patient/{patient}/document?path=%2Fchartwire\nContent-Type: multipart/form-data; boundary=chartwire",
+		".txt (text/plain; charset=utf-8)\nSecure message\nThread: Home readings\n", "\n\n¡Gracias! Will do.\n",
+		".png (image/png), 68 bytes, SHA-256 431ced6916a2a21a156e38701afe55bbd7f88969fbbfc56d7fe099d47f265460\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not shown in:\n%s", want, out)
+		}
+	}
+	_, out, _ = chartwire(t, append(args, "--json")...)
+	var records []preview.Record
+	if err := json.Unmarshal([]byte(out), &records); err != nil {
+		t.Fatal(err)
+	}
+	files := 0
+	for _, r := range records {
+		var all []preview.Upload
+		if r.Key != "" && (json.Unmarshal(r.Body, &all) != nil || len(all) != 1 || all[0].Field != "document" || (all[0].Text == "") == (all[0].Data == nil)) {
+			t.Errorf("the body of %s is %s", r.Key, r.Body)
+		}
+		files += len(all)
+	}
+	if files != 4 {
+		t.Errorf("%d uploads, want three messages and the photo", files)
+	}
+}

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/athena"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 	"github.com/chartwire/chartwire/adapters/sandbox/engine"
+	"github.com/chartwire/chartwire/adapters/sandbox/openemr"
 	"github.com/chartwire/chartwire/adapters/sandbox/platform"
 	"github.com/chartwire/chartwire/adapters/sandbox/seed"
 	"github.com/chartwire/chartwire/connector/clock"
@@ -20,7 +22,7 @@ import (
 )
 
 type sandboxCmd struct {
-	EHR      string        `help:"Profile: fhir, note, search-only, blind, athena, or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE" enum:"fhir,note,search-only,blind,athena,hl7v2"`
+	EHR      string        `help:"Profile: fhir, note, search-only, blind, athena, openemr, or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE" enum:"fhir,note,search-only,blind,athena,openemr,hl7v2"`
 	Faults   string        `help:"What goes wrong at the EHR: the file of a script, or seed:N[:RATE[:PALETTE]]; hl7v2 has a vocabulary of its own and no seed (docs/sandbox-faults.md)." placeholder:"SCRIPT"`
 	Traits   string        `help:"What the EHR can do, such as conditional=ignored,search=none (docs/sandbox-faults.md)." placeholder:"WORDS"`
 	Listen   string        `help:"host:port of the EHR; 127.0.0.1:8090, for hl7v2 127.0.0.1:2575." placeholder:"ADDR"`
@@ -40,6 +42,8 @@ func (c sandboxCmd) Run(ctx context.Context, s streams) error {
 		start = c.athena
 	case "hl7v2":
 		start = c.engine
+	case "openemr":
+		start = c.openemr
 	}
 	what, stop, err := start(ctx, people)
 	if err != nil {
@@ -133,4 +137,28 @@ func (c sandboxCmd) engine(ctx context.Context, people seed.People) (what string
 		what += fmt.Sprintf("\nauthority    %q: {namespace: %s, type: MR}", system, authorities[system])
 	}
 	return what, e.Close, nil
+}
+
+// openemr starts the FHIR server with OpenEMR's own API beside it and says where and with which categories.
+func (c sandboxCmd) openemr(ctx context.Context, people seed.People) (what string, stop func(), err error) {
+	if c.Traits != "" {
+		return "", nil, errors.New("--traits are of the FHIR server, not of --ehr openemr")
+	}
+	o := sandbox.EHROptions{Addr: cmp.Or(c.Listen, "127.0.0.1:8090"), EHR: ehr.Options{Traits: ehr.Traits{SearchLag: c.Lag}, Now: clock.System.Now, MaxBody: 64 << 20}}
+	if c.Faults != "" {
+		if o.EHR.Script, err = ehr.OpenScript(c.Faults); err != nil {
+			return "", nil, fmt.Errorf("--faults: %w", err)
+		}
+	}
+	categories := []string{"Medical Record", "Patient Messages"}
+	e, err := sandbox.StartOpenEMR(ctx, o, openemr.Options{Categories: categories})
+	if err != nil {
+		return "", nil, err
+	}
+	bundle, refs := seed.Bundle(people)
+	if err := e.Seed(bundle); err != nil {
+		e.Close()
+		return "", nil, err
+	}
+	return fmt.Sprintf("%s (open; %d patients, organization %s)\ncategories   %s", e.Base(), len(refs.Patients), refs.Organization, strings.Join(categories, ", ")), e.Close, nil
 }

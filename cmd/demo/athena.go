@@ -10,8 +10,10 @@ import (
 	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/athena"
+	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 	"github.com/chartwire/chartwire/adapters/sandbox/seed"
+	"github.com/chartwire/chartwire/fhir/smart"
 )
 
 // The practice of the demonstration; the configuration of keysAthena names it.
@@ -43,9 +45,14 @@ func (r *run) startAthena(ctx context.Context, _ []byte) error {
 			return fmt.Errorf("--faults: %w", err)
 		}
 	}
-	if o.Clients, err = r.register("system/Patient.rs", athena.Scope); err != nil {
+	if r.backend, err = smart.GenerateKey(smart.ES384); err != nil {
 		return err
 	}
+	jwks, err := smart.PublicJWKS(r.backend)
+	if err != nil {
+		return err
+	}
+	o.Clients = []auth.Client{{ID: backendID, JWKS: jwks, Scopes: "system/Patient.rs " + athena.Scope, Backend: true}}
 	a, err := sandbox.StartAthena(ctx, o, athena.Options{Practice: athenaPractice, Departments: []int{athenaDepartment}})
 	if err != nil {
 		return err
@@ -75,13 +82,10 @@ func papersOf(all []athena.Document) papers {
 	return p
 }
 
-// valueOf is what the document of a revision says it is of.
-func valueOf(thread string, m *entry) string { return filing.MessageValue(thread, m.ID, m.Revision) }
-
 // entries is chart.
 func (p papers) entries(thread string, m *entry) []shown {
 	var out []shown
-	for _, d := range p[valueOf(thread, m)] {
+	for _, d := range p[revisionValue(thread, m)] {
 		out = append(out, paper{d})
 	}
 	return out
@@ -92,7 +96,7 @@ func (p papers) strays(x expectation) int {
 	most := map[string]int{}
 	for _, t := range x.Threads {
 		for _, m := range t.Messages {
-			most[valueOf(t.ID, m)] = len(p[valueOf(t.ID, m)]) // compare looks at them
+			most[revisionValue(t.ID, m)] = len(p[revisionValue(t.ID, m)]) // compare looks at them
 			most[t.ID+"/"+m.ID+"/not-delivered"] = 1
 		}
 	}

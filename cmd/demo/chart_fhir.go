@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/fhir/client"
 	"github.com/chartwire/chartwire/fhir/smart"
 )
@@ -45,6 +46,7 @@ type reader struct {
 	messages map[string][]*onChart // by message identifier value
 	headers  map[string]int
 	patients map[string]string
+	threads  map[string][]*onChart // transcripts, by thread
 }
 
 // readFHIR collects everything with our identifiers from the EHR.
@@ -66,7 +68,7 @@ func (r *run) readFHIR(ctx context.Context) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &reader{c: c, messages: map[string][]*onChart{}, headers: map[string]int{}}
+	out := &reader{c: c, messages: map[string][]*onChart{}, headers: map[string]int{}, threads: map[string][]*onChart{}}
 	for _, kind := range []string{"Communication", "DocumentReference"} {
 		if err := out.all(ctx, kind); err != nil {
 			return nil, err
@@ -88,7 +90,9 @@ func (c *reader) all(ctx context.Context, kind string) error {
 				return err
 			}
 			o.place = len(c.messages) + len(c.headers)
-			c.note(o)
+			if err := c.note(ctx, o); err != nil {
+				return err
+			}
 		}
 		next, ok, err := c.c.Next(ctx, page)
 		if err != nil || !ok {
@@ -98,16 +102,30 @@ func (c *reader) all(ctx context.Context, kind string) error {
 	}
 }
 
-func (c *reader) note(o *onChart) {
+// note takes down what an entry is, by its identifiers; a note that carries none says it in its text.
+func (c *reader) note(ctx context.Context, o *onChart) error {
 	o.created = o.Meta.LastUpdated
+	if len(o.Identifier) == 0 && len(o.Content) > 0 {
+		text, err := c.bytes(ctx, &o.Content[0].Attachment)
+		if err != nil {
+			return err
+		}
+		if in, value, ok := filing.CitedID(text); ok && in == channel {
+			c.messages[value] = append(c.messages[value], o)
+		}
+	}
 	for _, id := range o.Identifier {
 		switch id.System {
 		case identityBase + "/" + channel + "/message":
 			c.messages[id.Value] = append(c.messages[id.Value], o)
 		case identityBase + "/" + channel + "/thread":
 			c.headers[id.Value]++
+		case identityBase + "/" + channel + "/transcript":
+			thread := id.Value[:max(0, strings.LastIndexByte(id.Value, '/'))]
+			c.threads[thread] = append(c.threads[thread], o)
 		}
 	}
+	return nil
 }
 
 // creations asks for the first version of what was changed since: order is that of creation.
@@ -141,7 +159,7 @@ func (c *reader) entries(thread string, m *entry) []shown {
 	for _, o := range c.messages[value] {
 		out = append(out, resource{o, c})
 	}
-	return out
+	return append(out, c.told(thread, m)...)
 }
 
 // strays is chart: threads that were begun more than once.
@@ -176,8 +194,8 @@ func (c *reader) same(ctx context.Context, m *entry, o *onChart) (bool, error) {
 		return false, nil
 	}
 	if o.ResourceType == "DocumentReference" {
-		data, err := base64.StdEncoding.DecodeString(o.Content[0].Attachment.Data)
-		return err == nil && bytes.Contains(data, []byte(m.Text)), nil
+		data, err := c.bytes(ctx, &o.Content[0].Attachment)
+		return bytes.Contains(data, []byte(m.Text)), err
 	}
 	text, files := "", []string{}
 	for n, p := range o.Payload {

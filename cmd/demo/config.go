@@ -65,7 +65,7 @@ func (r *run) writeConfig(public string) error {
 		"Public": public, "Base": identityBase, "Store": or(r.o.Store, "sqlite:chartwire.db"), "EHR": r.base,
 		"Organization": r.refs.Organization, "Systems": r.systems(), "Key": r.backend != nil, "Send": r.platform.SendURL(),
 		"Media": r.platform.URL(), "Pools": refsOf(r.refs.Pools, nil), "People": refsOf(r.refs.People, r.staffIDs()),
-		"TokenHash": hex.EncodeToString(hash[:]), "ActAs": r.actAs(), "DefaultPool": "", "Authorities": r.people.Authorities(), "As": or(r.o.As, "auto"),
+		"TokenHash": hex.EncodeToString(hash[:]), "ActAs": r.actAs(), "DefaultPool": "", "Authorities": r.people.Authorities(), "As": or(r.o.As, "auto"), "Per": or(r.o.Per, "exchange"),
 	}
 	var keys strings.Builder
 	if err := r.kind.keys.Execute(&keys, values); err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 	"github.com/chartwire/chartwire/adapters/sandbox/engine"
+	"github.com/chartwire/chartwire/adapters/sandbox/openemr"
 	"github.com/chartwire/chartwire/adapters/sandbox/platform"
 	"github.com/chartwire/chartwire/adapters/sandbox/seed"
 	"github.com/chartwire/chartwire/cmd/app"
@@ -40,6 +41,7 @@ type Options struct {
 	Generate string   // spec of generated traffic
 	Seed     uint64
 	As       string // filing.as of the FHIR types; auto when empty
+	Per      string // filing.per of the FHIR types; exchange when empty. A thread nobody closes is filed after a minute
 	EHRType  string // one of Types; fhir when empty
 	EHRURL   string // an open FHIR server instead of the sandbox
 	Faults   string // what goes wrong at the sandbox EHR (ehr.OpenScript, for hl7v2 engine.OpenScript)
@@ -70,8 +72,9 @@ type run struct {
 	people   seed.People
 	refs     seed.Refs
 	sandbox  *sandbox.EHR    // nil with EHRURL and for hl7v2
-	athena   *athena.API     // for athena, beside sandbox
 	engine   *sandbox.Engine // for hl7v2
+	athena   *athena.API     // for athena
+	openemr  *openemr.Server // for openemr
 	base     string          // FHIR base, or where the engine takes messages
 	platform *sandbox.Platform
 	app      *app.App
@@ -167,32 +170,22 @@ func (r *run) startFHIR(ctx context.Context, traits ehr.Traits, bundle []byte) e
 		}
 	}
 	traits.Auth = true
-	clients, err := r.register(backendScopes, "")
+	if r.backend, err = smart.GenerateKey(smart.ES384); err != nil {
+		return err
+	}
+	jwks, err := smart.PublicJWKS(r.backend)
 	if err != nil {
 		return err
 	}
 	r.sandbox, err = sandbox.StartEHR(ctx, sandbox.EHROptions{
 		EHR:     ehr.Options{Traits: traits, Now: r.clock.Now, MaxBody: 64 << 20, Script: script},
-		Clients: clients,
+		Clients: []auth.Client{registration(traits.Vendor, jwks)},
 	})
 	if err != nil {
 		return err
 	}
 	r.base = r.sandbox.Base()
 	return r.sandbox.Seed(bundle)
-}
-
-// register makes the connector's key, and its registration with the sandbox: own are scopes of the vendor's own.
-func (r *run) register(scopes, own string) ([]auth.Client, error) {
-	var err error
-	if r.backend, err = smart.GenerateKey(smart.ES384); err != nil {
-		return nil, err
-	}
-	jwks, err := smart.PublicJWKS(r.backend)
-	if err != nil {
-		return nil, err
-	}
-	return []auth.Client{{ID: backendID, JWKS: jwks, Scopes: scopes, Own: own, Backend: true}}, nil
 }
 
 // startEngine starts the sandbox interface engine with the same patients in its index.

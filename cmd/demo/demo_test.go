@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"os"
@@ -90,6 +91,57 @@ func TestDocuments(t *testing.T) {
 	wantClean(t, s)
 	if s.OnChart != 3 {
 		t.Errorf("%d on the chart, want the contract thread's 3 messages", s.OnChart)
+	}
+}
+
+// TestThreads files the contract's thread as one transcript when it closes, under both strategies.
+func TestThreads(t *testing.T) {
+	for _, as := range []string{"note", "document"} {
+		s := play(t, Options{As: as, Per: "thread", Events: []string{"../../testdata/threads-contract/proxy-with-photo.ndjson"}})
+		wantClean(t, s)
+		if s.OnChart != 3 || s.Filed != 3 {
+			t.Errorf("%s: %d on the chart and %d filed, want the contract thread's 3 messages", as, s.OnChart, s.Filed)
+		}
+	}
+}
+
+// TestReadBackSeesThreads proves that the comparison with a transcript can fail.
+func TestReadBackSeesThreads(t *testing.T) {
+	transcript := func(text, status string) *reader {
+		o := &onChart{ResourceType: "DocumentReference", ID: "d1", Status: status}
+		o.Subject.Reference = "Patient/a"
+		o.Content = append(o.Content, struct{ Attachment chartFile }{chartFile{Data: base64.StdEncoding.EncodeToString([]byte(text))}})
+		return &reader{threads: map[string][]*onChart{"t": {o}}}
+	}
+	const one = "Secure message thread\nMark: 0\n\nMessage 1 of 1 [0]\nId: m\nAttachment: a, b, 1 bytes, SHA-256 00\nText: 8 bytes\n\ntake one\n\n"
+	const end = "End of transcript [0]\n"
+	const retracted = "Secure message thread\nMark: 0\n\nMessage 1 of 1 [0]\nId: m\nStatus: RETRACTED\nText: 8 bytes\n\ntake one\n\n"
+	const corrected = one + "Message 1 of 1, version 2 (correction) [0]\nId: m\nText: 8 bytes\n\ntake two\n\n"
+	for name, c := range map[string]struct {
+		text, status string
+		entry        entry
+		want         int
+	}{
+		"same":              {one + end, "current", entry{ID: "m", Revision: 1, Text: "take one", Attachments: []string{"00"}}, 1},
+		"other words":       {one + end, "current", entry{ID: "m", Revision: 1, Text: "take two"}, 0},
+		"another file":      {one + end, "current", entry{ID: "m", Revision: 1, Text: "take one", Attachments: []string{"01"}}, 0},
+		"superseded":        {one + end, "superseded", entry{ID: "m", Revision: 1, Text: "take one"}, 0},
+		"cut short":         {one, "current", entry{ID: "m", Revision: 1, Text: "take one"}, 0},
+		"another message":   {one + end, "current", entry{ID: "n", Revision: 1, Text: "take one"}, 0},
+		"not taken back":    {one + end, "current", entry{ID: "m", Revision: 1, Text: "take one", Retracted: true}, 0},
+		"taken back":        {retracted + end, "current", entry{ID: "m", Revision: 1, Text: "take one", Retracted: true}, 1},
+		"wrongly so":        {retracted + end, "current", entry{ID: "m", Revision: 1, Text: "take one"}, 0},
+		"the correction":    {corrected + end, "current", entry{ID: "m", Revision: 2, Text: "take two"}, 1},
+		"no such":           {corrected + end, "current", entry{ID: "m", Revision: 3, Text: "take two"}, 0},
+		"the first of them": {corrected + end, "current", entry{ID: "m", Revision: 1, Text: "take one"}, 1},
+	} {
+		var s Summary
+		if err := compare(t.Context(), transcript(c.text, c.status), &thread{ID: "t", Messages: []*entry{&c.entry}}, "Patient/a", &s); err != nil {
+			t.Fatal(err)
+		}
+		if s.OnChart != c.want {
+			t.Errorf("%s: %d on the chart, want %d", name, s.OnChart, c.want)
+		}
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -45,8 +44,8 @@ func (r *run) reply(ctx context.Context, thread, text string) error {
 
 // askFromEHR creates a CommunicationRequest in the EHR, as a clinician's order would, and waits until it was sent.
 func (r *run) askFromEHR(ctx context.Context) error {
-	if slices.Contains([]string{"note", "athena", "hl7v2"}, r.o.EHRType) {
-		return nil // such an EHR has no CommunicationRequest
+	if !r.kind.asks {
+		return nil
 	}
 	patient := r.refs.Patients[r.people.Patients[len(r.people.Patients)-1].Identifiers[0]]
 	r.born = "Please bring your inhaler and your peak flow diary to Thursday's visit."

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/template"
 
+	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 )
 
@@ -20,13 +21,18 @@ type kind struct {
 	keys *template.Template
 	// read reads the chart, with nothing going wrong at the EHR any more.
 	read func(r *run, ctx context.Context) (chart, error)
+	// asks says that a clinician can ask for a message from inside the EHR (CommunicationRequest).
+	asks bool
 }
 
 var kinds = map[string]kind{
 	"fhir":   overFHIR(ehr.Full(), keysFHIR),
 	"note":   overFHIR(ehr.NoteOnly(), keysFHIR),
 	"athena": {start: (*run).startAthena, keys: keysAthena, read: (*run).readAthena},
+	"epic":   overFHIR(profile("epic"), keysEpic),
 	"hl7v2":  {start: (*run).startEngine, keys: keysHL7, read: (*run).readEngine},
+
+	"openemr": {start: (*run).startOpenEMR, keys: keysOpenEMR, read: (*run).readOpenEMR},
 }
 
 // Types lists the EHR types there is a demonstration of.
@@ -47,7 +53,27 @@ func overFHIR(traits ehr.Traits, keys *template.Template) kind {
 		start: func(r *run, ctx context.Context, bundle []byte) error { return r.startFHIR(ctx, traits, bundle) },
 		keys:  keys,
 		read:  (*run).readSandbox,
+		asks:  traits.AcceptCommunicationRequest,
 	}
+}
+
+// registration is what an administrator of that vendor's EHR registers for Chartwire, with reading what the run is judged by.
+func registration(vendor string, jwks []byte) auth.Client {
+	c := auth.Client{ID: backendID, JWKS: jwks, Scopes: backendScopes, Backend: true}
+	if vendor == "epic" { // APIs are chosen, no scope is asked for, and the token says them in the older spelling
+		c.Registered = true
+		c.Scopes = "system/Patient.read system/Encounter.read system/Practitioner.read system/RelatedPerson.read system/Communication.read system/DocumentReference.read system/DocumentReference.write system/Binary.read"
+	}
+	return c
+}
+
+// profile are the traits of the sandbox's FHIR server as one vendor's.
+func profile(vendor string) ehr.Traits {
+	t, err := ehr.Profile(vendor)
+	if err != nil {
+		panic(err) // it is one of the sandbox's own
+	}
+	return t
 }
 
 func connection(keys string) *template.Template {
@@ -60,8 +86,18 @@ var keysFHIR = connection(`    type: fhir
     identifier_systems:
 {{range .Systems}}      {{printf "%q" .}}: {{printf "%q" .}}
 {{end}}{{if .Key}}    backend: {client_id: chartwire-backend, key_file: backend.jwk.json}
-{{end}}    filing: {as: {{.As}}, proxies: create}
+{{end}}    filing: {as: {{.As}}, per: {{.Per}}, idle: 1m, proxies: create}
     watch: {poll: 20s, not_before: 24h}
+    limits: {requests_per_second: 5000, concurrent: 8, search_lag: 5s, deadline: 30s}
+`)
+
+// keysEpic are those of a connection to Epic: who signs is said, and every note belongs to the patient's open encounter.
+var keysEpic = connection(`    type: epic
+    base_url: "{{.EHR}}"
+    identifier_systems:
+{{range .Systems}}      {{printf "%q" .}}: {{printf "%q" .}}
+{{end}}    backend: {client_id: chartwire-backend, key_file: backend.jwk.json}
+    filing: {as: note, per: exchange, doc_status: final, encounter: {policy: open}}
     limits: {requests_per_second: 5000, concurrent: 8, search_lag: 5s, deadline: 30s}
 `)
 

@@ -167,7 +167,7 @@ func (r *run) moving(ctx context.Context) (bool, error) {
 		held, err := tx.OpenItems("", []connector.ItemState{connector.Held}, 1000)
 		for _, i := range held {
 			switch i.Reason {
-			case connector.EarlierItem, connector.NeedsAttachment, connector.EHRUnavailable, connector.RateLimited:
+			case connector.EarlierItem, connector.NeedsAttachment, connector.EHRUnavailable, connector.RateLimited, connector.ThreadOpen:
 				moving = true
 			}
 		}

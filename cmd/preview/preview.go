@@ -201,6 +201,7 @@ func (p *plan) accept(ctx context.Context, lines [][]byte, a *agenda) error {
 func (p *plan) deliver(ctx context.Context) error {
 	engine, err := deliver.New(deliver.Options{Store: p.store, Clock: clock.System,
 		Connections: []deliver.Connection{{ID: p.id, Name: p.ehr.Name, EHR: p.recorder.asked(), Base: p.config.Identity.Base, Mode: "live", Concurrent: 1,
+			PerThread: p.ehr.Filing.Per == config.PerThread, Idle: time.Nanosecond, // a file is a thread that fell silent
 			HoldFor: time.Microsecond, Encounters: encounters(p.ehr.Filing.Encounter.Policy)}},
 		Lines:   []deliver.Line{{Name: p.channel.Name, EHR: p.id, Channel: noMedia{}, Receipts: string(p.channel.Receipts), TrustIDs: true, DefaultPool: p.channel.DefaultPool}},
 		Observe: p.recorder})
@@ -230,7 +231,9 @@ func (p *plan) wait(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		moving := len(open) > 0 || slices.ContainsFunc(held, func(i connector.Item) bool { return i.Reason == connector.NeedsAttachment })
+		moving := len(open) > 0 || slices.ContainsFunc(held, func(i connector.Item) bool {
+			return i.Reason == connector.NeedsAttachment || i.Reason == connector.ThreadOpen
+		})
 		if !moving {
 			return nil
 		}

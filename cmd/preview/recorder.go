@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"strings"
+	"fmt"
 	"sync"
 
 	"github.com/chartwire/chartwire/adapters/filing"
@@ -48,11 +48,30 @@ func (r *recorder) Open(context.Context) (connector.Traits, error) { return r.tr
 // Plan is the adapter's, remembered with what it leaves out.
 func (r *recorder) Plan(x connector.Exchange) ([]connector.Write, error) {
 	writes, err := r.EHR.Plan(x)
+	if x.Transcript != nil && x.Transcript.Version == 0 {
+		return writes, err // only asked whether it could be told
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if x.Transcript != nil {
+		r.told(x, writes)
+	}
 	p := placeOf(x)
 	r.plans[p] = append(r.plans[p], planned{writes, filing.Lost(x, writes, r.traits)})
 	return writes, err
+}
+
+// told remembers what a transcript leaves out of each other message it tells.
+func (r *recorder) told(x connector.Exchange, writes []connector.Write) {
+	for _, t := range x.Transcript.Told {
+		if t.Message.ID == x.Message.ID {
+			continue
+		}
+		one := x
+		one.Kind, one.Message, one.Delivery, one.Late, one.AfterGap = connector.ItemExchange, t.Message, t.Delivery, t.Late, t.AfterGap
+		p := placeOf(one)
+		r.plans[p] = append(r.plans[p], planned{nil, filing.Lost(one, writes, r.traits)})
+	}
 }
 
 // Match stands for whoever the patient is.
@@ -98,9 +117,6 @@ func (r *recorder) Gate(w connector.Write) error {
 		return nil
 	}
 	w.Body = deliver.WithStandIns(w)
-	if p, ok := r.EHR.(interface{ AnyPatient() string }); ok { // its addresses hold an id of a form of its own
-		w.URL = strings.ReplaceAll(w.URL, connector.SymPatient, p.AnyPatient())
-	}
 	return r.EHR.Gate(w)
 }
 
@@ -109,8 +125,10 @@ func (r *recorder) File(_ context.Context, w connector.Write) (connector.Receipt
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	q := Request{Key: w.Key, Method: w.Method, URL: w.URL, Headers: w.Header, Body: w.Body}
-	if !w.Symbolic() {
-		q.Body, _ = json.Marshal(string(w.Body)) // ER7, or a form
+	if body, ok := uploads(w); ok {
+		q.Body = body
+	} else if !w.Symbolic() {
+		q.Body, _ = json.Marshal(string(w.Body)) // ER7, or a form of fields
 	}
 	if w.Update != nil {
 		q.Changes = w.Update.Set
@@ -136,6 +154,9 @@ func (r *recorder) filing(i placed) Filing {
 	}
 	if i.Kind == connector.ItemStatus && i.State == connector.NotDue && i.Reason == connector.PolicyLeftOut {
 		f.Text = "this news changes nothing on the chart" // no policy of the site left it out
+	}
+	if t := i.Detail.Telling; t != nil && t.With != "" && i.State == connector.Filed {
+		f.Text = fmt.Sprintf("told in version %d of the thread's transcript", t.Version)
 	}
 	alike := i.place
 	alike.no = 0

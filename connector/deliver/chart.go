@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
@@ -32,6 +31,9 @@ func (d *drainer) chart(ctx context.Context, p pick) error {
 		if !ready || err != nil {
 			return err
 		}
+		if p.trial {
+			return d.tellable(i, x)
+		}
 		if rows, ready = d.plan(i, x); !ready {
 			return nil
 		}
@@ -42,9 +44,9 @@ func (d *drainer) chart(ctx context.Context, p pick) error {
 	return d.fileAll(ctx, i, rows)
 }
 
-// begin brings an item to where it can be planned or go on. The connection is opened first: an adapter may need its token to
-// look anything up. What an earlier attempt left open is settled next, whatever has become of the patient since; then the
-// patient is made sure of. It reports false where the item has to wait or is done with.
+// begin brings an item to where it can be planned or go on: the connection is opened, since nothing is read before it either;
+// what an earlier attempt left open is settled, whatever has become of the patient since; then the patient is made sure of. It
+// reports false where the item has to wait or is done with.
 func (d *drainer) begin(ctx context.Context, i *connector.Item) (t connector.Traits, rows []connector.WriteRow, ok bool, err error) {
 	if rows, err = d.planned(ctx, i); err != nil {
 		return t, nil, false, err
@@ -303,20 +305,25 @@ func (d *drainer) plan(i *connector.Item, x connector.Exchange) ([]connector.Wri
 // known before the connection goes live.
 func (d *drainer) shadow(i *connector.Item, rows []connector.WriteRow) error {
 	for _, row := range rows {
-		w := row.Write
-		if w.Update != nil {
-			continue // its bytes depend on what the chart would show
-		}
-		w.Body, w.URL = WithStandIns(w), strings.ReplaceAll(w.URL, connector.SymPatient, d.thread.Bound.Reference)
-		if err := d.c.EHR.Gate(w); err != nil {
-			var refused *connector.Refused
-			if errors.As(err, &refused) {
-				d.park(i, refused.Reason, refused.Detail.Reveal())
-				return nil
-			}
+		if ok, err := d.passes(i, row.Write); !ok || err != nil {
 			return err
 		}
 	}
 	d.finish(i, connector.NotDue, connector.PolicyLeftOut)
 	return nil
+}
+
+// passes asks the gate about a planned write that is not made, or not yet. It reports false with the item parked.
+func (d *drainer) passes(i *connector.Item, w connector.Write) (bool, error) {
+	if w.Update != nil {
+		return true, nil // its bytes depend on what the chart would show
+	}
+	w.Body = WithStandIns(w)
+	err := d.c.EHR.Gate(w)
+	var refused *connector.Refused
+	if errors.As(err, &refused) {
+		d.park(i, refused.Reason, refused.Detail.Reveal())
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -18,7 +18,7 @@ func compare(w connector.Write, r connector.Receipt) verdict {
 	if !r.Echo.Shown {
 		return verdict{}
 	}
-	differs := differences(w, r.Echo)
+	differs := Differences(w, r.Echo)
 	wrongSubject, wrongName := slices.Contains(differs, diffSubject), slices.Contains(differs, diffIdentifier)
 	altered := slices.Contains(differs, diffWords) || slices.Contains(differs, diffAttachments)
 	switch {
@@ -41,8 +41,9 @@ const (
 	diffStatus      = "status"
 )
 
-// differences lists what the chart shows otherwise than it was sent. The status is not among them: it moves on.
-func differences(w connector.Write, shown connector.Echo) []string {
+// Differences lists what the chart shows otherwise than it was sent: subject, identifier, words, attachments. The status is
+// not among them: it moves on.
+func Differences(w connector.Write, shown connector.Echo) []string {
 	var out []string
 	if w.Expect.Subject != "" && shown.Subject != w.Expect.Subject {
 		out = append(out, diffSubject)

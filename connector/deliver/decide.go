@@ -173,6 +173,9 @@ func release(tx connector.Tx, i *connector.Item, ask Ask, now time.Time) error {
 	if err := tx.PutItem(i); err != nil {
 		return err
 	}
+	if err := releaseFollowers(tx, *i, now); err != nil {
+		return err
+	}
 	if i.Lane == connector.LaneSend {
 		if err := releaseSend(tx, i, now); err != nil {
 			return err
@@ -184,6 +187,22 @@ func release(tx connector.Tx, i *connector.Item, ask Ask, now time.Time) error {
 		}
 	}
 	return decided(tx, *i, now)
+}
+
+// releaseFollowers takes off the list what was told with an item.
+func releaseFollowers(tx connector.Tx, i connector.Item, now time.Time) error {
+	told, err := followers(tx, i)
+	if err != nil {
+		return err
+	}
+	for _, f := range told {
+		f.State, f.Reason, f.ChangedAt, f.NextAt = connector.NotDue, i.Reason, now, time.Time{}
+		f.Detail.Decision = i.Detail.Decision
+		if err := tx.PutItem(f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // releaseSend lets the exchange of a released message that the platform may or may not have be filed as just that: nobody

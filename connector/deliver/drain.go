@@ -32,6 +32,7 @@ type drainer struct {
 	requests map[string]bool                // request id → it is on the chart
 	noHeader bool                           // the header was parked
 	waited   map[connector.Reason]time.Time // what was waited for in vain, and since when
+	tellings map[string]telling             // item id → what it is about to carry
 }
 
 // run works the lane until nothing moves; it gives when the lane is due again (zero: when something touches it). The
@@ -98,6 +99,9 @@ func (d *drainer) next() pick {
 	}
 	now := d.e.clock.Now()
 	if d.lane.Kind == connector.LaneChart {
+		if d.perThread() {
+			return nextOfThread(d.thread, d.items, now, d.line, d.c.Idle)
+		}
 		return nextOnChart(d.thread, d.items, now, d.line)
 	}
 	if d.lane.Kind == connector.LaneRequest {
@@ -308,15 +312,20 @@ func (d *drainer) park(i *connector.Item, r connector.Reason, text string) {
 
 // finish marks the item done.
 func (d *drainer) finish(i *connector.Item, s connector.ItemState, r connector.Reason) {
+	d.stamp(i)
 	i.State, i.Reason, i.NextAt = s, r, time.Time{}
 	d.put(i)
 	d.leftLane(i)
+	d.finishFollowers(i)
 }
 
 // leftLane moves the thread's place in its order forward once an exchange is filed, parked or left out.
 func (d *drainer) leftLane(i *connector.Item) {
 	if i.Kind != connector.ItemExchange || i.Lane != connector.LaneChart {
 		return
+	}
+	if d.perThread() && i.State == connector.Parked && i.Detail.Telling == nil {
+		return // it was looked at before its turn
 	}
 	passed(&d.thread, i)
 	t := d.thread

@@ -79,7 +79,7 @@ func (p Encounters) choose(q question, have []connector.Encounter, at time.Time,
 				fit = append(fit, e)
 			}
 		case recent:
-			if e.Began() && !e.Start.IsZero() && !e.Start.Before(at.Add(-p.Within)) && p.takesPlace(e) {
+			if e.Began() && !e.Start.Before(at.Add(-p.Within)) && p.takesPlace(e) {
 				fit = append(fit, e)
 			}
 		}
@@ -141,11 +141,7 @@ const (
 // encounter finds the encounter an exchange belongs to, by policy. It reports false with the item held where there is none
 // and there has to be.
 func (d *drainer) encounter(ctx context.Context, i *connector.Item, traits connector.Traits, x *connector.Exchange) (bool, error) {
-	p := d.c.Encounters
-	if p.Policy == "never" {
-		return true, nil
-	}
-	must := p.required(traits)
+	must := d.c.Encounters.required(traits)
 	ref, why, err := d.findEncounter(ctx, i, x, must)
 	switch {
 	case ctx.Err() != nil:

@@ -2,6 +2,7 @@ package deliver_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,7 +108,7 @@ func TestTwoOpenEncountersHoldUntilOneIsLeft(t *testing.T) {
 		w.pass(time.Minute)
 		header := w.items(thread1, connector.ItemHeader)[0]
 		w.is(header, connector.Held, connector.NeedsEncounter)
-		if header.Detail.Text == "" || len(w.chart.filings) != 0 {
+		if !strings.Contains(header.Detail.Text, "several encounters") || len(w.chart.filings) != 0 {
 			t.Errorf("it says %q, %d requests left", header.Detail.Text, len(w.chart.filings))
 		}
 		two.Status = "finished"
@@ -216,6 +217,9 @@ func TestEHRThatCannotBeAskedForEncountersHoldsAndSaysWhy(t *testing.T) {
 		w.pass(time.Minute)
 		header := w.items(thread1, connector.ItemHeader)[0]
 		w.is(header, connector.Held, connector.NeedsEncounter)
+		if !strings.Contains(header.Detail.Text, "does not let us search") {
+			t.Errorf("it says %q", header.Detail.Text)
+		}
 		w.chart.set(func(c *chart) {
 			c.visitErr = &connector.Retry{Reason: connector.EHRUnavailable, Cause: errors.New("timeout")}
 		})
@@ -274,5 +278,24 @@ func TestRecentEncounterOutOfDays(t *testing.T) {
 		w.has(visiting("in", "finished", 47*time.Hour, "Location/a"))
 		w.pass(20 * time.Minute)
 		w.under("Encounter/in", map[string]string{"a": "one"})
+	})
+}
+
+// TestOlderExchangeIsAskedForItsOwnDays: what the EHR said about the last days says nothing about those before.
+func TestOlderExchangeIsAskedForItsOwnDays(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.conn.Encounters = deliver.Encounters{Policy: "recent", Within: 48 * time.Hour}
+		w.has(visiting("old", "finished", 6*24*time.Hour), visiting("new", "finished", time.Hour))
+		w.run()
+		w.accept(today("a", 1, "one"))
+		w.pass(time.Second)
+		late := today("b", 1, "two")
+		late.Message.SentAt = clock.System.Now().Add(-5 * 24 * time.Hour)
+		w.acceptIn("t-2", late)
+		w.pass(time.Second)
+		w.under("Encounter/new", map[string]string{"a": "one"})
+		if e := w.chart.on("t-2/b"); len(e) != 1 || e[0].reference("encounter") != "Encounter/old" {
+			t.Errorf("%d entries of the older message, or not under the encounter of its days", len(e))
+		}
 	})
 }

@@ -31,6 +31,8 @@ type Connection struct {
 	Poll       time.Duration     // watch; 0 never
 	NotBefore  time.Duration     // an EHR-born request older than this is parked
 	Systems    map[string]string // the channel's identifier system → the EHR's
+	PerThread  bool              // threads are filed as one entry, when they close or are Idle
+	Idle       time.Duration     // without a message, after which a thread nobody closed is filed
 	TrustIDs   bool              // the EHR shows no patient to compare with: a channel's identifiers are believed
 	Encounters Encounters        // which encounter an entry belongs to
 	HoldFor    time.Duration     // how long an item waits for its patient or encounter before a person is asked; 0 for ever

@@ -22,6 +22,9 @@ func (d *drainer) gather(ctx context.Context, p pick, traits connector.Traits) (
 		x.Strategy = traits.Strategy
 	}
 	if i.Kind == connector.ItemHeader || i.Kind == connector.ItemClose || i.Kind == connector.ItemReopen {
+		if d.perThread() {
+			x.Transcript = &connector.Transcript{} // the transcript says it
+		}
 		ok, err := d.encounter(ctx, i, traits, &x)
 		return x, ok, err
 	}
@@ -60,6 +63,9 @@ func (d *drainer) gather(ctx context.Context, p pick, traits connector.Traits) (
 		x.Parent = m.row.Message.InReplyTo
 	}
 	if ok, err := d.encounter(ctx, i, traits, &x); !ok || err != nil {
+		return x, false, err
+	}
+	if ok, err := d.tell(ctx, p, m, traits, &x); !ok || err != nil {
 		return x, false, err
 	}
 	ok, err := d.participants(ctx, i, &x)
@@ -294,25 +300,24 @@ var issued = regexp.MustCompile(`^(Practitioner|PractitionerRole|Organization|He
 // participants looks up everyone the exchange names. Only a connection that does not answer stops the item: whoever is
 // not found is named by a logical reference.
 func (d *drainer) participants(ctx context.Context, i *connector.Item, x *connector.Exchange) (bool, error) {
-	everyone := append([]connector.Participant{x.Message.Sender}, x.Message.Recipients...)
-	for _, p := range everyone {
+	for _, p := range parties(x) {
 		if p.Role == connector.RolePatient || p.Role == connector.RoleSystem || p.Role == "" {
 			continue
 		}
 		key := p.Key()
-		if x.Message.ClientID != "" && issued.MatchString(p.ID) {
+		if p.ours && issued.MatchString(p.ID) {
 			x.Refs[key] = connector.Reference{Literal: p.ID, Display: p.Name} // a message of ours names staff by their EHR reference
 			continue
 		}
 		if p.Role == connector.RoleProxy {
-			if ref, ok, err := d.createdProxy(ctx, p); err != nil {
+			if ref, ok, err := d.createdProxy(ctx, p.Participant); err != nil {
 				return false, err
 			} else if ok {
 				x.Refs[key] = connector.Reference{Literal: ref}
 				continue
 			}
 		}
-		ref, err := d.c.resolve(ctx, d.asker(), d.thread.Channel, x.Patient, p)
+		ref, err := d.c.resolve(ctx, d.asker(), d.thread.Channel, x.Patient, p.Participant)
 		switch {
 		case errors.Is(err, connector.ErrAbsent):
 			x.Missing[key] = true
@@ -326,6 +331,30 @@ func (d *drainer) participants(ctx context.Context, i *connector.Item, x *connec
 		}
 	}
 	return true, nil
+}
+
+// party is somebody an exchange names; ours says that we named them.
+type party struct {
+	connector.Participant
+	ours bool
+}
+
+// parties are who an exchange names: in a message, or in all those a transcript tells.
+func parties(x *connector.Exchange) []party {
+	messages := []connector.Message{x.Message}
+	if x.Transcript != nil {
+		messages = nil
+		for _, t := range x.Transcript.Told {
+			messages = append(messages, t.Message)
+		}
+	}
+	var out []party
+	for _, m := range messages {
+		for _, p := range append([]connector.Participant{m.Sender}, m.Recipients...) {
+			out = append(out, party{p, m.ClientID != ""})
+		}
+	}
+	return out
 }
 
 // createdProxy gives the RelatedPerson we created for this proxy of this patient, if we did.

@@ -14,6 +14,9 @@ type pick struct {
 	due      time.Time
 	late     bool // it files after later messages of its thread
 	afterGap bool // an earlier sequence never came
+
+	trial bool     // it is to be held until its thread is told (nextOfThread), if it can be told at all
+	with  []member // the messages that are told with it, itself the last, in the thread's order
 }
 
 // nextOnChart decides what a thread's chart lane does next (DESIGN §3.4). It is pure: items are those not done, in any
@@ -181,21 +184,10 @@ func revisesBefore(a, b *connector.Item) bool {
 // message picks the first exchange in thread order, unless an earlier one may still come.
 func (p *picker) message(t connector.Thread, messages []*connector.Item, line *Line) pick {
 	m := earliest(messages)
-	hurry := slices.ContainsFunc(messages, func(i *connector.Item) bool { return i.Priority.Rank() > 0 })
 	out := pick{item: m}
 	wait := time.Time{}
-	if m.Sequence > 0 {
-		expected := max(t.NextSeq, 1)
-		out.late = m.Sequence < expected
-		out.afterGap = m.Sequence > expected
-		if out.afterGap {
-			wait = m.CommittedAt.Add(line.GapWait)
-		}
-	} else {
-		out.late = !t.LastSent.IsZero() && cmp.Or(m.SentAt.Compare(t.LastSent), cmp.Compare(m.MsgKey, t.LastMsg)) < 0
-		wait = m.CommittedAt.Add(line.OrderWindow)
-	}
-	if !hurry && wait.After(p.now) {
+	out.late, out.afterGap, wait = inPlace(t, m, line)
+	if !hurried(messages) && wait.After(p.now) {
 		p.waitUntil(wait)
 		return pick{due: p.due}
 	}
@@ -203,6 +195,24 @@ func (p *picker) message(t connector.Thread, messages []*connector.Item, line *L
 		return pick{due: p.due}
 	}
 	return out
+}
+
+// inPlace says where a message comes in its thread, and until when an earlier one is waited for.
+func inPlace(t connector.Thread, m *connector.Item, line *Line) (late, afterGap bool, wait time.Time) {
+	if m.Sequence == 0 {
+		late = !t.LastSent.IsZero() && cmp.Or(m.SentAt.Compare(t.LastSent), cmp.Compare(m.MsgKey, t.LastMsg)) < 0
+		return late, false, m.CommittedAt.Add(line.OrderWindow)
+	}
+	expected := max(t.NextSeq, 1)
+	if m.Sequence > expected {
+		return false, true, m.CommittedAt.Add(line.GapWait)
+	}
+	return m.Sequence < expected, false, time.Time{}
+}
+
+// hurried says whether something urgent is among the messages: it waits for nothing.
+func hurried(messages []*connector.Item) bool {
+	return slices.ContainsFunc(messages, func(i *connector.Item) bool { return i.Priority.Rank() > 0 })
 }
 
 // threadState picks a close or reopen that every message committed before it has been done for.

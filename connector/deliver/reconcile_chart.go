@@ -87,7 +87,7 @@ func (r *reconciler) show(ctx context.Context, f *filedEntry, x connector.ChartE
 	if !s.shown {
 		return s, ctx.Err()
 	}
-	s.differs = differences(f.row.Write, receipt.Echo)
+	s.differs = Differences(f.row.Write, receipt.Echo)
 	if f.status != "" && receipt.Echo.Status != f.status {
 		s.differs = append(s.differs, diffStatus)
 	}

@@ -127,7 +127,7 @@ func resolveText(s string, known map[string]string) (string, error) {
 		s = strings.ReplaceAll(s, sym, ref)
 		rest = strings.ReplaceAll(rest, sym, "")
 	}
-	for _, open := range []string{"{patient}", "{header}", "{encounter}", "{message:", "{request:", "{participant:"} {
+	for _, open := range []string{"{patient}", "{header}", "{encounter}", "{message:", "{transcript:", "{request:", "{participant:"} {
 		if strings.Contains(rest, open) {
 			return "", errSymbol
 		}
@@ -136,10 +136,38 @@ func resolveText(s string, known map[string]string) (string, error) {
 }
 
 // symbolStrings are whole JSON strings that stand for a reference not known yet.
-var symbolStrings = regexp.MustCompile(`"\{(patient|header|encounter|message|request|participant)(?::[^"]*)?\}"`)
+var symbolStrings = regexp.MustCompile(`"\{(patient|header|encounter|message|transcript|request|participant)(?::[^"]*)?\}"`)
 
-var standIns = map[string]string{"patient": "Patient", "header": "Communication", "encounter": "Encounter", "message": "Communication",
+var standIns = map[string]string{"patient": "Patient", "header": "Communication", "encounter": "Encounter", "message": "Communication", "transcript": "DocumentReference",
 	"request": "CommunicationRequest", "participant": "RelatedPerson"}
+
+// Resolve puts the references that symbols stand for into a planned write. A symbol without one is an error.
+func Resolve(w connector.Write, known map[string]string) (connector.Write, error) {
+	var err error
+	if w.Symbolic() {
+		if w.Body, err = resolveBody(w.Body, known); err != nil {
+			return w, err
+		}
+	}
+	if w.Expect.Subject, err = resolveText(w.Expect.Subject, known); err != nil {
+		return w, err
+	}
+	if w.Key, err = resolveText(w.Key, known); err != nil {
+		return w, err
+	}
+	if w.After, err = resolveText(w.After, known); err != nil {
+		return w, err
+	}
+	if w.Update != nil {
+		u := *w.Update
+		if u.Target, err = resolveText(u.Target, known); err != nil {
+			return w, err
+		}
+		w.Update = &u
+	}
+	w.URL, err = resolveText(w.URL, known)
+	return w, err
+}
 
 // WithStandIns gives a planned body with references of the types its symbols stand for in their place, so that the gate can
 // be asked about a write that will not be made: in shadow mode, and by chartwire map. Such bytes are never sent.

@@ -184,6 +184,11 @@ func (d *drainer) endThere(tx connector.Tx, ask Ask, i connector.Item, rows []co
 	}
 	decision(&i, ask, now)
 	i.Detail.Text = ""
+	told, err := followers(tx, i)
+	if err != nil {
+		return i, err
+	}
+	d.items = told
 	d.finish(&i, connector.Filed, "")
 	d.filed(&i)
 	if err := d.runIn(tx); err != nil {

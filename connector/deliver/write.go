@@ -160,29 +160,7 @@ func (d *drainer) resolved(ctx context.Context, w connector.Write) (connector.Wr
 	if err := d.lookUp(ctx, symbols, known); err != nil {
 		return w, err
 	}
-	if w.Symbolic() {
-		if w.Body, err = resolveBody(w.Body, known); err != nil {
-			return w, err
-		}
-	}
-	if w.Expect.Subject, err = resolveText(w.Expect.Subject, known); err != nil {
-		return w, err
-	}
-	if w.Key, err = resolveText(w.Key, known); err != nil {
-		return w, err
-	}
-	if w.After, err = resolveText(w.After, known); err != nil {
-		return w, err
-	}
-	if w.Update != nil {
-		u := *w.Update
-		if u.Target, err = resolveText(u.Target, known); err != nil {
-			return w, err
-		}
-		w.Update = &u
-	}
-	w.URL, err = resolveText(w.URL, known)
-	return w, err
+	return Resolve(w, known)
 }
 
 // lookUp finds what symbols stand for: first among this drain's own results, then in the store.
@@ -325,6 +303,7 @@ func (d *drainer) commitAttempt(ctx context.Context, i *connector.Item, rows []c
 	}
 	i.State, i.Reason = connector.Filing, ""
 	i.Tries++
+	d.stamp(i)
 	d.put(i)
 	for k := range rows {
 		if rows[k].Attempts == 0 {

@@ -226,7 +226,7 @@ func litePlan(t *testing.T, db *DB, q *query, args ...any) (steps []string) {
 // Every look-up goes by an index; none reads a table through.
 func TestEveryLookupHasAnIndex(t *testing.T) {
 	db := mustOpen(t, "sqlite::memory:", Options{})
-	tables := []string{"meta", "ehr", "event", "event_kept", "thread", "message", "blob", "item", "lane", "chart_write", "attempt", "born", "consent", "tally",
+	tables := []string{"meta", "ehr", "event", "event_kept", "thread", "message", "blob", "item", "lane", "chart_write", "attempt", "born", "consent", "probe", "tally",
 		"audit", "audit_wait", "audit_seal", "audit_head", "refusal"}
 	if steps := litePlan(t, db, tallySum); !slices.ContainsFunc(steps, func(s string) bool { return strings.HasPrefix(s, "SCAN tally") }) {
 		t.Errorf("a statement that does read a table through has the plan %q: this test sees nothing", steps)
@@ -239,7 +239,7 @@ func TestEveryLookupHasAnIndex(t *testing.T) {
 		"itemByID": itemByID, "itemsOfLane": itemsOfLane, "itemsOpen": itemsOpen, "itemsOfMessage": itemsOfMessage, "itemsOfThread": itemsOfThread,
 		"laneHold": laneHold, "laneRelease": laneRelease, "laneTouched": laneTouched, "laneExpire": laneExpire, "next": nextSQL(2, 1), "laneTake": laneTake, "laneOfThread": laneOfThread,
 		"writeByKey": writeByKey, "writeByProvides": writeByProvides, "writesOfItem": writesOfItem, "writeFiled": writeFiled, "rehomeFiled": rehomeFiled,
-		"attemptsOf": attemptsOf, "attemptsOfHome": attemptsOfHome, "bornByRef": bornByRef, "bornOfThread": bornOfThread, "consentGet": consentGet,
+		"attemptsOf": attemptsOf, "attemptsOfHome": attemptsOfHome, "bornByRef": bornByRef, "bornOfThread": bornOfThread, "consentGet": consentGet, "probeLast": probeLast,
 		"refusalGet": refusalGet, "refusalEnded": refusalEnded, "traceIDs": traceIDs, "traceHashes": traceHashes,
 		"auditByID": auditByID, "auditIDs": auditIDs, "waitFirst": waitFirst, "waitLeft": waitLeft, "waitDrop": waitDrop, "sealFrom": sealFrom, "sealLast": sealLast, "hashesOf": hashesOf, "headGet": headGet,
 		"auditOfThread": auditOfThread,

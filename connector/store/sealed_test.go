@@ -92,6 +92,7 @@ type rows struct {
 	attempt connector.Attempt
 	born    connector.Born
 	consent connector.ConsentRow
+	probe   connector.Probe
 	audit   connector.AuditEntry
 	blob    string
 	refused []string
@@ -104,7 +105,7 @@ func fullRows(f *filler, n int) *rows {
 	r := &rows{
 		event: filled[connector.EventRow](f), thread: filled[connector.Thread](f), message: filled[connector.MessageRow](f),
 		item: filled[connector.Item](f), write: filled[connector.WriteRow](f), attempt: filled[connector.Attempt](f),
-		born: filled[connector.Born](f), consent: filled[connector.ConsentRow](f), audit: filled[connector.AuditEntry](f),
+		born: filled[connector.Born](f), consent: filled[connector.ConsentRow](f), probe: filled[connector.Probe](f), audit: filled[connector.AuditEntry](f),
 		blob: f.word(), refused: []string{f.word(), f.word()},
 	}
 	th := id("thread")
@@ -119,6 +120,7 @@ func fullRows(f *filler, n int) *rows {
 	a.ID, a.EHR, a.Thread, a.Write, a.Outcome, a.Reason = id("attempt"), "E", th, r.write.ID, "refused", connector.EHRRefused
 	r.born.ID, r.born.EHR, r.born.Thread, r.born.Item = r.message.Born, "E", th, i.ID
 	r.consent.EHR, r.consent.Channel = "E", plainChannel
+	r.probe.ID, r.probe.EHR = id("probe"), id("E") // the last of each connection is read
 	u := &r.audit
 	u.ID, u.EHR, u.Kind, u.Action, u.Outcome, u.Agent, u.Thread, u.Item = connector.NewID(time.Now()), "E", "send", "C", 4, "channel:"+plainChannel, th, i.ID
 	return r
@@ -129,7 +131,7 @@ func (r *rows) put(tx connector.Tx) error {
 	th, m, i, w, a, b := r.thread, r.message, r.item, r.write, r.attempt, r.born
 	_, err := tx.InsertEvent(r.event)
 	return errors.Join(err, tx.KeepEvent(r.event), tx.PutThread(&th), tx.PutMessage(&m), tx.PutBlob("E", th.ID, m.ID, r.blob, []byte(r.blob)), tx.PutItem(&i),
-		tx.PutWrite(&w), tx.PutAttempt(&a), tx.PutBorn(&b), tx.PutConsent(r.consent), tx.Audit(r.audit),
+		tx.PutWrite(&w), tx.PutAttempt(&a), tx.PutBorn(&b), tx.PutConsent(r.consent), tx.PutProbe(r.probe), tx.Audit(r.audit),
 		tx.CountRefusal("E", plainChannel, r.refused[0], r.refused[1], time.Now()), tx.TouchLane("E", th.ID, connector.LaneChart, time.Now(), i.Priority))
 }
 
@@ -146,6 +148,7 @@ func (r *rows) reads(tx connector.Tx) map[string]func() (any, error) {
 		"attempt":     func() (any, error) { return of(tx.Attempts("E", r.write.ID)) },
 		"born":        func() (any, error) { return of(tx.BornByRef("E", r.born.Ref)) },
 		"consent":     func() (any, error) { return of(tx.Consent("E", plainChannel, r.consent.Person)) },
+		"probe":       func() (any, error) { return of(tx.LastProbe(r.probe.EHR)) },
 	}
 }
 
@@ -160,7 +163,7 @@ func (r *rows) wants() map[string]any {
 	i.Was = i.State
 	w.Receipt.Echo, w.Receipt.Response = connector.Echo{}, nil
 	return map[string]any{"event_kept": r.event, "thread": th, "message": m, "blob": map[string][]byte{r.blob: []byte(r.blob)}, "item": i,
-		"chart_write": w, "attempt": []connector.Attempt{r.attempt}, "born": r.born, "consent": r.consent}
+		"chart_write": w, "attempt": []connector.Attempt{r.attempt}, "born": r.born, "consent": r.consent, "probe": r.probe}
 }
 
 func openFull(t *testing.T, url string) (*DB, []*rows) {
@@ -287,7 +290,7 @@ func TestMovedValuesDoNotOpen(t *testing.T) {
 	columns := map[string][]string{
 		"event_kept": {"head", "body"}, "thread": {"ext", "info", "patient", "bound", "last_msg"},
 		"message": {"message", "delivery", "retracted", "corrected"}, "item": {"detail"}, "chart_write": {"request", "receipt"},
-		"attempt": {"answer", "request"}, "born": {"request"}, "consent": {"consent"}, "blob": {"name", "data"},
+		"attempt": {"answer", "request"}, "born": {"request"}, "consent": {"consent"}, "probe": {"outcome"}, "blob": {"name", "data"},
 	}
 	eachEngine(t, func(t *testing.T, url string) {
 		db, all := openFull(t, url)

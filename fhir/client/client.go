@@ -60,8 +60,6 @@ type Config struct {
 	// MinimalOK takes 201 with a Location of the right type and no body, and 200 or 204 without
 	// a body on update, as done: for servers that ignore Prefer: return=representation.
 	MinimalOK bool
-	// Accept is what answers are to be, for an API beside FHIR; "" is MediaFHIR.
-	Accept string
 	// RequestID makes X-Request-Id values; nil means random UUIDs.
 	RequestID func() string
 	// OnSkew is told of every answer whose Date is at least two seconds off our clock: how far the
@@ -93,9 +91,6 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = DefaultTimeout
-	}
-	if cfg.Accept == "" {
-		cfg.Accept = MediaFHIR
 	}
 	if cfg.RequestID == nil {
 		cfg.RequestID = uuid.NewString

@@ -12,8 +12,8 @@ import (
 	"github.com/chartwire/chartwire/fhir/r4"
 )
 
-// call does r and turns everything but OK into an [*Error].
-func (c *Client) call(ctx context.Context, r Request) (Response, error) {
+// Call does r and turns everything but OK into an [*Error].
+func (c *Client) Call(ctx context.Context, r Request) (Response, error) {
 	if r.ID == "" {
 		r.ID = c.cfg.RequestID()
 	}
@@ -23,13 +23,6 @@ func (c *Client) call(ctx context.Context, r Request) (Response, error) {
 		return resp, nil
 	}
 	return resp, &Error{Outcome: o, Op: operation(r), RequestID: r.ID, Answer: resp.Body[:min(len(resp.Body), maxAnswer)], cause: err}
-}
-
-// Call does one request of an API beside FHIR, which the same token opens: what its answer must hold is the caller's to look
-// at, so a 200, 201 or 204 is OK whatever it brings. The error is an [*Error].
-func (c *Client) Call(ctx context.Context, r Request) (Response, error) {
-	r.Expect = ""
-	return c.call(ctx, r)
 }
 
 // operation names a request without ids or parameters.
@@ -48,7 +41,7 @@ func noCache() http.Header { return http.Header{"Cache-Control": {"no-cache"}} }
 // Read gets path ("Patient/1", "metadata") and expects a resource of type expect. The error is
 // an [*Error].
 func (c *Client) Read(ctx context.Context, path, expect string) (Response, error) {
-	return c.call(ctx, Request{Method: http.MethodGet, Path: path, Header: noCache(), Expect: expect})
+	return c.Call(ctx, Request{Method: http.MethodGet, Path: path, Header: noCache(), Expect: expect})
 }
 
 // Capability reads and parses the server's CapabilityStatement.
@@ -115,7 +108,7 @@ func (c *Client) All(ctx context.Context, page r4.BundleView, maxPages int) (ent
 }
 
 func (c *Client) page(ctx context.Context, r Request) (r4.BundleView, error) {
-	resp, err := c.call(ctx, r)
+	resp, err := c.Call(ctx, r)
 	if err != nil {
 		return r4.BundleView{}, err
 	}
@@ -152,7 +145,7 @@ func (c *Client) Create(ctx context.Context, resource []byte, ifNoneExist string
 	if ifNoneExist != "" {
 		h.Set("If-None-Exist", ifNoneExist)
 	}
-	return c.call(ctx, Request{Method: http.MethodPost, Path: resourceType, Header: h, Body: resource, Expect: resourceType})
+	return c.Call(ctx, Request{Method: http.MethodPost, Path: resourceType, Header: h, Body: resource, Expect: resourceType})
 }
 
 // Update puts a resource at reference ("Type/id"). ifMatch is the ETag it was read with, such as
@@ -162,14 +155,14 @@ func (c *Client) Update(ctx context.Context, reference string, resource []byte, 
 	if ifMatch != "" {
 		h.Set("If-Match", ifMatch)
 	}
-	return c.call(ctx, Request{Method: http.MethodPut, Path: reference, Header: h, Body: resource, Expect: r4.TypeOf(resource)})
+	return c.Call(ctx, Request{Method: http.MethodPut, Path: reference, Header: h, Body: resource, Expect: r4.TypeOf(resource)})
 }
 
 // Transaction posts a transaction Bundle and checks that the answer is a transaction-response
 // with one successful entry for each of ours; anything else is Ambiguous. The error is an [*Error].
 func (c *Client) Transaction(ctx context.Context, bundle []byte) (r4.BundleView, Response, error) {
 	r := Request{Method: http.MethodPost, Header: representation(), Body: bundle, Expect: "Bundle"}
-	resp, err := c.call(ctx, r)
+	resp, err := c.Call(ctx, r)
 	if err != nil {
 		return r4.BundleView{}, resp, err
 	}

@@ -21,7 +21,7 @@ type Request struct {
 	// Link, if set, replaces Path and Query with a link the server gave (paging); it must be
 	// below the base.
 	Link string
-	// Header adds or replaces header fields; Authorization is not allowed here.
+	// Header adds or replaces header fields; Authorization is not allowed here. Accept is MediaFHIR where it is not given.
 	Header http.Header
 	Body   []byte
 	// ContentType of Body; "" is MediaFHIR.
@@ -150,7 +150,9 @@ func (c *Client) build(ctx context.Context, u *url.URL, r Request) *http.Request
 	req.Header.Del("Authorization")
 	req.Header.Del("Idempotency-Key") // net/http would take it as leave to repeat the request
 	req.Header.Del("X-Idempotency-Key")
-	req.Header.Set("Accept", c.cfg.Accept)
+	if req.Header.Get("Accept") == "" {
+		req.Header.Set("Accept", MediaFHIR)
+	}
 	req.Header.Set("X-Request-Id", r.ID)
 	if r.Body != nil {
 		req.Body = io.NopCloser(bytes.NewReader(r.Body))

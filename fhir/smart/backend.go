@@ -12,15 +12,15 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// BackendConfig is what a Backend needs. HTTP, TokenURL, ClientID, Key, Scopes and Now are
-// required.
+// BackendConfig is what a Backend needs. HTTP, TokenURL, ClientID, Key and Now are required.
 type BackendConfig struct {
 	HTTP *http.Client
 	// TokenURL is token_endpoint as discovered; it is also the assertion's aud, byte for byte.
 	TokenURL string
 	ClientID string
 	Key      *Key
-	// Scopes to ask for, spelled as the server wants them ([Scopes.Spell]).
+	// Scopes to ask for, spelled as the server wants them ([Scopes.Spell]). None leaves the parameter out, for a server that
+	// grants what the client is registered for.
 	Scopes []string
 	Now    func() time.Time
 	// Timeout bounds one token call; 0 is 30 s.
@@ -75,8 +75,8 @@ const (
 
 // NewBackend checks cfg. It makes no call.
 func NewBackend(cfg BackendConfig) (*Backend, error) {
-	if cfg.HTTP == nil || cfg.Now == nil || cfg.Key == nil || cfg.ClientID == "" || len(cfg.Scopes) == 0 {
-		return nil, errors.New("smart backend: HTTP, Now, Key, ClientID and Scopes are required")
+	if cfg.HTTP == nil || cfg.Now == nil || cfg.Key == nil || cfg.ClientID == "" {
+		return nil, errors.New("smart backend: HTTP, Now, Key and ClientID are required")
 	}
 	if u, err := url.Parse(cfg.TokenURL); err != nil || !secure(u) {
 		return nil, errors.New("smart backend: the token URL must be https (http only on a loopback address)")
@@ -179,7 +179,7 @@ func (b *Backend) Authorize(ctx context.Context, req *http.Request) error {
 }
 
 // Granted is what the last token allows: the scopes of its answer, or those asked for where the
-// answer named none (RFC 6749 §5.1). nil before the first token. Compare with [Missing]: servers
+// answer named none (RFC 6749 §5.1). nil before the first token, and where nobody named any. Compare with [Missing]: servers
 // trim scopes without saying so (REQ 147).
 func (b *Backend) Granted() Scopes {
 	b.mu.Lock()

@@ -74,15 +74,24 @@ planted() {
 		[ "$code" = 1 ] || { cat "$server/alter-$kind.log" >&2; fail "$name: readback --alter $kind exits $code, not 1: it would not see that fault."; }
 	done
 	echo "hapi: $name: readback sees $# of $# planted faults"
-	"$here/stop.sh" "$server"
 }
+
+# doctored NAME: what doctor says of this server, before and after a probe. It comes after the read-backs: a probe leaves entries.
+doctored() {
+	"$python" "$here/doctor.py" "$base" "$work/chartwire" "$server/doctor" || fail "$1: doctor does not say what is true."
+}
+
 one bundled
 planted bundled text attachment order missing unexpected retracted patient validate
+doctored bundled
+"$here/stop.sh" "$server"
 notes=yes
 one note --as note
 planted note text attachment missing retracted validate
+"$here/stop.sh" "$server"
 one document --as document
 planted document text retracted
+"$here/stop.sh" "$server"
 notes=
 
 # --- files of events

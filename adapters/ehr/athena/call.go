@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 
@@ -43,29 +44,32 @@ const (
 // untitled is the subject of a patient case whose thread has none.
 const untitled = "Secure message"
 
-// call is filing.VendorCall for one connection.
-func (c *Config) call(d filing.Document) (filing.Call, error) {
-	k, _ := kindOf(func(k kind) bool { return k.class == c.class(d.Author) })
+// form is the Content-Type of a request.
+const form = "application/x-www-form-urlencoded"
+
+// call makes the request that puts a piece on the chart as a document. Files are not carried, so each piece is a note.
+func (c *Config) call(p filing.Piece) (connector.Write, error) {
+	k, _ := kindOf(func(k kind) bool { return k.class == c.class(p.Author) })
 	f := c.fixed(k)
-	f.Set(k.text, string(d.Text))
-	f.Set("priority", priority(d.Priority))
+	f.Set(k.text, string(p.Text))
+	f.Set("priority", priority(p.Priority))
 	if k.class == PatientCase {
-		f.Set("subject", cmp.Or(d.Title, untitled))
+		f.Set("subject", cmp.Or(p.Subject, untitled))
 	} else {
-		f.Set("observationdate", d.At.Format(dateForm))
-		f.Set("observationtime", d.At.Format(timeForm))
+		f.Set("observationdate", p.At.Format(dateForm))
+		f.Set("observationtime", p.At.Format(timeForm))
 		if c.Attachment == "pdf" {
-			pdf, err := d.PDF()
+			pdf, err := p.PDF()
 			if err != nil {
-				return filing.Call{}, err
+				return connector.Write{}, err
 			}
 			f.Set("attachmentcontents", base64.StdEncoding.EncodeToString(pdf))
 			f.Set("attachmenttype", "PDF")
 		}
 	}
-	return filing.Call{
-		Type: k.typ, URL: fmt.Sprintf("v1/%d/patients/%s/documents/%s", c.Practice, connector.SymPatient, k.class),
-		ContentType: connector.Form, Body: []byte(f.Encode()),
+	return connector.Write{
+		Method: http.MethodPost, URL: fmt.Sprintf("v1/%d/patients/%s/documents/%s", c.Practice, connector.SymPatient, k.class),
+		Header: map[string]string{"Content-Type": form}, Body: []byte(f.Encode()), Type: k.typ,
 	}, nil
 }
 

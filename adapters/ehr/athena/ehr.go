@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/chartwire/chartwire/adapters/ehr/fhir"
 	"github.com/chartwire/chartwire/adapters/filing"
@@ -16,38 +14,36 @@ import (
 	"github.com/chartwire/chartwire/fhir/smart"
 )
 
-// Options is what one connection needs. Config is required; BaseURL, HTTP and Now are to reach the EHR, and planning needs
-// none of them.
+// Options is what one connection needs.
 type Options struct {
-	Name    string // of the connection, for messages
-	BaseURL string // FHIR base
-	Base    string // identity.base
-	Config  *Config
-	Policy  filing.Policy
-
-	HTTP        *http.Client      // toward FHIR base, token endpoint and the v1 API
-	Credentials *fhir.Credentials // nil for an open server; without Scopes those of Scopes are asked for
-	Deadline    time.Duration
-	Now         func() time.Time
-	OnSkew      func(time.Duration) // may be nil
+	// FHIR is the half that is read; its Quirks and FilingAs are the vendor's and filled in here, as is Policy.Vendor.
+	FHIR   fhir.Options
+	Config *Config
 }
 
-// Scopes are what the connection asks for: the v1 API of every practice the client was given, and the patients that are
-// looked up.
-func Scopes() []string { return []string{service + "*", "system/Patient.read"} }
+// service is the scope of the v1 API; * stands for all of it that the app was given.
+const service = "athena/service/Athenanet.MDP.*"
 
-// service begins the scopes of the v1 API; what follows is a practice, or * for all that the client was given.
-const service = "athena/service/Athenanet.MDP."
+// quirks: nothing is written over FHIR, and what the v1 API keeps is read back by it.
+func (c *Config) quirks() fhir.Quirks {
+	return fhir.Quirks{
+		Strategies: []connector.Strategy{connector.AsVendorCall}, CallScopes: []string{service},
+		Never:  []string{"DocumentReference read", "DocumentReference search-type", "Binary read"},
+		Always: url.Values{"ah-practice": {fmt.Sprintf("Organization/a-1.Practice-%d", c.Practice)}},
+	}
+}
+
+// Scopes lists what the app must be granted: the v1 API, and the patients that are looked up.
+func Scopes() []string { return fhir.Scopes(fhir.Options{Quirks: new(Config).quirks()}) }
 
 // EHR is one connection. It is safe for concurrent use.
 type EHR struct {
 	config  *Config
 	base    string // identity.base
 	policy  filing.Policy
-	reads   *fhir.EHR
+	fhir    *fhir.EHR
 	api     *client.Client
 	invalid error // of the options, told by the first call
-	secured bool
 }
 
 var (
@@ -59,76 +55,40 @@ var (
 
 // New makes the adapter. It makes no call: what is wrong with the options is the error of the first call that needs them.
 func New(o Options) *EHR {
-	if o.Credentials != nil && len(o.Credentials.Scopes) == 0 {
-		c := *o.Credentials
-		c.Scopes = Scopes()
-		o.Credentials = &c
-	}
-	e := &EHR{config: o.Config, base: o.Base, policy: o.Policy, secured: o.Credentials != nil}
-	e.policy.Vendor = o.Config.call
-	e.reads = fhir.New(fhir.Options{
-		Name: o.Name, BaseURL: o.BaseURL, Base: o.Base, Policy: o.Policy, HTTP: o.HTTP, Credentials: o.Credentials,
-		Deadline: o.Deadline, Now: o.Now, OnSkew: o.OnSkew,
-		Quirks: fhir.Quirks{Always: url.Values{"ah-practice": {fmt.Sprintf("Organization/a-1.Practice-%d", o.Config.Practice)}}},
-	})
-	e.api, e.invalid = client.New(client.Config{HTTP: o.HTTP, Base: e.Root(o.BaseURL), Auth: e.reads.Auth(), Now: o.Now,
-		Timeout: o.Deadline, Accept: "application/json", OnSkew: o.OnSkew})
+	o.FHIR.Quirks, o.FHIR.FilingAs = o.Config.quirks(), nil
+	e := &EHR{config: o.Config, base: o.FHIR.Base, policy: o.FHIR.Policy, fhir: fhir.New(o.FHIR)}
+	e.policy.Vendor = filing.Vendor{Call: o.Config.call}
+	e.api, e.invalid = e.fhir.Beside(e.Root(o.FHIR.BaseURL))
 	return e
 }
 
-// Root is what the address of a write is relative to.
-func (e *EHR) Root(baseURL string) string { return e.config.API(baseURL) }
+// Root is where the URLs of writes begin, given the FHIR base.
+func (e *EHR) Root(base string) string { return e.config.API(base) }
 
-// AnyPatient is a patient's reference as this EHR has them, of nobody: the gate can be asked about a write that will not be made.
-func (e *EHR) AnyPatient() string { return fmt.Sprintf("Patient/a-%d.E-1", e.config.Practice) }
-
-// Planned is what the connection plans with: the API declares nothing, so nothing is learned of it.
-func (e *EHR) Planned() connector.Traits {
-	return connector.Traits{Strategy: connector.AsVendorCall, Echo: connector.EchoExact}
-}
+// Planned is what the connection plans with, before Open as after it.
+func (e *EHR) Planned() connector.Traits { return e.fhir.Planned() }
 
 // Open gets a token and looks whether it opens both APIs. Errors: *connector.Retry, or *Refused with Unauthorized or
 // ScopeMissing, whose Detail says what is missing and who must fix it.
 func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
-	granted, err := e.reads.Connect(ctx)
-	if err != nil {
-		return connector.Traits{}, err
+	traits, err := e.fhir.Open(ctx)
+	var refused *connector.Refused
+	if len(traits.Missing) == 0 || err != nil && (!errors.As(err, &refused) || refused.Reason != connector.ScopeMissing) {
+		return traits, err
 	}
-	traits := e.Planned()
-	if !e.secured {
-		return traits, nil
-	}
-	if !e.opens(granted) {
-		traits.Missing = append(traits.Missing, service+"*")
-	}
-	traits.Missing = append(traits.Missing, smart.Missing(granted, smart.ParseScopes("system/Patient.rs")).Spell(true)...)
-	if len(traits.Missing) > 0 {
-		return traits, &connector.Refused{Reason: connector.ScopeMissing, Detail: connector.Protect("the token was not granted " +
-			strings.Join(traits.Missing, " ") + ". The owner of the app in athenahealth's developer portal must add it, and the practice must have the app approved.")}
-	}
-	return traits, nil
-}
-
-// opens says whether the v1 API of our practice is among what was granted.
-func (e *EHR) opens(granted smart.Scopes) bool {
-	for _, s := range granted {
-		if practice, ok := strings.CutPrefix(s.Other, service); ok && (practice == "*" || practice == fmt.Sprint(e.config.Practice)) {
-			return true
-		}
-	}
-	return false
+	missing := smart.ParseScopes(strings.Join(traits.Missing, " ")).Spell(true) // as the portal does
+	return traits, &connector.Refused{Reason: connector.ScopeMissing, Detail: connector.Protect("the token was not granted " +
+		strings.Join(missing, " ") + ". The owner of the app in athenahealth's developer portal must add it, and the practice must have the app approved.")}
 }
 
 // Match finds the patient over FHIR.
 func (e *EHR) Match(ctx context.Context, k connector.PatientKey) (connector.Patient, error) {
-	return e.reads.Match(ctx, k)
+	return e.fhir.Match(ctx, k)
 }
 
 // Plan gives the documents of x by policy.
 func (e *EHR) Plan(x connector.Exchange) ([]connector.Write, error) {
-	if x.Kind == connector.ItemRequest {
-		return nil, nil // there is nothing like a CommunicationRequest
-	}
+	x.Strategy = connector.AsVendorCall // there is no other, whatever the thread was begun with
 	return filing.Plan(e.policy, e.Planned(), x)
 }
 

@@ -24,9 +24,9 @@ func (e *EHR) File(ctx context.Context, w connector.Write) (connector.Receipt, e
 	if err != nil {
 		return connector.Receipt{}, &connector.Refused{Reason: connector.GateRefused, Detail: connector.Protect(err.Error())}
 	}
-	resp, err := e.api.Call(ctx, client.Request{Method: http.MethodPost, Path: e.config.path(t, ""), Body: w.Body, ContentType: connector.Form})
+	resp, err := e.api.Call(ctx, client.Request{Method: http.MethodPost, Path: e.config.path(t, ""), Body: w.Body, ContentType: form, Header: acceptJSON()})
 	if err != nil {
-		return connector.Receipt{}, explained(fhir.Quirks{}.WriteOutcome(err))
+		return connector.Receipt{}, explained(fhir.WriteError(err))
 	}
 	id, err := created(t.kind, resp)
 	if err != nil {
@@ -87,12 +87,12 @@ type document map[string]word
 
 // read gets a document. ErrAbsent: it is not there. Other errors are *connector.Retry and *Refused.
 func (e *EHR) read(ctx context.Context, t target, id string) (document, error) {
-	resp, err := e.api.Call(ctx, client.Request{Method: http.MethodGet, Path: e.config.path(t, id), Header: noCache()})
+	resp, err := e.api.Call(ctx, client.Request{Method: http.MethodGet, Path: e.config.path(t, id), Header: asItIsNow()})
 	if fhir.Gone(err) {
 		return nil, connector.ErrAbsent
 	}
 	if err != nil {
-		return nil, explained(fhir.ReadOutcome(err))
+		return nil, explained(fhir.ReadError(err))
 	}
 	var many []document
 	if json.Unmarshal(resp.Body, &many) != nil { // one, in a list or by itself
@@ -105,7 +105,12 @@ func (e *EHR) read(ctx context.Context, t target, id string) (document, error) {
 	return many[0], nil
 }
 
-func noCache() http.Header { return http.Header{"Cache-Control": {"no-cache"}} }
+func acceptJSON() http.Header { return http.Header{"Accept": {"application/json"}} }
+
+// asItIsNow asks caches on the way for what is there now.
+func asItIsNow() http.Header {
+	return http.Header{"Accept": {"application/json"}, "Cache-Control": {"no-cache"}}
+}
 
 // ReadEntry reads the document a person says is the write, and tells what it shows of it.
 func (e *EHR) ReadEntry(ctx context.Context, w connector.Write, reference string) (connector.Receipt, error) {
@@ -146,11 +151,10 @@ func (e *EHR) show(w connector.Write, r *connector.Receipt, d document, made boo
 			r.Echo.Subject = "another patient"
 		}
 	}
-	switch is := cited(w, text); {
-	case is == namesIt, is == namesNone && made:
+	if cited, ok := filing.CitedIdentifier(text, e.base, w.Identity); ok {
+		r.Echo.Identities = []connector.Identifier{cited}
+	} else if made {
 		r.Echo.Identities = []connector.Identifier{w.Identity}
-	case is == namesAnother:
-		r.Echo.Identities = []connector.Identifier{{System: w.Identity.System, Value: "another message"}}
 	}
 	words, ok := filing.Words(text)
 	switch {
@@ -161,24 +165,10 @@ func (e *EHR) show(w connector.Write, r *connector.Receipt, d document, made boo
 	}
 }
 
-// What a text says of which message it is.
-type naming int
-
-const (
-	namesNone naming = iota
-	namesIt
-	namesAnother
-)
-
-// cited says which message a document's text says it is of.
-func cited(w connector.Write, text []byte) naming {
-	switch any, it := filing.Cites(text, w.Identity); {
-	case it:
-		return namesIt
-	case any:
-		return namesAnother
-	}
-	return namesNone
+// names says whether a document's text says that it is the write.
+func (e *EHR) names(w connector.Write, text string) bool {
+	cited, ok := filing.CitedIdentifier([]byte(text), e.base, w.Identity)
+	return ok && cited == w.Identity
 }
 
 // explained gives a no the API's own words, for a person.

@@ -25,6 +25,7 @@ func (r *Rig) exchange(s connector.Strategy, kind connector.ItemKind, message, t
 			Sender:     connector.Participant{Role: connector.RolePatient},
 			Recipients: []connector.Participant{{Role: connector.RolePool, ID: "some-pool", Name: "Some pool"}}},
 		Refs: map[string]connector.Reference{}, Missing: map[string]bool{}, Patient: r.patient, Who: r.Patient,
+		Encounter: r.visit,
 	}
 	if kind == connector.ItemStatus {
 		x.Revisions = []int{1}

@@ -50,10 +50,14 @@ type Rig struct {
 	Encounter func(patient string, e connector.Encounter) string
 	// Words reads a message's words out of an entry of Stored, for an EHR that shows nothing back; nil elsewhere.
 	Words func(stored []byte) string
+	// Spoil gives ways to spoil the body of a good write that the gate must refuse, for an API that is neither FHIR nor HL7 v2;
+	// nil elsewhere.
+	Spoil func(good connector.Write) map[string]func(string) string
 	// Secrets are what no error may hold: tokens, keys.
 	Secrets []string
 
 	patient string            // once matched
+	visit   string            // an encounter of the patient's, where the EHR takes no entry without
 	known   map[string]string // symbol → reference
 }
 
@@ -70,6 +74,12 @@ func (r *Rig) open(t *testing.T) connector.Traits {
 	}
 	r.patient = p.Reference
 	r.known = map[string]string{connector.SymPatient: p.Reference}
+	if traits.NeedsEncounter {
+		if r.Encounter == nil {
+			t.Fatal("the EHR takes no entry without an encounter, and the rig makes none")
+		}
+		r.visit = r.Encounter(r.patient, connector.Encounter{Status: "finished", Start: sentAt.AddDate(-1, 0, 0)})
+	}
 	return traits
 }
 

@@ -69,6 +69,7 @@ var resources = []struct {
 	{connector.AsDocument, "DocumentReference"},
 }
 
+// resourceOf is the type a strategy writes, "" for one that writes by another API.
 func resourceOf(s connector.Strategy) string {
 	for _, r := range resources {
 		if r.strategy == s {
@@ -95,30 +96,42 @@ func (o Options) wanted() []connector.Strategy {
 // strategy is the best wanted one the EHR can do, "" for none. Callers hold e.mu.
 func (e *EHR) strategy() connector.Strategy {
 	for _, s := range e.opts.wanted() {
-		if e.can(resourceOf(s), "create") {
+		if s == connector.AsVendorCall && len(e.callMissing()) == 0 || e.can(resourceOf(s), "create") {
 			return s
 		}
 	}
 	return ""
 }
 
+// callMissing are the scopes of the vendor's own API that the token does not hold. Callers hold e.mu.
+func (e *EHR) callMissing() []string {
+	if !e.able.known || !e.able.secured {
+		return nil
+	}
+	return smart.Missing(e.able.granted, smart.ParseScopes(joined(e.opts.Quirks.CallScopes))).Spell(false)
+}
+
 // traits is what the connection can do under a strategy. Callers hold e.mu.
 func (e *EHR) traits(s connector.Strategy) connector.Traits {
-	a, kind := e.able, resourceOf(s)
+	if s == connector.AsVendorCall { // what FHIR declares is not what is written by
+		return connector.Traits{Strategy: s, Echo: cmp.Or(e.opts.Quirks.Echo, connector.EchoExact), Missing: e.missing()}
+	}
+	a, kind, deny := e.able, resourceOf(s), e.opts.Quirks.denies
 	change := func(resource string) bool { return e.can(resource, "update") && e.can(resource, "read") }
 	return connector.Traits{
-		Strategy:    s,
-		Update:      change(kind),
-		Requests:    e.can("CommunicationRequest", "create"),
-		RequestPut:  change("CommunicationRequest"),
-		Watch:       a.searches("CommunicationRequest", "_lastUpdated") || e.can("CommunicationRequest", "search-type"),
-		Subscribe:   e.can("Subscription", "create"),
-		Transaction: !a.known || a.declared.Transaction(),
-		Provenance:  e.can("Provenance", "create"),
-		Proxies:     e.opts.Policy.CreateProxies && e.can("RelatedPerson", "create"),
-		IfNoneExist: !a.known || a.declared.ConditionalCreate(kind),
-		Echo:        cmp.Or(e.opts.Quirks.Echo, connector.EchoExact),
-		Missing:     e.missing(),
+		Strategy:       s,
+		Update:         change(kind),
+		Requests:       e.can("CommunicationRequest", "create"),
+		RequestPut:     change("CommunicationRequest"),
+		Watch:          !deny("CommunicationRequest search-type") && (a.searches("CommunicationRequest", "_lastUpdated") || e.can("CommunicationRequest", "search-type")),
+		Subscribe:      e.can("Subscription", "create"),
+		Transaction:    !deny("transaction") && (!a.known || a.declared.Transaction()),
+		Provenance:     e.can("Provenance", "create"),
+		Proxies:        e.opts.Policy.CreateProxies && e.can("RelatedPerson", "create"),
+		IfNoneExist:    !deny(kind+" conditional-create") && (!a.known || a.declared.ConditionalCreate(kind)),
+		NeedsEncounter: e.opts.Quirks.NeedsEncounter,
+		Echo:           cmp.Or(e.opts.Quirks.Echo, connector.EchoExact),
+		Missing:        e.missing(),
 	}
 }
 
@@ -138,6 +151,9 @@ type need struct {
 
 func needs(o Options) []need {
 	all := smart.Create | smart.Read | smart.Update | smart.Search
+	if o.Quirks.byCall() {
+		return []need{{"Patient", smart.Read | smart.Search}, {"DocumentReference", smart.Read | smart.Search}, {"Binary", smart.Read}}
+	}
 	list := []need{{"Patient", smart.Read | smart.Search}, {"Practitioner", smart.Search}, {"RelatedPerson", smart.Read | smart.Search}}
 	if o.Policy.CreateProxies {
 		list = append(list, need{"RelatedPerson", smart.Create})
@@ -171,7 +187,7 @@ func needed(a abilities, o Options) smart.Scopes {
 	for _, resource := range order {
 		out = append(out, smart.Scope{Level: "system", Type: resource, Can: can[resource]})
 	}
-	return out
+	return append(out, smart.ParseScopes(joined(o.Quirks.CallScopes))...)
 }
 
 // Scopes lists, in SMART v2 spelling, what an EHR administrator must grant a connection with these options, where the EHR

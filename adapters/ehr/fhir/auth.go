@@ -18,11 +18,13 @@ type backend struct {
 	credentials Credentials
 	now         func() time.Time
 	timeout     time.Duration
+	unasked     bool // no scope is asked for, unless the credentials name some
 
 	mu     sync.Mutex
 	client *smart.Backend
 	url    string
 	asked  string
+	found  *smart.Configuration // nil before discovery
 }
 
 // errNotOpen is answered to a call before Open found the token endpoint: nothing was sent.
@@ -47,12 +49,13 @@ func (b *backend) discover(ctx context.Context, needed smart.Scopes) error {
 		return err
 	}
 	scopes := b.credentials.Scopes
-	if len(scopes) == 0 {
+	if len(scopes) == 0 && !b.unasked {
 		scopes = needed.Spell(found.V1Scopes())
 	}
 	asked := smart.ParseScopes(joined(scopes)).String()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.found = found
 	if b.client != nil && b.url == found.TokenEndpoint && b.asked == asked {
 		return nil
 	}

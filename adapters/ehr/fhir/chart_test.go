@@ -407,3 +407,33 @@ func TestFormsOfADocument(t *testing.T) {
 		t.Errorf("beside a rendition: %+v", r.Echo)
 	}
 }
+
+// The transcript of a thread is compared as a whole: every message's words and what is said around them.
+func TestTranscriptOfAThread(t *testing.T) {
+	l := opened(t, setting{traits: ehr.Full(), options: func(o *Options) { o.FilingAs = []string{"note"} }})
+	x := message("m-1", "hello")
+	x.Transcript = &connector.Transcript{Version: 1, Told: []connector.Told{{Message: x.Message}, {Message: message("m-2", "thanks").Message}}}
+	w := l.write(t, x)
+	r := l.file(t, w)
+	if r.Echo.Text != w.Expect.Text || w.Expect.Text == "" {
+		t.Errorf("%+v, want the words %s", r.Echo, w.Expect.Text)
+	}
+	found, err := l.adapter.Find(t.Context(), w)
+	if err != nil || found.Reference != r.Reference {
+		t.Errorf("found %q, %v", found.Reference, err)
+	}
+	page, err := l.adapter.ReadChart(t.Context(), connector.ChartQuery{Type: "DocumentReference", Patient: "Patient/daniel", Channels: []string{"texting"}})
+	if err != nil || len(page.Entries) != 1 {
+		t.Errorf("%d entries of the channel are read back, %v", len(page.Entries), err)
+	}
+	altered := regexp.MustCompile(`"data":"([^"]*)"`).ReplaceAllStringFunc(string(sent(w)), func(data string) string {
+		text, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(strings.TrimPrefix(data, `"data":"`), `"`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return `"data":"` + base64.StdEncoding.EncodeToString([]byte(strings.Replace(string(text), "thanks", "thinks", 1))) + `"`
+	})
+	if r := l.adapter.ShowEntry(t.Context(), w, connector.ChartEntry{Body: []byte(altered)}); r.Echo.Text == w.Expect.Text {
+		t.Error("a word of the second message was changed, and the receipt does not show it")
+	}
+}

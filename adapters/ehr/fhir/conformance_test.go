@@ -43,3 +43,16 @@ func TestConformance(t *testing.T) {
 		})
 	}
 }
+
+func TestTexts(t *testing.T) {
+	for _, c := range []struct {
+		as       string
+		strategy connector.Strategy
+	}{{"communication", connector.AsCommunication}, {"note", connector.AsNote}} {
+		t.Run(c.as, func(t *testing.T) {
+			t.Parallel()
+			s := setting{traits: ehr.Full(), options: func(o *Options) { o.FilingAs = []string{c.as} }}
+			ehrtest.Texts(t, ehrtest.Harness{Strategy: c.strategy, Start: func(t *testing.T) *ehrtest.Rig { return newLab(t, s).rig() }})
+		})
+	}
+}

@@ -99,7 +99,7 @@ func (e *EHR) says(d Description) []string {
 
 func (e *EHR) saysFind(kind string) string {
 	switch {
-	case e.able.searches(kind, "identifier"):
+	case e.able.searches(kind, "identifier") && !e.cites(kind):
 		return "an unknown outcome is settled by a search for the identifier"
 	case e.able.searches(kind, "patient") || e.able.searches(kind, "subject"):
 		return "identifier is not a declared search parameter: an unknown outcome is settled by listing the patient's entries and comparing content"

@@ -39,11 +39,15 @@ func (e *EHR) show(ctx context.Context, w connector.Write, r *connector.Receipt,
 	if w.Update != nil {
 		return // an update changes no words; what it wanted was compared when it was prepared
 	}
-	if w.Expect.Text == "" && len(w.Expect.Attachments) == 0 {
+	wordless := w.Expect.Text == "" && len(w.Expect.Attachments) == 0
+	if wordless && !e.cites(w.Type) {
 		return
 	}
 	if !e.fetch(ctx, echo.Attachments) {
 		r.Echo = connector.Echo{}
+		return
+	}
+	if e.cites(w.Type) && !e.showCited(w, r, echo) || wordless {
 		return
 	}
 	r.Echo.Text, r.Echo.Attachments = text(w, echo), files(w, echo)
@@ -76,12 +80,7 @@ func text(w connector.Write, echo r4.Echo) string {
 		return ""
 	}
 	if echo.ResourceType == "DocumentReference" {
-		for _, a := range echo.Attachments {
-			if words, ok := filing.Words(a.Data); ok {
-				return filing.Hash(words)
-			}
-		}
-		return filing.Hash(nil)
+		return noteText(w, echo)
 	}
 	var all []string
 	for _, s := range echo.Texts {
@@ -99,6 +98,20 @@ func text(w connector.Write, echo r4.Echo) string {
 	}
 	if len(all) > 0 {
 		return all[0]
+	}
+	return filing.Hash(nil)
+}
+
+// noteText is the hash of what a note says: of its message's own words, or of the whole text where that is what was sent, as
+// with the transcript of a thread.
+func noteText(w connector.Write, echo r4.Echo) string {
+	for _, a := range echo.Attachments {
+		if whole := filing.Hash(a.Data); strings.HasPrefix(a.ContentType, "text/plain") && whole == w.Expect.Text {
+			return whole
+		}
+		if words, ok := filing.Words(a.Data); ok {
+			return filing.Hash(words)
+		}
 	}
 	return filing.Hash(nil)
 }

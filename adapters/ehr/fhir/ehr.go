@@ -35,8 +35,8 @@ type Options struct {
 // Credentials are those of a SMART Backend Services client. The token endpoint is discovered.
 type Credentials struct {
 	ClientID string
-	Key      *smart.Key
-	Scopes   []string // instead of those the filing needs
+	Key      *smart.Key // nil where its file is not there: no token is asked for, and nothing is sent without one
+	Scopes   []string   // instead of those the filing needs
 }
 
 // EHR is one connection. It is safe for concurrent use.
@@ -71,7 +71,7 @@ func New(o Options) *EHR {
 		if o.TokenHTTP == nil {
 			o.TokenHTTP = o.HTTP
 		}
-		e.auth = &backend{base: o.BaseURL, http: o.TokenHTTP, credentials: *o.Credentials, now: o.Now, timeout: o.Deadline}
+		e.auth = &backend{base: o.BaseURL, http: o.TokenHTTP, credentials: *o.Credentials, now: o.Now, timeout: o.Deadline, unasked: o.Quirks.NoScopes}
 		config.Auth = e.auth
 	}
 	if e.invalid == nil {

@@ -45,9 +45,9 @@ func TestEncounterSearch(t *testing.T) {
 		declared           []string // nil: as the sandbox does
 		named, open, since string
 	}{
-		"all":          {nil, "v", "o1 o2", "o1 o2 recent v"},
-		"patient":      {[]string{"patient"}, "v", "o1 o2", "o1 o2 recent v"},
-		"subject":      {[]string{"subject", "date"}, "v", "o1 o2", "o1 o2 recent v"},
+		"all":          {nil, "v", "o1 o2", "edge o1 o2 recent v"},
+		"patient":      {[]string{"patient"}, "v", "o1 o2", "edge o1 o2 recent v"},
+		"subject":      {[]string{"subject", "date"}, "v", "o1 o2", "edge o1 o2 recent v"},
 		"identifier":   {[]string{"identifier"}, "v", connector.ErrNotSearchable.Error(), connector.ErrNotSearchable.Error()},
 		"nothing":      {[]string{}, connector.ErrNotSearchable.Error(), connector.ErrNotSearchable.Error(), connector.ErrNotSearchable.Error()},
 		"status alone": {[]string{"status"}, connector.ErrNotSearchable.Error(), connector.ErrNotSearchable.Error(), connector.ErrNotSearchable.Error()},
@@ -59,6 +59,7 @@ func TestEncounterSearch(t *testing.T) {
 			l.visit(t, "o1", "in-progress", `,"period":{"start":"2026-11-21T09:00:00Z"}`)
 			l.visit(t, "o2", "triaged", `,"period":{"start":"2026-11-20T00:30:00+01:00"},"identifier":[{"system":"urn:visit","value":"V-2"}]`)
 			l.visit(t, "recent", "finished", `,"period":{"start":"2026-11-20T09:00:00Z"}`)
+			l.visit(t, "edge", "finished", `,"period":{"start":"2026-11-19T23:40:00Z","end":"2026-11-19T23:50:00Z"}`)
 			l.visit(t, "old", "finished", `,"period":{"start":"2026-11-19T09:00:00Z"}`)
 			l.visit(t, "v", "planned", `,"period":{"start":"2026-12-01"},"identifier":[{"system":"urn:visit","value":"V-1"}]`)
 			if c.declared != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/chartwire/chartwire/connector"
@@ -27,6 +28,8 @@ func (e *EHR) Find(ctx context.Context, w connector.Write) (connector.Receipt, e
 		return e.findUpdate(ctx, w)
 	case w.Type == "Provenance":
 		return e.findProvenance(ctx, w)
+	case e.cites(w.Type):
+		return e.findCited(ctx, w)
 	case w.Identity.IsZero() || !e.searchable(w.Type, "identifier"):
 		return connector.Receipt{}, connector.ErrNotSearchable
 	}
@@ -159,6 +162,9 @@ func (p provenance) names(target string) bool {
 
 // searchable says whether a type can be searched by a parameter on this connection.
 func (e *EHR) searchable(resource, param string) bool {
+	if param == "identifier" && e.cites(resource) || slices.Contains(e.opts.Quirks.NoParams, resource+" "+param) {
+		return false
+	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	return e.able.searches(resource, param)

@@ -20,6 +20,9 @@ func (e *EHR) List(ctx context.Context, w connector.Write) (connector.Receipt, e
 	if err := e.ready(); err != nil {
 		return connector.Receipt{}, err
 	}
+	if e.cites(w.Type) { // what a listing can tell, Find has told
+		return connector.Receipt{}, connector.ErrNotSearchable
+	}
 	by := e.patientParam(w.Type)
 	if by == "" || w.Expect.Subject == "" || w.Update != nil {
 		return connector.Receipt{}, connector.ErrNotSearchable

@@ -3,6 +3,7 @@ package fhir
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/chartwire/chartwire/connector"
@@ -15,11 +16,23 @@ import (
 // the EHR or its token endpoint did not answer; *Refused with Unauthorized where our credentials were refused,
 // ScopeMissing where nothing can be filed with what is granted. Detail says what is missing and who must fix it.
 func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
-	if _, err := e.Connect(ctx); err != nil {
+	if err := e.ready(); err != nil {
 		return connector.Traits{}, err
 	}
-	e.mu.RLock()
-	defer e.mu.RUnlock()
+	declared, err := e.metadata(ctx)
+	if err != nil {
+		return connector.Traits{}, err
+	}
+	a := abilities{known: true, declared: declared, secured: e.auth != nil}
+	if e.auth != nil {
+		if a.granted, err = e.token(ctx, a); err != nil {
+			return connector.Traits{}, err
+		}
+		a.secured = !e.opts.Quirks.NoScopes || slices.ContainsFunc(a.granted, isResource) // else what is granted shows when it is used
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.able = a
 	s := e.strategy()
 	if s == "" {
 		return connector.Traits{Missing: e.missing()}, &connector.Refused{Reason: connector.ScopeMissing, Detail: connector.Protect(e.why())}
@@ -27,36 +40,9 @@ func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
 	return e.traits(s), nil
 }
 
-// Connect is Open without asking whether anything can be filed: an adapter that files over another API of the same EHR only
-// reads here. It gives the scopes that were granted, none for an open server.
-func (e *EHR) Connect(ctx context.Context) (smart.Scopes, error) {
-	if err := e.ready(); err != nil {
-		return nil, err
-	}
-	declared, err := e.metadata(ctx)
-	if err != nil {
-		return nil, err
-	}
-	a := abilities{known: true, declared: declared, secured: e.auth != nil}
-	if e.auth != nil {
-		if a.granted, err = e.token(ctx, a); err != nil {
-			return nil, err
-		}
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.able = a
-	return a.granted, nil
-}
-
-// Auth puts the connection's token on requests, nil for an open server. An adapter that uses it for another API of the same
-// EHR sends it nowhere but to an address the configuration names.
-func (e *EHR) Auth() client.Auth {
-	if e.auth == nil {
-		return nil
-	}
-	return e.auth
-}
+// isResource says whether a granted scope is one of FHIR resources: an EHR that is asked for no scope may name none, or name its
+// APIs.
+func isResource(s smart.Scope) bool { return s.Level != "" }
 
 // metadata reads the CapabilityStatement, without a token where the EHR shows it to everyone, as R4 asks (http §3.1.0.10).
 func (e *EHR) metadata(ctx context.Context) (r4.Capability, error) {
@@ -105,6 +91,8 @@ func (e *EHR) why() string {
 	for _, s := range e.opts.wanted() {
 		kind := resourceOf(s)
 		switch {
+		case s == connector.AsVendorCall:
+			parts = append(parts, "the token was not granted "+joined(e.callMissing()))
 		case !e.able.declares(kind, "create"):
 			parts = append(parts, "the CapabilityStatement does not declare create of "+kind)
 		case !e.able.grants(kind, "create"):

@@ -11,16 +11,6 @@ import (
 	"github.com/chartwire/chartwire/fhir/r4"
 )
 
-// WriteOutcome is what a write over another API of the same EHR came to: one table holds for every HTTP write (DESIGN §3.3).
-// err is of a [client.Client].
-func (q Quirks) WriteOutcome(err error) error { return q.writeError(err) }
-
-// ReadOutcome is WriteOutcome of a call that changes nothing.
-func ReadOutcome(err error) error { return readError(err) }
-
-// Gone says whether a read found nothing there.
-func Gone(err error) bool { return gone(err) }
-
 // writeError turns a call that did not end well into what deliver decides by (DESIGN §3.3). What is not known to be
 // harmless is ambiguous.
 func (q Quirks) writeError(err error) error {
@@ -32,12 +22,12 @@ func (q Quirks) writeError(err error) error {
 		return &connector.Ambiguous{Cause: errors.New("the call ended without a classified outcome")}
 	}
 	detail, answer := connector.Protect(words(failed.Issues)), connector.Protect(string(failed.Answer))
-	switch failed.Class {
-	case client.Retry:
+	switch {
+	case failed.Class == client.Retry:
 		return retry(failed)
-	case client.Conflict:
+	case failed.Class == client.Conflict, failed.Class == client.Refused && q.there(failed):
 		return &connector.Conflicted{Status: failed.Status, Codes: codes(failed.Issues), Answer: answer}
-	case client.Refused, client.Unauthorized:
+	case failed.Class == client.Refused, failed.Class == client.Unauthorized:
 		return &connector.Refused{Reason: q.meaning(failed), Status: failed.Status, Codes: codes(failed.Issues), Detail: detail, Answer: answer}
 	default:
 		return &connector.Ambiguous{Status: failed.Status, Cause: safe(failed), Detail: detail, Answer: answer}

@@ -87,7 +87,7 @@ func (e *EHR) systems(kind, channel string) []string {
 	case "RelatedPerson":
 		return []string{ids.Participant("").System}
 	}
-	return []string{ids.Message("", "", 1).System, ids.Header("").System}
+	return []string{ids.Message("", "", 1).System, ids.Header("").System, ids.Transcript("", 1).System}
 }
 
 func (e *EHR) readEntry(ctx context.Context, q connector.ChartQuery) (connector.ChartPage, error) {

@@ -30,13 +30,18 @@ type EHR struct {
 	policy  filing.Policy
 	resends bool
 	client  *mllp.Client
+	dial    func(ctx context.Context) (net.Conn, error)
+	now     func() time.Time
 }
 
 var _ connector.EHR = (*EHR)(nil)
 
 // New makes the adapter. It makes no connection.
 func New(o Options) *EHR {
-	e := &EHR{policy: o.Policy, resends: o.Resends}
+	e := &EHR{policy: o.Policy, resends: o.Resends, dial: o.Dial, now: o.Now}
+	if e.now == nil {
+		e.now = func() time.Time { return time.Time{} } // nothing is called
+	}
 	if o.Dial != nil {
 		// An application's answer is waited for on the connection the message went out on; one that comes on another is not
 		// known here, and the outcome stays open.

@@ -177,3 +177,7 @@ func TestConformance(t *testing.T) {
 		})
 	}
 }
+
+func TestTexts(t *testing.T) {
+	ehrtest.Texts(t, ehrtest.Harness{Strategy: connector.AsMDM, Start: func(t *testing.T) *ehrtest.Rig { return rig(t, "", "") }})
+}

@@ -55,20 +55,20 @@ func (t Transcript) shown() (entries []Entry, left int) {
 func (t Transcript) head() []line {
 	entries, left := t.shown()
 	var f facts
-	f.add("Document", t.Single)
+	f.add("Document", t.What)
 	f.add("Thread", cmp.Or(Line(t.Thread.Subject), Line(t.Thread.Topic)))
 	f.add("Thread id", t.Thread.ID)
 	f.add("Channel", t.Channel)
 	f.add(CiteLabel, t.Cite)
 	f.add("Patient", t.patient())
-	if t.Single == "" {
+	if !t.Single {
 		f.add("Messages", fmt.Sprint(len(entries)))
 	}
 	if left > 0 {
 		f.add("Left out", fmt.Sprintf("internal notes of the care team: %d", left))
 	}
 	switch {
-	case t.Single != "": // it says nothing of the thread
+	case t.Single: // it says nothing of the thread
 	case t.Closed.IsZero():
 		f.add("State", "open: messages may follow")
 	default:

@@ -48,7 +48,7 @@ func (t Transcript) text(blocks []block, mark string) []byte {
 
 // title is the line the whole begins with.
 func (t Transcript) title() string {
-	if t.Single != "" {
+	if t.Single {
 		return titleOne
 	}
 	return titleLine

@@ -15,9 +15,10 @@ type Transcript struct {
 	Closed  time.Time      // when the thread was closed; zero while it is open
 	Entries []Entry        // in the order they are shown, which is the thread's own
 
-	// Single says what the document is where it is about one message and not about the thread, such as "Secure message" or
-	// that it replaces an earlier one; "" for a thread.
-	Single string
+	// What says what the document is beside being a transcript, such as that it replaces an earlier one; "" for nothing.
+	What string
+	// Single says that it is about one message and tells nothing of its thread.
+	Single bool
 	// Cite names the document where a chart keeps no identifier of ours; "" for none.
 	Cite string
 
@@ -33,23 +34,12 @@ type Patient struct {
 }
 
 // Entry is one message with all that happened to it.
-type Entry struct {
-	Message     connector.Message      // as it was first sent
-	Received    time.Time              // of a message from the patient; zero where not known
-	Delivery    connector.Delivery     // of a message to the patient: the newest known
-	Corrections []connector.Correction // oldest first
-	Retraction  *connector.Retraction
-	Late        bool // filed after later messages of its thread
-	AfterGap    bool // an earlier message never came
-}
+type Entry = connector.Told
 
 // String keeps a transcript, which is PHI from end to end, out of logs and error texts.
 func (Transcript) String() string { return redacted }
 
 // String keeps a patient's identity out of logs and error texts.
 func (Patient) String() string { return redacted }
-
-// String keeps a message out of logs and error texts.
-func (Entry) String() string { return redacted }
 
 const redacted = "[phi]"

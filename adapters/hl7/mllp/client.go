@@ -146,6 +146,22 @@ func (c *Client) Connect(ctx context.Context) error {
 	return nil
 }
 
+// Connected reports whether there is a connection that nobody has ended.
+func (c *Client) Connected() bool {
+	c.mu.Lock()
+	l := c.link
+	c.mu.Unlock()
+	if l == nil {
+		return false
+	}
+	select {
+	case <-l.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // connected is the connection there is, or a new one.
 func (c *Client) connected(ctx context.Context) (*link, error) {
 	c.mu.Lock()

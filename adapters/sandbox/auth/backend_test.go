@@ -243,3 +243,16 @@ func TestRegistrationRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestRegisteredScopes: a client whose APIs were chosen at registration is granted those, whatever it asks for.
+func TestRegisteredScopes(t *testing.T) {
+	w := start(t)
+	if err := w.Register(auth.Client{ID: "backend", JWKS: jwks(), Scopes: "system/Patient.read", Backend: true, Registered: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, asked := range []string{"", "system/Task.c", "nonsense"} {
+		if got := w.post("/token", w.backendForm(assertion{}, "scope", asked)); got.status != 200 || got.body["scope"] != "system/Patient.read" {
+			t.Errorf("asked for %q: %d %v", asked, got.status, got.body["scope"])
+		}
+	}
+}

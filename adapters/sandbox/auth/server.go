@@ -35,6 +35,8 @@ type Options struct {
 	Standalone Launch
 	// HTTPClient fetches JWKS URLs of clients; nil means http.DefaultClient.
 	HTTPClient *http.Client
+	// OwnScopes: a backend client may be granted words (api:oemr) and scopes of the vendor's own API beside system/ ones.
+	OwnScopes bool
 }
 
 // Client is one registered app. It authenticates by exactly one of JWKS, JWKSURL, Secret; with none it is public.
@@ -48,12 +50,13 @@ type Client struct {
 	Secret string
 	// Scopes are all it may ever be granted, space-separated.
 	Scopes string
-	// Own are scopes of the vendor's own that Backend Services may ask for beside system/ ones, space-separated.
-	Own string
 	// RedirectURIs are compared byte for byte; none means no authorization code.
 	RedirectURIs []string
 	// Backend allows the client_credentials grant.
 	Backend bool
+	// Registered grants all of Scopes, whatever is asked for, even nothing: as an EHR does where the APIs are chosen when the
+	// client is registered.
+	Registered bool
 }
 
 // Launch is what the EHR knows when a user opens an app: the values of the launch context parameters.

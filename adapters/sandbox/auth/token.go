@@ -76,26 +76,24 @@ func (s *Server) grantBackend(c *client, form url.Values) (map[string]any, *refu
 	if !c.Backend {
 		return nil, &refusal{http.StatusBadRequest, "unauthorized_client", "REQ#240: this client is not registered for client_credentials"}
 	}
+	if c.Registered {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.issue(&token{client: c, scopes: c.scopes, family: secret()}), nil
+	}
 	if strings.TrimSpace(form.Get("scope")) == "" {
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", "REQ#235: scope is missing"}
 	}
-	words, own := strings.Fields(form.Get("scope")), strings.Fields(c.Own)
-	ofVendor := func(w string) bool {
-		_, err := scope.Parse(w)
-		return len(own) > 0 && err != nil
-	}
-	granting := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !slices.Contains(own, w) })
-	requested, err := scope.ParseSet(strings.Join(slices.DeleteFunc(words, ofVendor), " "))
+	requested, err := scope.ParseSet(form.Get("scope"))
 	if err != nil {
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", err.Error()}
 	}
 	notSystem := func(sc scope.Scope) bool { return sc.Level != "system" }
-	if len(requested.Words) > 0 || slices.ContainsFunc(requested.Scopes, notSystem) {
+	if len(requested.Words) > 0 && !s.opts.OwnScopes || slices.ContainsFunc(requested.Scopes, notSystem) {
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", "REQ#239: Backend Services ask for system/ scopes only"}
 	}
 	granted := scope.Intersect(requested, c.scopes)
-	granted.Words = append(granted.Words, granting...)
-	if len(granted.Scopes) == 0 && len(granting) == 0 {
+	if len(granted.Scopes) == 0 {
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", "REQ#250: none of the requested scopes is registered for this client"}
 	}
 	s.mu.Lock()

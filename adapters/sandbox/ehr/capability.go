@@ -63,6 +63,11 @@ func (s *Server) restResources() []any {
 		if s.traits.updatable(typ) {
 			codes = append(codes, resource{"code": "update"})
 		}
+		for _, d := range s.opts.Declared {
+			if on, code, _ := strings.Cut(d, " "); on == typ {
+				codes = append(codes, resource{"code": code})
+			}
+		}
 		if typ == "Subscription" && s.traits.Subscription {
 			entry["documentation"] = "R4 channel type rest-hook, empty payload"
 		}

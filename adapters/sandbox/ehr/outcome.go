@@ -15,7 +15,10 @@ type failure struct {
 	expression string // FHIRPath of the element, "" where there is none
 	allow      string // the Allow header of a 405
 	challenge  string // the WWW-Authenticate header of a 401
+	coding     coding // the vendor's own code, in issue.details; the zero one is left out
 }
+
+type coding struct{ system, code, display string }
 
 func (f *failure) Error() string { return f.text }
 
@@ -29,10 +32,15 @@ func (f *failure) at(expression string) *failure {
 }
 
 // outcomeJSON builds an OperationOutcome with one issue.
-func outcomeJSON(severity, code, text, expression string) []byte {
+func outcomeJSON(severity, code, text, expression string, details ...coding) []byte {
 	issue := map[string]any{"severity": severity, "code": code, "diagnostics": text}
 	if expression != "" {
 		issue["expression"] = []any{expression}
+	}
+	for _, d := range details {
+		if d != (coding{}) {
+			issue["details"] = map[string]any{"coding": []any{map[string]any{"system": d.system, "code": d.code, "display": d.display}}}
+		}
 	}
 	raw, err := json.Marshal(map[string]any{"resourceType": "OperationOutcome", "issue": []any{issue}})
 	if err != nil {
@@ -42,7 +50,7 @@ func outcomeJSON(severity, code, text, expression string) []byte {
 }
 
 func (f *failure) response() *Response {
-	r := &Response{Status: f.status, Header: http.Header{}, Body: outcomeJSON("error", f.code, f.text, f.expression)}
+	r := &Response{Status: f.status, Header: http.Header{}, Body: outcomeJSON("error", f.code, f.text, f.expression, f.coding)}
 	r.Header.Set("Content-Type", mediaType)
 	if f.status == http.StatusMethodNotAllowed {
 		r.Header.Set("Allow", f.allow)

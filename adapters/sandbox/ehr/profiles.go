@@ -12,11 +12,8 @@ import (
 var profiles = map[string]Traits{
 	"fhir": withAuth(Full()),
 	"note": withAuth(NoteOnly()), // no vendor: the floor US Core asks for
-	// Epic: notes need an encounter and are never deduplicated; Communication cannot be updated; creates answer empty.
-	"epic": {
-		AcceptCommunication: true, AcceptDocumentReference: true, SearchWrites: true, RequireEncounter: true, ReturnMinimal: true,
-		Auth: true,
-	},
+	// Epic: notes are never deduplicated and cannot be changed; Communication is declared. The rest is in epic.go.
+	"epic": {AcceptCommunication: true, AcceptDocumentReference: true, SearchWrites: true, Vendor: "epic", Auth: true},
 	// Oracle Health: Communication and DocumentReference can be created; updates need If-Match.
 	"oracle": {
 		AcceptCommunication: true, AcceptDocumentReference: true, UpdateCommunication: true, SearchWrites: true, RequireIfMatch: true,

@@ -34,6 +34,8 @@ type Options struct {
 	// Statement is a CapabilityStatement to declare instead of what the traits say, such as a vendor's own; its interactions do
 	// not change what is done.
 	Statement []byte
+	// Declared are interactions the CapabilityStatement declares beside what is done, such as "DocumentReference create".
+	Declared []string
 	// HTTPClient delivers Subscription notifications; nil means http.DefaultClient.
 	HTTPClient *http.Client
 	// Seed makes ids repeatable; 0 makes them random.

@@ -11,13 +11,19 @@ type vendor struct {
 	// refuse says what is wrong with a create or update, as the vendor says it; nil takes everything. It sees the body as it
 	// came and must not change it.
 	refuse func(w *write) *failure
+	// admit does so where it takes a look at the chart. The caller holds mu.
+	admit func(s *Server, w *write) *failure
 	// keep changes a resource to what the vendor keeps of it, before it is committed. The caller holds mu, so that it may put
 	// other resources on the chart.
 	keep func(s *Server, w *write)
+	// answer changes the answer of a create.
+	answer func(resp *Response, v *version)
 }
 
 // vendors are the rules by the name in Traits.Vendor.
-var vendors = map[string]vendor{}
+var vendors = map[string]vendor{
+	"epic": epic,
+}
 
 // Vendors lists the names Traits.Vendor can have.
 func Vendors() []string { return slices.Sorted(maps.Keys(vendors)) }
@@ -26,6 +32,14 @@ func Vendors() []string { return slices.Sorted(maps.Keys(vendors)) }
 func (t Traits) refused(w *write) *failure {
 	if v := vendors[t.Vendor]; v.refuse != nil {
 		return v.refuse(w)
+	}
+	return nil
+}
+
+// admitted asks the vendor's rules about the chart. The caller holds mu.
+func (s *Server) admitted(w *write) *failure {
+	if v := vendors[s.traits.Vendor]; v.admit != nil {
+		return v.admit(s, w)
 	}
 	return nil
 }

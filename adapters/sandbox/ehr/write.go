@@ -169,6 +169,9 @@ func (s *Server) admit(w *write, exists func(string) bool) *failure {
 	if f := checkReferences(w.resource, s.opts.Base, exists); f != nil {
 		return f
 	}
+	if f := s.admitted(w); f != nil {
+		return f
+	}
 	if w.allowed != nil {
 		draft := &version{typ: w.typ, id: w.id, values: valuesOf(w.typ, w.resource, s.opts.Base)}
 		if !w.allowed(draft) {
@@ -275,6 +278,9 @@ func (s *Server) writeResponse(r *http.Request, done written) *Response {
 		resp.Body = outcomeJSON("information", "informational", done.v.typ+" is on the chart", "")
 	default:
 		resp.Body = done.v.raw
+	}
+	if v := vendors[s.traits.Vendor]; v.answer != nil && done.created {
+		v.answer(resp, done.v)
 	}
 	return resp
 }

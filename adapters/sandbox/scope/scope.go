@@ -22,7 +22,10 @@ type Scope struct {
 
 var (
 	v2 = regexp.MustCompile(`^(patient|user|system)/([A-Z][A-Za-z]+|\*)\.(c?r?u?d?s?)(?:\?(.+))?$`)
-	v1 = regexp.MustCompile(`^(patient|user|system)/([A-Z][A-Za-z]+|\*)\.(read|write|\*)$`)
+	// own is a scope of an API of the vendor's own, such as OpenEMR's system/document.crs, whose types begin with a small letter, or
+	// athenahealth's athena/service/Athenanet.MDP.*.
+	own = regexp.MustCompile(`^((patient|user|system)/[a-z_]+\.(c?r?u?d?s?|read|write)|athena/service/[A-Za-z.*]+)$`)
+	v1  = regexp.MustCompile(`^(patient|user|system)/([A-Z][A-Za-z]+|\*)\.(read|write|\*)$`)
 )
 
 var v1Actions = map[string]string{"read": "rs", "write": "cud", "*": "cruds"}
@@ -53,11 +56,12 @@ type Set struct {
 	Words  []string
 }
 
-// ParseSet reads a space-separated list. Words without a slash, and launch/…, are kept as they are.
+// ParseSet reads a space-separated list. Words without a slash, launch/… and the scopes of a vendor's own API are kept as
+// they are.
 func ParseSet(s string) (Set, error) {
 	var out Set
 	for _, f := range strings.Fields(s) {
-		if !strings.Contains(f, "/") || strings.HasPrefix(f, "launch/") {
+		if !strings.Contains(f, "/") || strings.HasPrefix(f, "launch/") || own.MatchString(f) {
 			out.Words = append(out.Words, f)
 			continue
 		}

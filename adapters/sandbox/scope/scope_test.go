@@ -73,3 +73,16 @@ func TestAllowing(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 }
+
+// TestOwnAPI: scopes of a vendor's own API are words: granted as they are spelled, or not.
+func TestOwnAPI(t *testing.T) {
+	set, err := scope.ParseSet("api:oemr system/document.crs system/Patient.rs")
+	if err != nil || !set.Has("system/document.crs") || len(set.Scopes) != 1 {
+		t.Fatalf("%+v %v", set, err)
+	}
+	for _, text := range []string{"system/document.x", "system/document", "admin/document.r"} {
+		if set, err := scope.ParseSet(text); err == nil {
+			t.Errorf("%s was read as %+v", text, set)
+		}
+	}
+}

@@ -193,6 +193,24 @@ var rowCases = []testCase{
 			return nil
 		})
 	}},
+	{"probe", func(f *fixture) {
+		old := connector.Probe{ID: f.id(), EHR: f.ehr, At: f.now, Patient: "Patient/test", Entries: []connector.ProbeEntry{{Strategy: connector.AsNote, Type: "DocumentReference",
+			Identity: connector.Identifier{System: "s", Value: "v"}, Reference: "DocumentReference/1", Open: true}}}
+		p := connector.Probe{ID: f.id(), EHR: f.ehr, At: f.now.Add(time.Hour), By: "cli:ada", Patient: "Patient/test",
+			Outcomes: []connector.ProbeOutcome{{Capability: "Communication create", Known: connector.KnownNo, Says: "HTTP 405"}}}
+		f.view(func(tx connector.Tx) error {
+			absent[connector.Probe](f, "a probe before the first")(tx.LastProbe(f.ehr))
+			return nil
+		})
+		f.update(func(tx connector.Tx) error { return errors.Join(tx.PutProbe(p), tx.PutProbe(old)) })
+		p.Seen, p.SeenBy, p.SeenAt = "Chart Review", "cli:bo", f.now.Add(2*time.Hour)
+		f.update(func(tx connector.Tx) error { return tx.PutProbe(p) })
+		f.view(func(tx connector.Tx) error {
+			same(f, "LastProbe", p)(tx.LastProbe(f.ehr))
+			absent[connector.Probe](f, "another EHR's probe")(tx.LastProbe("another"))
+			return nil
+		})
+	}},
 	{"trace", traceCase},
 	{"a view writes nothing", func(f *fixture) {
 		if err := f.s.View(f.Context(), func(tx connector.Tx) error { return tx.PutMeta("view", "x") }); err == nil {

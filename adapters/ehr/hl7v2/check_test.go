@@ -1,0 +1,147 @@
+package hl7v2
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chartwire/chartwire/adapters/sandbox"
+	sandboxengine "github.com/chartwire/chartwire/adapters/sandbox/engine"
+	"github.com/chartwire/chartwire/connector"
+)
+
+// checked is what a Check over a way to an engine found.
+func checked(t *testing.T, dial func(context.Context) (net.Conn, error)) connector.Preflight {
+	t.Helper()
+	e := New(Options{Policy: policy("", ""), Dial: dial, Now: time.Now})
+	t.Cleanup(func() { _ = e.Close() })
+	p, err := e.Check(t.Context())
+	if err != nil || len(p.Capabilities) != 2 {
+		t.Fatalf("%v: %+v", err, p)
+	}
+	return p
+}
+
+func to(addr string, c *tls.Config) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		if err != nil || c == nil {
+			return conn, err
+		}
+		return tls.Client(conn, c), nil
+	}
+}
+
+func factOf(t *testing.T, p connector.Preflight, name string) connector.Fact {
+	t.Helper()
+	for _, f := range p.Facts {
+		if f.Name == name {
+			return f
+		}
+	}
+	t.Fatalf("no fact %q in %+v", name, p.Facts)
+	return connector.Fact{}
+}
+
+// TestCheckOfTheSandboxEngine: it is connected to and nothing is sent; what only a document proves stays unknown, and said.
+func TestCheckOfTheSandboxEngine(t *testing.T) {
+	n, err := sandbox.StartEngine(context.WithoutCancel(t.Context()), "", sandboxengine.Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	p := checked(t, to(strings.TrimPrefix(n.URL(), "mllp://"), nil))
+	connect, send := p.Capabilities[0], p.Capabilities[1]
+	if connect.Name() != "MLLP connect" || connect.Granted != connector.KnownYes || connect.Proven != connector.KnownYes || connect.By != "now" || connect.Gap != nil {
+		t.Errorf("%+v", connect)
+	}
+	if send.Name() != "MDM send" || !send.Needed || send.Declared != connector.NotKnown || send.Proven != connector.NotKnown || send.Gap != nil {
+		t.Errorf("%+v", send)
+	}
+	if f := factOf(t, p, "MLLP echo"); f.Good != connector.NotKnown || !strings.HasPrefix(f.Value, "not tried: connect and TLS only") {
+		t.Errorf("%+v", f)
+	}
+	if len(n.Ledger()) != 0 || len(n.Documents()) != 0 {
+		t.Error("something was sent")
+	}
+}
+
+// TestCheckSaysWhoActs: each way an engine is not reached, and the end of its certificate.
+func TestCheckSaysWhoActs(t *testing.T) {
+	site := httptest.NewUnstartedServer(nil)
+	site.StartTLS()
+	t.Cleanup(site.Close)
+	pool := x509.NewCertPool()
+	pool.AddCert(site.Certificate())
+	both := site.TLS.Certificates
+	trusting := &tls.Config{RootCAs: pool, ServerName: "example.com"}
+	for name, c := range map[string]struct {
+		engine *tls.Config // nil: plaintext
+		ours   *tls.Config
+		hangUp bool
+		closed bool
+		says   string // "" is reached
+	}{
+		"TLS":                          {engine: &tls.Config{Certificates: both}, ours: trusting},
+		"mutual TLS":                   {engine: &tls.Config{Certificates: both, ClientCAs: pool, ClientAuth: tls.RequireAnyClientCert}, ours: &tls.Config{RootCAs: pool, ServerName: "example.com", Certificates: both}},
+		"our certificate is missing":   {engine: &tls.Config{Certificates: both, ClientAuth: tls.RequireAnyClientCert}, ours: trusting, says: "hung up at once: the interface engineer must let it take connections from this machine, and trust the certificate that tls.cert_file"},
+		"its authority is not trusted": {engine: &tls.Config{Certificates: both}, ours: &tls.Config{ServerName: "example.com"}, says: "TLS failed (its certificate is of an authority that is not trusted here"},
+		"plaintext where TLS is meant": {ours: trusting, says: "TLS failed"},
+		"hangs up":                     {hangUp: true, says: "hung up at once"},
+		"nobody there":                 {closed: true, says: "cannot be reached (the connection is refused)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr := l.Addr().String()
+			if c.engine != nil {
+				l = tls.NewListener(l, c.engine)
+			}
+			t.Cleanup(func() { _ = l.Close() })
+			if c.closed {
+				_ = l.Close()
+			}
+			go func() {
+				for {
+					conn, err := l.Accept()
+					if err != nil {
+						return
+					}
+					go func() {
+						if !c.hangUp {
+							_, _ = conn.Read(make([]byte, 1)) // makes the handshake
+						}
+						_ = conn.Close()
+					}()
+				}
+			}()
+			p := checked(t, to(addr, c.ours))
+			connect := p.Capabilities[0]
+			if c.says == "" {
+				if connect.Proven != connector.KnownYes || connect.Gap != nil || factOf(t, p, "TLS chain").Good != connector.KnownYes {
+					t.Errorf("%+v %+v", connect, connect.Gap)
+				}
+				return
+			}
+			if connect.Proven != connector.KnownNo || connect.Gap == nil || connect.Gap.Who != connector.FixInterface || !strings.Contains(connect.Gap.Text, c.says) {
+				t.Errorf("%+v %+v", connect, connect.Gap)
+			}
+			if send := p.Capabilities[1]; send.Gap == nil || *send.Gap != *connect.Gap {
+				t.Errorf("%+v", send)
+			}
+		})
+	}
+	end := site.Certificate().NotAfter
+	late := New(Options{Policy: policy("", ""), Now: func() time.Time { return end.Add(-24 * time.Hour) }, Dial: to(site.Listener.Addr().String(), &tls.Config{RootCAs: pool, ServerName: "example.com"})})
+	p, err := late.Check(t.Context())
+	if f := factOf(t, p, "TLS chain"); err != nil || f.Good != connector.KnownNo || f.Gap.Who != connector.FixInterface || !strings.Contains(f.Gap.Text, end.UTC().Format(time.DateOnly)) {
+		t.Errorf("%+v %v", f, err)
+	}
+}
