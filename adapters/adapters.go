@@ -30,8 +30,11 @@ type EHRParts struct {
 	HTTP   *http.Client
 	Now    func() time.Time
 	// Dial connects to the engine of a type that speaks no HTTP, and Fence is asked before each message's first byte.
-	Dial   func(ctx context.Context) (net.Conn, error)
-	Fence  func(ctx context.Context) error
+	Dial  func(ctx context.Context) (net.Conn, error)
+	Fence func(ctx context.Context) error
+	// ID and Store are the ehr_id and where a type that is told of its patients keeps them.
+	ID     string
+	Store  connector.Store
 	OnSkew func(time.Duration) // told how far the EHR's clock is ahead of ours, when by two seconds or more; may be nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	ehrhl7v2 "github.com/chartwire/chartwire/adapters/ehr/hl7v2"
+	"github.com/chartwire/chartwire/adapters/ehr/hl7v2/adt"
 	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/adapters/hl7"
 	"github.com/chartwire/chartwire/config"
@@ -17,25 +18,40 @@ func newHL7v2(p EHRParts) (connector.EHR, error) {
 	unavailable := func(what, instead string) error {
 		return fmt.Errorf("EHR %q: %s is not available for type hl7v2 in this version; write %s", c.Name, what, instead)
 	}
+	fed := c.Match == config.MatchADT
 	switch e := c.Filing.Encounter.Policy; {
 	case c.HL7 == nil:
 		return nil, fmt.Errorf("EHR %q: hl7 is missing; add what the messages carry", c.Name)
-	case c.Match != config.MatchTrustIdentifiers:
-		return nil, unavailable("match "+string(c.Match), "trust-identifiers")
 	case c.Filing.Per == config.PerThread:
 		return nil, unavailable("filing.per thread", "exchange")
-	case e != config.EncounterWhenKnown && e != config.EncounterRequired && e != config.EncounterNever:
-		return nil, fmt.Errorf("EHR %q: filing.encounter.policy %s asks the EHR for encounters, and an hl7v2 engine cannot be asked; write when-known, required or never", c.Name, e)
+	case !fed && e != config.EncounterWhenKnown && e != config.EncounterRequired && e != config.EncounterNever:
+		return nil, fmt.Errorf("EHR %q: filing.encounter.policy %s asks the EHR for encounters, and an hl7v2 engine cannot be asked; write when-known, required or never, or match: adt, whose feed tells of visits", c.Name, e)
 	}
-	return ehrhl7v2.New(ehrhl7v2.Options{Resends: c.HL7.Resend == config.ResendSameID, Dial: p.Dial, Fence: p.Fence, Now: p.Now, Policy: filing.Policy{
+	ehr := ehrhl7v2.New(ehrhl7v2.Options{Resends: c.HL7.Resend == config.ResendSameID, Dial: p.Dial, Fence: p.Fence, Now: p.Now, Policy: filing.Policy{
 		Organization: c.Organization, Location: c.Location(),
 		NoteType:    r4.NewCoding(c.Filing.NoteType.System, c.Filing.NoteType.Code, c.Filing.NoteType.Display),
 		InlineBytes: int64(c.Limits.InlineBytes), People: p.People, Systems: c.IdentifierSystems,
 		MDM: filing.MDM{
 			Header: header(*c.HL7), Authorities: authorities(c), PatientClass: c.HL7.PatientClass, DocumentType: c.HL7.DocumentType,
 			Completion: c.HL7.Completion, Authenticator: signer(c.HL7.Authenticator), Visits: c.Filing.Encounter.Policy != config.EncounterNever,
+			VisitsTold: fed,
 		},
-	}}), nil
+	}})
+	if !fed {
+		return ehr, nil
+	}
+	return adt.Over(ehr, p.Store, p.ID, authorities(c)), nil
+}
+
+// ADT is the feed of a connection that knows its patients by one, nil for every other.
+func ADT(p EHRParts) *adt.Feed {
+	c := p.Config
+	if c.Type != config.HL7v2 || c.Match != config.MatchADT || c.ADT == nil || c.HL7 == nil {
+		return nil
+	}
+	app, facility := appFacility(c.ADT.Sending)
+	return adt.NewFeed(adt.Options{Store: p.Store, ID: p.ID, Name: c.Name, Now: p.Now, Authorities: authorities(c), Zone: c.Location(),
+		Sending: app, Facility: facility, Processing: c.HL7.ProcessingID})
 }
 
 // header is what every message begins with. In enhanced mode both answers are asked for: that the engine keeps the message

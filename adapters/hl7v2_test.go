@@ -42,7 +42,6 @@ func legacy() config.EHR {
 // TestHL7v2NotAvailable: what this version lacks is refused by name, with what to write instead.
 func TestHL7v2NotAvailable(t *testing.T) {
 	for want, change := range map[string]func(*config.EHR){
-		"trust-identifiers":             func(c *config.EHR) { c.Match = config.MatchADT },
 		"write exchange":                func(c *config.EHR) { c.Filing.Per = config.PerThread },
 		"when-known, required or never": func(c *config.EHR) { c.Filing.Encounter.Policy = config.EncounterRecent },
 		"hl7 is missing":                func(c *config.EHR) { c.HL7 = nil },
@@ -52,6 +51,43 @@ func TestHL7v2NotAvailable(t *testing.T) {
 		if _, err := adapters.EHR(adapters.EHRParts{Config: c, Base: "urn:b"}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "county") {
 			t.Errorf("want %q, got %v", want, err)
 		}
+	}
+}
+
+// TestHL7v2ADT: a connection that knows its patients by an ADT feed plans without one, names no visit nobody told of, and is the
+// only kind that has a feed.
+func TestHL7v2ADT(t *testing.T) {
+	const visits = "urn:oid:1.2.9"
+	plan := func(c config.EHR, encounter string) string {
+		t.Helper()
+		c.HL7.Authorities[visits] = config.Authority{Namespace: "COUNTY", Type: "VN"}
+		ehr, err := adapters.EHR(adapters.EHRParts{Config: c, Base: "urn:b", Now: clock.System.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := connector.Exchange{Kind: connector.ItemExchange, Base: "urn:b", Channel: "texting", Revision: 1, Received: sent, Encounter: encounter,
+			Thread: connector.ThreadInfo{ID: "t-1", Encounter: &connector.Identifier{System: visits, Value: "V1"}},
+			Who:    connector.PatientKey{Identifiers: []connector.Identifier{{System: county, Value: "MRN-1"}}}, Message: *message("m-1", 1, connector.FromPatient, "hello").Message}
+		writes, err := ehr.Plan(x)
+		if err != nil || len(writes) != 1 {
+			t.Fatalf("%d writes: %v", len(writes), err)
+		}
+		return string(writes[0].Body)
+	}
+	trusts, fed := legacy(), legacy()
+	fed.Filing.Encounter.Policy = config.EncounterOpen // which its feed tells of
+	fed.Match, fed.ADT = config.MatchADT, &config.ADT{Listen: "127.0.0.1:0", Sending: "ADT^COUNTY"}
+	for name, c := range map[string]struct {
+		config    config.EHR
+		encounter string
+		want      bool
+	}{"the platform is believed": {trusts, "", true}, "nobody told of it": {fed, "", false}, "it was told of": {fed, filing.VisitReference(hl7.CX{ID: "V1", Authority: hl7.HD{Namespace: "COUNTY"}}), true}} {
+		if got := strings.Contains(plan(c.config, c.encounter), "V1^^^COUNTY^VN"); got != c.want {
+			t.Errorf("%s: the visit is named: %v", name, got)
+		}
+	}
+	if adapters.ADT(adapters.EHRParts{Config: fed}) == nil || adapters.ADT(adapters.EHRParts{Config: trusts}) != nil {
+		t.Error("the feeds are not where they are configured")
 	}
 }
 

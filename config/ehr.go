@@ -27,7 +27,7 @@ const (
 )
 
 // EHR is one EHR connection, a tenant. Name is a label; the store mints the id.
-// BaseURL, Backend, Launch, Watch, Limits.InlineBytes and Probe belong to the FHIR types; Address, TLS, Match and HL7
+// BaseURL, Backend, Launch, Watch, Limits.InlineBytes and Probe belong to the FHIR types; Address, TLS, Match, ADT and HL7
 // to type hl7v2.
 type EHR struct {
 	Name              string            `yaml:"name" doc:"Label of the connection, in URLs and metrics: lower-case letters, digits, - and _." required:"true" format:"name"`
@@ -48,6 +48,7 @@ type EHR struct {
 	Address string `yaml:"address" doc:"hl7v2: the interface engine, mllps://host:port. mllp:// (plaintext) on a loopback host only." format:"mllp"`
 	TLS     *TLS   `yaml:"tls" doc:"hl7v2: certificates of the mllps connection."`
 	Match   Match  `yaml:"match" doc:"hl7v2: how the right patient is known: trust-identifiers files by the channel's identifiers alone; adt compares with an ADT feed. Type hl7v2 needs it." enum:"trust-identifiers|adt"`
+	ADT     *ADT   `yaml:"adt" doc:"hl7v2: where the EHR's ADT messages come in. match adt needs it."`
 	HL7     *HL7   `yaml:"hl7" doc:"hl7v2: what the messages carry. Type hl7v2 needs it."`
 
 	// Own is what the adapter's Section decoded from the key named like the type, or nil.
@@ -134,7 +135,7 @@ const (
 
 // Filing is the filing policy of one EHR connection.
 type Filing struct {
-	As        Strategies    `yaml:"as" doc:"How to file: auto, or one or more of communication, note, document, mdm in order of preference." default:"auto" enum:"auto|communication|note|document|mdm"`
+	As        Strategies    `yaml:"as" doc:"How to file: auto, or one or more of communication, note, document, mdm in order of preference. A thread goes on with the next one when an exchange has waited for its encounter for hold_for; the last waits for none." default:"auto" enum:"auto|communication|note|document|mdm"`
 	Per       Grain         `yaml:"per" doc:"What one chart entry holds: an exchange, or what a thread was when it closed or fell silent. Left out: exchange." enum:"exchange|thread"`
 	Idle      time.Duration `yaml:"idle" doc:"With per thread: file a thread nobody closed after this much silence." default:"1h" min:"1m" max:"720h"`
 	HoldFor   time.Duration `yaml:"hold_for" doc:"How long an exchange waits for its patient or encounter before a person is asked; for attachments see media.within." default:"72h" min:"1m" max:"8760h"`
@@ -215,6 +216,21 @@ type TLS struct {
 	CA   File   `yaml:"ca_file" doc:"PEM file of the authorities that may sign the engine's certificate; the system's where left out." format:"pem"`
 	Cert File   `yaml:"cert_file" doc:"PEM file of our certificate, for mutual TLS." format:"pem"`
 	Key  Secret `yaml:"key" doc:"PEM private key of our certificate." format:"pem"`
+}
+
+// ADT is the MLLP listener for an EHR's ADT messages.
+type ADT struct {
+	Listen  string   `yaml:"listen" doc:"Address the EHR's interface engine sends to, host:port." required:"true" format:"listen"`
+	Sending string   `yaml:"sending" doc:"Their APPLICATION^FACILITY, MSH-3 and MSH-4; messages of anybody else are rejected." required:"true" format:"appfacility"`
+	TLS     *ADTTLS  `yaml:"tls" doc:"Mutual TLS. Without it the listener is plaintext: on a loopback host, or with allow, within a private network."`
+	Allow   []string `yaml:"allow" doc:"Networks whose connections are taken, such as 10.20.30.0/24. Plaintext to another machine needs it, and private ones." format:"network"`
+}
+
+// ADTTLS is the server side of an MLLPS listener. All three are needed: whoever may send can move patients.
+type ADTTLS struct {
+	Cert File   `yaml:"cert_file" doc:"PEM file of our certificate." required:"true" format:"pem"`
+	Key  Secret `yaml:"key" doc:"PEM private key of our certificate." required:"true" format:"pem"`
+	CA   File   `yaml:"ca_file" doc:"PEM file of the authorities that may sign the sender's certificate." required:"true" format:"pem"`
 }
 
 // Ack is the HL7 v2 acknowledgment mode.

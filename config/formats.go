@@ -26,6 +26,7 @@ var formats = map[string]func(s, arg string) string{
 	"identity":    checkIdentity,
 	"uri":         checkURI,
 	"listen":      checkListen,
+	"network":     checkNetwork,
 	"store":       checkStore,
 	"timezone":    checkTimezone,
 	"ref":         checkReference,

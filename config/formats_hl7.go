@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -19,6 +20,28 @@ func checkMLLP(s, _ string) string {
 		return "sends patients' data in the clear; write mllps:// (mllp:// is for loopback hosts only, such as a local TLS tunnel)"
 	}
 	return ""
+}
+
+func checkNetwork(s, _ string) string {
+	p, err := netip.ParsePrefix(s)
+	switch {
+	case err != nil:
+		return quote(s) + " is no network; write one such as 10.20.30.0/24"
+	case p != p.Masked():
+		return quote(s) + " is an address within a network; write " + p.Masked().String() + ", or one address as " + netip.PrefixFrom(p.Addr(), p.Addr().BitLen()).String()
+	}
+	return ""
+}
+
+// privately says whether a network is not reached from outside: private, shared, link-local or of this machine.
+func privately(p netip.Prefix) bool {
+	for _, in := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128"} {
+		outer := netip.MustParsePrefix(in)
+		if outer.Bits() <= p.Bits() && outer.Contains(p.Addr()) {
+			return true
+		}
+	}
+	return false
 }
 
 // hl7Delimiters are the characters a configured HL7 v2 value may not hold: it is written to the message as it is.

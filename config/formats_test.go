@@ -31,6 +31,7 @@ func TestFormats(t *testing.T) {
 		{"scope", []string{"system/Patient.rs", "system/Observation.rs?category=a", "openid"}, []string{"", "a b", "a\"", "ü"}},
 		{"phone", []string{"+15551234567", "+491701234567"}, []string{"", "5551234567", "+1 555", "+0123456789", "+1234567890123456"}},
 		{"mllp", []string{"mllps://a:2575", "mllp://127.0.0.1:2575", "mllps://a:1/"}, []string{"", "a:2575", "mllp://a:2575", "mllps://a", "mllps://:1", "mllps://a:0", "mllps://a:1/x", "mllps://u@a:1", "mllps://a:1?x", "tcp://a:1"}},
+		{"network", []string{"10.20.30.0/24", "192.168.1.7/32", "fd00::/8", "0.0.0.0/0"}, []string{"", "10.20.30.0", "10.20.30.1/24", "10.20.30.0/33", "engine.example/24", "fe80::1%eth0/64"}},
 		{"appfacility", []string{"A^B", "MY APP^MY CLINIC"}, []string{"", "A", "^B", "A^", "A^B^C", "A|^B", "A^B~", "A^ü", "A ^B"}},
 		{"hl7id", []string{"MR", "PN", "A B"}, []string{"", "A^B", "A&B", "A\\", " A", strings.Repeat("A", 21), "\x01"}},
 		{"xcn", []string{"1^DOE", "1^DOE^ANA"}, []string{"", "1", "1^", "^DOE", "1^DOE|", "1^D&E"}},

@@ -2,6 +2,8 @@ package config
 
 import (
 	"crypto/tls"
+	"net"
+	"net/netip"
 	"slices"
 )
 
@@ -25,7 +27,7 @@ func (l *loader) ehrRules(e *EHR, path string) {
 // fhirRules checks the types that speak FHIR.
 func (l *loader) fhirRules(e *EHR, path string) {
 	l.need(path, "base_url", "the FHIR R4 base address of this EHR")
-	for _, key := range []string{"address", "tls", "match", "hl7"} {
+	for _, key := range []string{"address", "tls", "match", "hl7", "adt"} {
 		l.foreign(path, key, "hl7v2")
 	}
 	if e.Backend == nil && !l.given(path+".backend") && checkURL(e.BaseURL, "") == "" && !isLoopback(urlHost(e.BaseURL)) {
@@ -51,6 +53,7 @@ func (l *loader) hl7v2Rules(e *EHR, path string) {
 	if e.TLS != nil {
 		l.tlsRules(e.TLS, path+".tls")
 	}
+	l.adtRules(e, path+".adt")
 	if h := e.HL7; h != nil {
 		if (h.Completion == "AU" || h.Completion == "LA") && h.Authenticator == "" && !l.given(path+".hl7.authenticator") {
 			l.mistake(path+".hl7.completion", h.Completion+" claims a signature nobody gave; write DO, or add authenticator, the signer the site names")
@@ -61,12 +64,52 @@ func (l *loader) hl7v2Rules(e *EHR, path string) {
 	}
 }
 
+// adtRules keeps an ADT feed's listener from the networks of others: what it takes in the clear is who the patients are, and
+// whoever can send to it can merge them.
+func (l *loader) adtRules(e *EHR, path string) {
+	a := e.ADT
+	switch {
+	case e.Match == MatchADT && !l.given(path):
+		l.mistake(path, "is missing; add adt with listen and sending, where the EHR's ADT messages come in")
+	case a != nil && e.Match != MatchADT && e.Match != "":
+		l.mistake(path, "is used by match: adt alone; write that, or remove adt")
+	}
+	if a == nil {
+		return
+	}
+	if t := a.TLS; t != nil {
+		l.keyPair(t.Cert, t.Key, path+".tls")
+		return
+	}
+	host, _, err := net.SplitHostPort(a.Listen)
+	if err != nil || l.given(path+".tls") || isLoopback(host) {
+		return
+	}
+	if at, err := netip.ParseAddr(host); err == nil && !at.IsUnspecified() && !privately(netip.PrefixFrom(at, at.BitLen())) {
+		l.mistake(path+".listen", "is a public address, and patients' data would come to it in the clear; add tls, or listen on a loopback or private address")
+		return
+	}
+	if len(a.Allow) == 0 {
+		l.mistake(path+".listen", "takes patients' data from other machines in the clear; add tls, or allow with the private network the interface engine is in, or listen on 127.0.0.1")
+	}
+	for i, s := range a.Allow {
+		if p, err := netip.ParsePrefix(s); err == nil && !privately(p) {
+			l.mistake(index(path+".allow", i), quote(s)+" is no private network, and patients' data would cross it in the clear; add tls, or write the private network the interface engine is in")
+		}
+	}
+}
+
 func (l *loader) tlsRules(t *TLS, path string) {
 	if t.Cert.IsSet() != t.Key.IsSet() {
 		l.mistake(path, "has one of cert_file and key_file; give both for mutual TLS, or neither")
 		return
 	}
-	cert, key := string(t.Cert.Bytes()), t.Key.Reveal()
+	l.keyPair(t.Cert, t.Key, path)
+}
+
+// keyPair checks that a certificate and a key belong together.
+func (l *loader) keyPair(file File, secret Secret, path string) {
+	cert, key := string(file.Bytes()), secret.Reveal()
 	if cert == "" || key == "" || checkPEM(cert, "") != "" || checkPEM(key, "") != "" {
 		return // reported already, as missing or as no PEM
 	}
@@ -110,14 +153,15 @@ func (l *loader) filingRules(e *EHR, path string) {
 // encounterRules refuses what a policy has no use for, and what an interface engine cannot be asked.
 func (l *loader) encounterRules(e *EHR, path string) {
 	p := e.Filing.Encounter.Policy
-	if e.Type == HL7v2 && (p == EncounterOpen || p == EncounterRecent || p == EncounterThread) {
-		l.mistake(path+".policy", string(p)+" asks the EHR for encounters, and an hl7v2 engine cannot be asked; write when-known (the visit the platform names), required (hold without one) or never")
+	unasked := e.Type == HL7v2 && e.Match != MatchADT // an ADT feed tells of visits
+	if unasked && (p == EncounterOpen || p == EncounterRecent || p == EncounterThread) {
+		l.mistake(path+".policy", string(p)+" asks the EHR for encounters, and an hl7v2 engine cannot be asked; write when-known (the visit the platform names), required (hold without one) or never, or match: adt, whose feed tells of visits")
 		return
 	}
 	for _, key := range []string{"days", "departments"} {
 		switch {
 		case !l.given(path + "." + key), key == "days" && e.Filing.Encounter.Days == 7: // the default, as config print writes it
-		case e.Type == HL7v2:
+		case unasked, e.Type == HL7v2 && key == "departments": // which a feed does not name by reference
 			l.mistake(path+"."+key, "is about encounters the EHR is asked for, and an hl7v2 engine cannot be asked; remove it")
 		case !p.LooksBack() && p != "":
 			l.mistake(path+"."+key, "is for policy recent, thread or required, and has no effect with "+string(p)+"; remove it or change the policy")

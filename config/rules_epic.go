@@ -9,7 +9,7 @@ const loinc = "http://loinc.org"
 // other workflows. docs/ehrs/epic.md says how sure that is.
 var (
 	epicNoteTypes   = []string{"11506-3", "11488-4", "34117-2", "28570-0", "34111-5", "34746-8", "75492-9", "11504-8", "34109-9"}
-	epicOtherwise   = []string{"18842-5", "34105-7", "69730-0", "74213-0"}
+	epicOtherwise   = []string{"18842-5", "34105-7", "69730-0"}
 	epicNoteDefault = Coding{System: loinc, Code: "11506-3"} // progress note: the general default is none of Epic's
 )
 
@@ -22,6 +22,9 @@ func (l *loader) epicRules(e *EHR, path string) {
 		if s == StrategyCommunication || s == StrategyDocument {
 			l.mistake(path+".as", string(s)+" is nothing Epic takes for a patient's messages; write note")
 		}
+	}
+	if e.Filing.Per == PerThread {
+		l.mistake(path+".per", "thread is not available for type epic in this version; write exchange")
 	}
 	note := path + ".note_type"
 	if !l.given(note + ".code") {

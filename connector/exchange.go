@@ -20,6 +20,7 @@ type Exchange struct {
 
 	Patient   string               // symbol or EHR reference; planners use SymPatient
 	Who       PatientKey           // who the channel says that is, for an EHR whose entries name the patient themselves (PID)
+	Known     []Identifier         // what identifiers the EHR's patient has, as far as matching showed them
 	Refs      map[string]Reference // participant key → resolved reference; missing means logical
 	Missing   map[string]bool      // proxies looked up and not found: to be created where policy says so
 	Parent    string               // message id (platform's) of the real parent already on the chart, or ""
@@ -187,6 +188,9 @@ const (
 
 // Traits is what one EHR connection can do, after declared ∧ granted ∧ not disproven.
 type Traits struct {
+	// Fallbacks are what filing.as names after Strategy and the connection can do, in order: a thread goes on with the next where
+	// an exchange of it has waited for its encounter as long as hold_for allows.
+	Fallbacks   []Strategy
 	Strategy    Strategy
 	Update      bool // the strategy's resource can be updated
 	Replaces    bool // a new entry can take the place of one that is there, without an update of that

@@ -60,6 +60,12 @@ type EncounterFinder interface {
 	Encounters(ctx context.Context, q EncounterQuery) ([]Encounter, error)
 }
 
+// PatientAwaiter is an EHR whose patients and visits are kept in our own store, where news of them comes by itself. Its answers
+// are asked for anew each time, and a thread that is held for its patient is woken by news of one of these references.
+type PatientAwaiter interface {
+	Awaits(k PatientKey) []string
+}
+
 // Watcher sees CommunicationRequests that were born in the EHR.
 type Watcher interface {
 	// Changed gives requests changed at or after since (server time), and the highest lastUpdated seen.

@@ -127,6 +127,7 @@ type Tx interface {
 	// PutProbe inserts or updates a probe by ID; LastProbe gives an EHR's newest.
 	PutProbe(p Probe) error
 	LastProbe(ehr string) (Probe, error)
+	ADTIndex
 
 	Audit(a AuditEntry) error
 	// CountRefusal folds an unauthenticated refusal into one audit row per channel, source and minute.

@@ -18,6 +18,7 @@ type MDM struct {
 	Authorities   map[string]Authority // the channel's identifier system → who assigns it
 	PatientClass  string               // PV1-2
 	Visits        bool                 // name the visit the platform knows (PV1-19)
+	VisitsTold    bool                 // but only one the EHR has told of: the exchange's encounter
 	DocumentType  string               // TXA-2
 	Completion    string               // TXA-17
 	Authenticator *hl7.XCN             // the signer the site names; never anybody of the exchange

@@ -2,6 +2,7 @@ package filing
 
 import (
 	"cmp"
+	"encoding/base32"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,8 +16,8 @@ import (
 // table 0203).
 type Authority struct{ Namespace, Type string }
 
-// visitNumber is the type of an authority whose identifiers name a visit and not a patient.
-const visitNumber = "VN"
+// VisitNumber is the type of an authority whose identifiers name a visit and not a patient.
+const VisitNumber = "VN"
 
 // Assigned gives those of a patient's identifiers that an assigning authority is configured for, the one to file under first:
 // a medical record number (MR) before other types, then by namespace, type and value. The order does not depend on how the
@@ -25,16 +26,19 @@ func Assigned(authorities map[string]Authority, who connector.PatientKey) []hl7.
 	var out []hl7.CX
 	for _, id := range who.Identifiers {
 		a, ok := authorities[id.System]
-		if !ok || a.Type == visitNumber || id.Value == "" {
+		if !ok || a.Type == VisitNumber || id.Value == "" {
 			continue
 		}
 		out = append(out, hl7.CX{ID: id.Value, Authority: hl7.HD{Namespace: a.Namespace}, Type: a.Type})
 	}
-	slices.SortFunc(out, func(a, b hl7.CX) int {
-		return cmp.Or(record(a)-record(b), cmp.Compare(a.Authority.Namespace, b.Authority.Namespace),
-			cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(out, RecordFirst)
 	return slices.Compact(out)
+}
+
+// RecordFirst is the order of [Assigned].
+func RecordFirst(a, b hl7.CX) int {
+	return cmp.Or(record(a)-record(b), cmp.Compare(a.Authority.Namespace, b.Authority.Namespace),
+		cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID))
 }
 
 // record is 0 for a medical record number, 1 for every other type.
@@ -49,6 +53,23 @@ func record(c hl7.CX) int {
 // the authority, the type and the value, so that two systems of channels that stand for one authority give one patient.
 func PatientReference(c hl7.CX) string {
 	return "Patient/" + connector.ControlID(connector.Identifier{System: "patient\x00" + c.Authority.Namespace + "\x00" + c.Type, Value: c.ID})
+}
+
+// visitPrefix is what the references of [VisitReference] begin with.
+const visitPrefix = "Encounter/"
+
+// VisitReference is what a visit is called where the EHR shows none of its own. The number can be read from it, so that a
+// document can name the visit that a policy has found.
+func VisitReference(c hl7.CX) string {
+	return visitPrefix + base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(c.Authority.Namespace+"\x00"+c.ID))
+}
+
+// visitOf is the visit that has this reference; false where it has none of [VisitReference].
+func visitOf(reference string) (hl7.CX, bool) {
+	text, ok := strings.CutPrefix(reference, visitPrefix)
+	raw, err := base32.HexEncoding.WithPadding(base32.NoPadding).DecodeString(text)
+	namespace, number, both := strings.Cut(string(raw), "\x00")
+	return hl7.CX{ID: number, Authority: hl7.HD{Namespace: namespace}, Type: VisitNumber}, ok && err == nil && both && number != ""
 }
 
 // pid is the patient as the message names them, by the identifier the thread is bound to.
@@ -83,7 +104,9 @@ func (p *planner) pid() (hl7.PID, error) {
 
 // assigned is the identifier the thread's patient is bound by; before that, and for chartwire map, the first there is.
 func (p *planner) assigned() (hl7.CX, error) {
-	all := Assigned(p.policy.MDM.Authorities, p.x.Who)
+	// The EHR's own: a thread may name the patient by another number than the record's.
+	who := connector.PatientKey{Identifiers: slices.Concat(p.x.Who.Identifiers, p.x.Known)}
+	all := Assigned(p.policy.MDM.Authorities, who)
 	if len(all) == 0 {
 		return hl7.CX{}, refuse(connector.GateRefused, "none of the patient's identifiers has an assigning authority; add "+
 			p.unassigned()+" to hl7.authorities, with the namespace the EHR knows it by, then replay")
@@ -113,15 +136,24 @@ func (p *planner) unassigned() string {
 }
 
 // visit is where the patient is treated: the configured class, and the visit the platform named where an authority of visit
-// numbers is configured for it.
+// numbers is configured for it; where the EHR tells of its visits, the one of those that filing.encounter has found.
 func (p *planner) visit() hl7.PV1 {
 	v := hl7.PV1{Class: p.policy.MDM.PatientClass}
 	named := p.x.Thread.Encounter
-	if named == nil || !p.policy.MDM.Visits {
+	if !p.policy.MDM.Visits {
 		return v
 	}
-	if a, ok := p.policy.MDM.Authorities[named.System]; ok && a.Type == visitNumber {
-		v.Visit = hl7.CX{ID: named.Value, Authority: hl7.HD{Namespace: a.Namespace}, Type: visitNumber}
+	if p.policy.MDM.VisitsTold && p.x.Encounter != connector.SymEncounter {
+		if c, ok := visitOf(p.x.Encounter); ok {
+			v.Visit = c
+		}
+		return v
+	}
+	if named == nil {
+		return v
+	}
+	if a, ok := p.policy.MDM.Authorities[named.System]; ok && a.Type == VisitNumber {
+		v.Visit = hl7.CX{ID: named.Value, Authority: hl7.HD{Namespace: a.Namespace}, Type: VisitNumber}
 	}
 	return v
 }

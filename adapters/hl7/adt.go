@@ -2,8 +2,8 @@ package hl7
 
 import "slices"
 
-// ADTEvents are the trigger events [ReadADT] reads (ch. 3.3): admitted, registered, updated, person updated, merged.
-func ADTEvents() []string { return []string{"A01", "A04", "A08", "A31", "A40"} }
+// ADTEvents are the trigger events [ReadADT] reads (ch. 3.3): admitted, discharged, registered, updated, person updated, merged.
+func ADTEvents() []string { return []string{"A01", "A03", "A04", "A08", "A31", "A40"} }
 
 // ADT is what a patient administration message says (ch. 3).
 type ADT struct {

@@ -51,7 +51,7 @@ func TestReadADT(t *testing.T) {
 			t.Errorf("%s is written %q", event, got)
 		}
 	}
-	if len(ADTEvents()) != 5 {
+	if len(ADTEvents()) != 6 {
 		t.Errorf("events: %v", ADTEvents())
 	}
 }
@@ -66,7 +66,7 @@ func TestReadADTRefuses(t *testing.T) {
 		at   string
 	}{
 		"another type":         {msh("ORU^R01") + pid, UnsupportedType, "MSH-9"},
-		"another event":        {msh("ADT^A03") + pid, UnsupportedEvent, "MSH-9.2"},
+		"another event":        {msh("ADT^A05") + pid, UnsupportedEvent, "MSH-9.2"},
 		"no event":             {msh("ADT") + pid, UnsupportedEvent, "MSH-9.2"},
 		"no patient":           {msh("ADT^A01") + evn, SegmentSequence, "PID"},
 		"two patients":         {msh("ADT^A08") + evn + pid + pid, SegmentSequence, "PID[2]"},

@@ -33,12 +33,13 @@ type PID struct {
 	Names       []XPN // PID-5
 	Birth       TS    // PID-7
 	Sex         string
+	Phones      []XTN // PID-13 and PID-14, at home and at work
 	// Deleted are the fields a message says "" for: what is held there is to be removed. An empty field says nothing.
 	Deleted []int
 }
 
 // pidFields are the fields of PID that are read.
-var pidFields = []int{3, 5, 7, 8}
+var pidFields = []int{3, 5, 7, 8, 13, 14}
 
 func (p PID) segment() Segment {
 	s := Segment{Name: "PID"}
@@ -47,6 +48,7 @@ func (p PID) segment() Segment {
 	s.Set(5, repeated(p.Names))
 	s.Set(7, p.Birth.field())
 	s.Set(8, ST(p.Sex))
+	s.Set(13, repeated(p.Phones))
 	putDeleted(&s, p.Deleted)
 	return s
 }
@@ -55,7 +57,7 @@ func (p PID) segment() Segment {
 func ReadPID(s *Segment) (PID, error) {
 	p := PID{
 		SetID: readOrdinal(s.Field(1)), Identifiers: each(given(s, 3), ReadCX), Names: each(given(s, 5), ReadXPN), Sex: s.Text(8),
-		Deleted: readDeleted(s, pidFields),
+		Phones: append(each(given(s, 13), ReadXTN), each(given(s, 14), ReadXTN)...), Deleted: readDeleted(s, pidFields),
 	}
 	return p, readTime(&p.Birth, s, "PID", 7)
 }

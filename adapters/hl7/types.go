@@ -90,6 +90,39 @@ func ReadXPN(r Repetition) XPN {
 	return XPN{Family: r.text(1), Given: r.text(2), Middle: r.text(3), Suffix: r.text(4), Prefix: r.text(5), Type: r.text(7)}
 }
 
+// XTN is a telephone number or another address of telecommunication (ch. 2.A, XTN).
+type XTN struct {
+	Text      string // XTN.1, the whole number as people write it, kept for older receivers
+	Equipment string // XTN.3, table 0202: PH telephone, CP cell phone, Internet an e-mail address
+	Country   string // XTN.5
+	Area      string // XTN.6
+	Local     string // XTN.7
+	Plain     string // XTN.12, the whole number in any form
+}
+
+// Number is the number as it was given, of whichever form; "" where it is an e-mail address or none.
+func (x XTN) Number() string {
+	switch {
+	case x.Equipment == "Internet" || x.Equipment == "X.400":
+		return ""
+	case x.Local != "":
+		return x.Country + x.Area + x.Local
+	case x.Plain != "":
+		return x.Plain
+	}
+	return x.Text
+}
+
+// Components is the number as a field carries it.
+func (x XTN) Components() Repetition {
+	return composite(part(x.Text), nil, part(x.Equipment), nil, part(x.Country), part(x.Area), part(x.Local), nil, nil, nil, nil, part(x.Plain))
+}
+
+// ReadXTN reads what [XTN.Components] writes.
+func ReadXTN(r Repetition) XTN {
+	return XTN{Text: r.text(1), Equipment: r.text(3), Country: r.text(5), Area: r.text(6), Local: r.text(7), Plain: r.text(12)}
+}
+
 // XCN is a person with an identifier, such as a provider (ch. 2.A, XCN).
 type XCN struct {
 	ID        string

@@ -54,6 +54,7 @@ type App struct {
 	public  net.Listener
 	console net.Listener
 	control net.Listener
+	feeds   []*feed
 	ids     map[string]string
 	audit   auditLogs
 	doctor  *doctor.Doctor
@@ -126,7 +127,7 @@ func storeURL(c *config.Config) string {
 func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string) error {
 	c := a.o.Config
 	events := ingest.New(a.store, a.o.Clock.Now)
-	parts := &builder{config: c, guard: guard, ids: ids, log: a.o.Log, now: a.o.Clock.Now, keys: keys}
+	parts := &builder{config: c, guard: guard, ids: ids, log: a.o.Log, now: a.o.Clock.Now, keys: keys, store: a.store}
 	conns, err := parts.connections()
 	if err != nil {
 		return err
@@ -137,6 +138,9 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 		}
 	}
 	a.doctor = parts.doctor(a.store, a.o.Clock, conns)
+	if a.feeds, err = parts.feeds(); err != nil {
+		return err
+	}
 	lines, err := parts.lines()
 	if err != nil {
 		return err
@@ -197,6 +201,11 @@ func (a *App) listen() error {
 			return fmt.Errorf("server.console_listen: %w", err)
 		}
 	}
+	for _, f := range a.feeds {
+		if f.listener, err = net.Listen("tcp", f.listen); err != nil {
+			return fmt.Errorf("EHR %q: adt.listen: %w", f.name, err)
+		}
+	}
 	if a.control, err = listenControl(a.o.Config); err != nil {
 		return fmt.Errorf("the control socket beside the store: %w", err)
 	}
@@ -206,6 +215,16 @@ func (a *App) listen() error {
 // Public and Console are the addresses served, as http://host:port.
 func (a *App) Public() string  { return "http://" + a.public.Addr().String() }
 func (a *App) Console() string { return "http://" + a.console.Addr().String() }
+
+// ADT is the address, host:port, that the ADT messages of an EHR come in at; "" where it has no feed.
+func (a *App) ADT(ehr string) string {
+	for _, f := range a.feeds {
+		if f.name == ehr {
+			return f.listener.Addr().String()
+		}
+	}
+	return ""
+}
 
 // Store is the open store, for the commands that read it in the same process.
 func (a *App) Store() connector.Store { return a.store }
@@ -228,6 +247,9 @@ func (a *App) Run(ctx context.Context) error {
 		"escalate": func() error { return a.ladder.Run(ctx) },
 		"audit":    func() error { return a.audit.run(ctx, a.o.Clock, a.o.Log) },
 		"witness":  func() error { return a.witness.run(ctx) },
+	}
+	for _, f := range a.feeds {
+		work["the ADT feed of EHR "+f.name] = func() error { return f.feed.Serve(ctx, f.listener, f.access, a.o.Log) }
 	}
 	failed := make(chan error, len(work))
 	for name, run := range work {
@@ -261,6 +283,11 @@ func (a *App) Close() error {
 		}
 		if a.control != nil {
 			_ = a.control.Close()
+		}
+		for _, f := range a.feeds {
+			if f.listener != nil {
+				_ = f.listener.Close()
+			}
 		}
 		for _, held := range a.held {
 			_ = held.Close()

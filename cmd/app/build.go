@@ -29,6 +29,7 @@ type builder struct {
 	config *config.Config
 	guard  *egress.Guard
 	keys   *seal.Sealer
+	store  connector.Store
 	ids    map[string]string // EHR name → ehr_id
 	now    func() time.Time
 	log    *slog.Logger
@@ -58,7 +59,7 @@ func (b *builder) connections() ([]deliver.Connection, error) {
 // adapter builds the adapter of one EHR.
 func (b *builder) adapter(e config.EHR) (connector.EHR, error) {
 	parts := adapters.EHRParts{Config: e, Base: b.config.Identity.Base, People: People(b.config, e.Name), Now: b.now,
-		OnSkew: skewLog(b.log, b.now, e.Name)}
+		ID: b.ids[e.Name], Store: b.store, OnSkew: skewLog(b.log, b.now, e.Name)}
 	var err error
 	if e.SpeaksFHIR() {
 		parts.HTTP, err = b.ehrClient(e)

@@ -90,7 +90,7 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	parts := &builder{config: c, guard: guard, ids: ids, log: slog.New(slog.DiscardHandler), now: clock.System.Now, keys: keys}
+	parts := &builder{config: c, guard: guard, ids: ids, log: slog.New(slog.DiscardHandler), now: clock.System.Now, keys: keys, store: s}
 	engine, err := idleEngine(s, parts)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -22,7 +22,7 @@ import (
 )
 
 type sandboxCmd struct {
-	EHR      string        `help:"Profile: fhir, note, search-only, blind, athena, openemr, or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE" enum:"fhir,note,search-only,blind,athena,openemr,hl7v2"`
+	EHR      string        `help:"Profile: fhir, note, search-only, blind, athena, epic, openemr, or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE" enum:"fhir,note,search-only,blind,athena,epic,openemr,hl7v2"`
 	Faults   string        `help:"What goes wrong at the EHR: the file of a script, or seed:N[:RATE[:PALETTE]]; hl7v2 has a vocabulary of its own and no seed (docs/sandbox-faults.md)." placeholder:"SCRIPT"`
 	Traits   string        `help:"What the EHR can do, such as conditional=ignored,search=none (docs/sandbox-faults.md)." placeholder:"WORDS"`
 	Listen   string        `help:"host:port of the EHR; 127.0.0.1:8090, for hl7v2 127.0.0.1:2575." placeholder:"ADDR"`
@@ -62,7 +62,13 @@ func (c sandboxCmd) Run(ctx context.Context, s streams) error {
 
 // server starts the FHIR server and says where and with what.
 func (c sandboxCmd) server(ctx context.Context, people seed.People) (what string, stop func(), err error) {
-	traits := map[string]ehr.Traits{"fhir": ehr.Full(), "note": ehr.NoteOnly(), "search-only": ehr.SearchOnly(), "blind": ehr.Blind()}[c.EHR]
+	traits, known := map[string]ehr.Traits{"fhir": ehr.Full(), "note": ehr.NoteOnly(), "search-only": ehr.SearchOnly(), "blind": ehr.Blind()}[c.EHR]
+	if !known { // a vendor's, but open like the others
+		if traits, err = ehr.Profile(c.EHR); err != nil {
+			return "", nil, err
+		}
+		traits.Auth = false
+	}
 	traits.SearchLag = c.Lag
 	if c.Traits != "" {
 		if traits, err = ehr.ParseTraits(traits, c.Traits); err != nil {

@@ -50,6 +50,7 @@ const (
 	Login         Kind = "login"             // a person or API caller signed in, or failed to
 	Logout        Kind = "logout"
 	Consent       Kind = "consent" // a person's consent changed
+	ADT           Kind = "adt"     // an EHR's ADT message told of a patient
 	Watch         Kind = "watch"   // a request born in the EHR was claimed or refused
 	Token         Kind = "token"   // an access token was asked of an EHR
 	Admin         Kind = "admin"   // an administrator's act without a kind of its own
@@ -61,7 +62,7 @@ const (
 // Kinds lists every Kind.
 func Kinds() []Kind {
 	return []Kind{EventAccepted, EventRefused, Undecodable, Conflict, Changed, MessageRead, Match, Send, File, Find, Fetch, Hold, Stop, Park, Release, Deny,
-		Login, Logout, Consent, Watch, Token, Admin, Config, Key, AuditRead}
+		Login, Logout, Consent, ADT, Watch, Token, Admin, Config, Key, AuditRead}
 }
 
 // Action is AuditEvent.action of FHIR R4.

@@ -194,6 +194,9 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 		return false, nil
 	}
 	key := d.thread.Patient
+	if d.c.told() {
+		key.Reference = "" // such an EHR issues none that a platform could know
+	}
 	if d.thread.Bound.Reference != "" {
 		key = connector.PatientKey{Reference: d.thread.Bound.Reference}
 	}
@@ -207,10 +210,10 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 	var refused *connector.Refused
 	switch {
 	case errors.Is(err, connector.ErrNoMatch):
-		d.hold(i, connector.NoPatient, again, "")
+		d.holdForNews(i, connector.NoPatient, again, "", key)
 		return false, nil
 	case errors.Is(err, connector.ErrAmbiguous):
-		d.hold(i, connector.PatientAmbiguous, again, "")
+		d.holdForNews(i, connector.PatientAmbiguous, again, "", key)
 		return false, nil
 	case errors.As(err, &refused):
 		d.hold(i, refused.Reason, again, refused.Detail.Reveal())
@@ -225,9 +228,10 @@ func (d *drainer) bind(ctx context.Context, i *connector.Item) (bool, error) {
 		return false, nil
 	}
 	if reason := agree(key, p, d.trusted()); reason != "" {
-		d.hold(i, reason, again, "")
+		d.holdForNews(i, reason, again, "", key)
 		return false, nil
 	}
+	d.theirs = p.Identifiers
 	if d.thread.Bound.Reference == "" {
 		d.bound(i, key, p)
 	}

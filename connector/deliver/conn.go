@@ -176,10 +176,16 @@ func (c *conn) reopen() {
 	c.mu.Unlock()
 }
 
+// told says whether the EHR's patients are in our own store: what is told of them counts at once, so nothing is remembered.
+func (c *conn) told() bool {
+	_, ok := c.EHR.(connector.PatientAwaiter)
+	return ok
+}
+
 // patient reads or matches a patient, from the cache where the read is fresh.
 func (c *conn) patient(ctx context.Context, by asker, k connector.PatientKey) (connector.Patient, error) {
 	now := c.e.clock.Now()
-	if k.Reference != "" {
+	if k.Reference != "" && !c.told() {
 		c.mu.Lock()
 		p, ok := c.patients[k.Reference]
 		c.mu.Unlock()

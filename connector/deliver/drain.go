@@ -33,6 +33,7 @@ type drainer struct {
 	noHeader bool                           // the header was parked
 	waited   map[connector.Reason]time.Time // what was waited for in vain, and since when
 	tellings map[string]telling             // item id → what it is about to carry
+	theirs   []connector.Identifier         // of the EHR's patient, as bind saw them
 }
 
 // run works the lane until nothing moves; it gives when the lane is due again (zero: when something touches it). The
@@ -141,7 +142,7 @@ func (d *drainer) load(ctx context.Context) error {
 	d.items = make([]*connector.Item, len(items))
 	for n := range items {
 		d.items[n] = &items[n]
-		if touched && waitsForTouch(&items[n]) {
+		if touched && waitsForTouch(&items[n], d.c.told()) {
 			items[n].NextAt = time.Time{}
 		}
 		d.front = d.front || items[n].Priority.Rank() > 0

@@ -141,7 +141,7 @@ const (
 // encounter finds the encounter an exchange belongs to, by policy. It reports false with the item held where there is none
 // and there has to be.
 func (d *drainer) encounter(ctx context.Context, i *connector.Item, traits connector.Traits, x *connector.Exchange) (bool, error) {
-	must := d.c.Encounters.required(traits)
+	must := d.c.Encounters.mustHave(traits, x.Strategy)
 	ref, why, err := d.findEncounter(ctx, i, x, must)
 	switch {
 	case ctx.Err() != nil:
@@ -158,12 +158,14 @@ func (d *drainer) encounter(ctx context.Context, i *connector.Item, traits conne
 		return true, nil
 	case why == "" || !must || !d.makesEntry(*x):
 		return true, nil
+	case d.fallsBack(i, traits, x):
+		return d.encounter(ctx, i, traits, x)
 	}
 	again := d.e.clock.Now().Add(recheckPatient(i.Tries))
 	if why == noVisit {
 		again = connector.Never // only an event of the thread can bring one
 	}
-	d.hold(i, connector.NeedsEncounter, again, why)
+	d.holdForNews(i, connector.NeedsEncounter, again, why, connector.PatientKey{Reference: x.Patient})
 	return false, nil
 }
 
@@ -255,7 +257,7 @@ func (c *conn) encounters(ctx context.Context, by asker, f connector.EncounterFi
 	c.mu.Lock()
 	known, ok := c.visits[key]
 	c.mu.Unlock()
-	if ok && !q.Since.Before(known.since) {
+	if ok && !q.Since.Before(known.since) && !c.told() {
 		fresh := recheckPatient(0)
 		if ends(known.list) {
 			fresh = patientFresh

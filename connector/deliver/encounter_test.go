@@ -299,3 +299,43 @@ func TestOlderExchangeIsAskedForItsOwnDays(t *testing.T) {
 		}
 	})
 }
+
+// TestTheNextStrategyAfterHoldFor: filing.as in order. What has waited for its encounter as long as hold_for files as the next,
+// without one; the thread goes on so, though an encounter appears.
+func TestTheNextStrategyAfterHoldFor(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.conn.Encounters, w.conn.HoldFor = deliver.Encounters{Policy: "required", Within: 7 * 24 * time.Hour}, 2*time.Hour
+		w.chart.traits.Strategy, w.chart.traits.Fallbacks = connector.AsNote, []connector.Strategy{connector.AsDocument, connector.AsCommunication}
+		as := map[string]connector.Strategy{} // by message: the strategy it was last planned as
+		w.chart.expressed = func(x connector.Exchange) error { as[x.Message.ID] = x.Strategy; return nil }
+		w.run()
+		w.accept(today("a", 1, "one"))
+		w.pass(4*time.Hour - time.Minute) // the second is waited for as long
+		w.is(w.items(thread1, connector.ItemHeader)[0], connector.Held, connector.NeedsEncounter)
+		if len(w.chart.filings) != 0 {
+			t.Fatal("something was filed")
+		}
+		w.pass(20 * time.Minute)
+		w.under("", map[string]string{"a": "one"})
+		w.has(visiting("e", "in-progress", 0))
+		w.accept(today("b", 2, "two"))
+		w.pass(time.Minute)
+		w.filed(map[string]string{"a": "one", "b": "two"})
+		if as["a"] != connector.AsCommunication || as["b"] != connector.AsCommunication {
+			t.Errorf("they are filed as %v", as)
+		}
+	})
+}
+
+// TestAStrategyWithoutANextParks: one that has no other after it waits for a person, as ever.
+func TestAStrategyWithoutANextParks(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.conn.Encounters, w.conn.HoldFor = deliver.Encounters{Policy: "required", Within: 7 * 24 * time.Hour}, 2*time.Hour
+		w.chart.traits.Strategy = connector.AsNote
+		w.run()
+		w.accept(today("a", 1, "one"))
+		w.pass(3 * time.Hour)
+		w.is(w.items(thread1, connector.ItemHeader)[0], connector.Parked, connector.NeedsEncounter)
+		w.is(w.item("a"), connector.Parked, connector.NeedsEncounter)
+	})
+}

@@ -14,7 +14,7 @@ import (
 func (d *drainer) gather(ctx context.Context, p pick, traits connector.Traits) (connector.Exchange, bool, error) {
 	i := p.item
 	x := connector.Exchange{Kind: i.Kind, Base: d.c.Base, Channel: d.thread.Channel, Thread: d.thread.Info,
-		Patient: d.thread.Bound.Reference, Who: d.thread.Patient, Receipts: d.line.Receipts != "none", Late: p.late, AfterGap: p.afterGap,
+		Patient: d.thread.Bound.Reference, Who: d.thread.Patient, Known: d.theirs, Receipts: d.line.Receipts != "none", Late: p.late, AfterGap: p.afterGap,
 		Revision: i.Revision, Received: i.CommittedAt, Refs: map[string]connector.Reference{}, Missing: map[string]bool{}}
 	x.Thread.ID = d.thread.Ext
 	x.Strategy = d.thread.Strategy

@@ -36,6 +36,17 @@ func (d *drainer) hold(i *connector.Item, r connector.Reason, at time.Time, text
 	d.put(i)
 }
 
+// holdForNews is hold for what news of a patient may bring, where such news comes by itself.
+func (d *drainer) holdForNews(i *connector.Item, r connector.Reason, at time.Time, text string, k connector.PatientKey) {
+	d.hold(i, r, at, text)
+	a, ok := d.c.EHR.(connector.PatientAwaiter)
+	if !ok {
+		return
+	}
+	refs, ehr, thread := a.Awaits(k), d.thread.EHR, d.thread.ID
+	d.later(func(tx connector.Tx) error { return tx.AwaitPatient(ehr, thread, refs) })
+}
+
 // awaited is what hold_for counts: everything that may be wrong with the patient is one wait. "" is what ends by itself.
 // A thread whose patient was changed is not among them: nothing of it may go on, not even as parked and passed by.
 func awaited(r connector.Reason) connector.Reason {
@@ -61,10 +72,14 @@ func (d *drainer) waitingSince(i *connector.Item, what connector.Reason) time.Ti
 	return now
 }
 
-// waitsForTouch says whether what an item is held for may have come with the commit that touched the lane.
-func waitsForTouch(i *connector.Item) bool {
+// waitsForTouch says whether what an item is held for may have come with the commit that touched the lane. told: news of
+// patients and visits touches it too.
+func waitsForTouch(i *connector.Item, told bool) bool {
 	if i.State != connector.Held {
 		return false
+	}
+	if told && awaited(i.Reason) != "" {
+		return true
 	}
 	switch i.Reason {
 	case connector.EarlierItem:

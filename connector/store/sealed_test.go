@@ -94,6 +94,8 @@ type rows struct {
 	consent connector.ConsentRow
 	probe   connector.Probe
 	audit   connector.AuditEntry
+	patient connector.ADTPatient
+	visit   connector.ADTVisit
 	blob    string
 	refused []string
 }
@@ -106,7 +108,7 @@ func fullRows(f *filler, n int) *rows {
 		event: filled[connector.EventRow](f), thread: filled[connector.Thread](f), message: filled[connector.MessageRow](f),
 		item: filled[connector.Item](f), write: filled[connector.WriteRow](f), attempt: filled[connector.Attempt](f),
 		born: filled[connector.Born](f), consent: filled[connector.ConsentRow](f), probe: filled[connector.Probe](f), audit: filled[connector.AuditEntry](f),
-		blob: f.word(), refused: []string{f.word(), f.word()},
+		patient: filled[connector.ADTPatient](f), visit: filled[connector.ADTVisit](f), blob: f.word(), refused: []string{f.word(), f.word()},
 	}
 	th := id("thread")
 	r.event.ID, r.event.EHR, r.event.Channel, r.event.Thread = id("event"), "E", plainChannel, th
@@ -121,6 +123,7 @@ func fullRows(f *filler, n int) *rows {
 	r.born.ID, r.born.EHR, r.born.Thread, r.born.Item = r.message.Born, "E", th, i.ID
 	r.consent.EHR, r.consent.Channel = "E", plainChannel
 	r.probe.ID, r.probe.EHR = id("probe"), id("E") // the last of each connection is read
+	r.patient.EHR, r.visit.EHR = "E", "E"
 	u := &r.audit
 	u.ID, u.EHR, u.Kind, u.Action, u.Outcome, u.Agent, u.Thread, u.Item = connector.NewID(time.Now()), "E", "send", "C", 4, "channel:"+plainChannel, th, i.ID
 	return r
@@ -130,8 +133,10 @@ func (r *rows) put(tx connector.Tx) error {
 	// Copies, because put may run twice.
 	th, m, i, w, a, b := r.thread, r.message, r.item, r.write, r.attempt, r.born
 	_, err := tx.InsertEvent(r.event)
-	return errors.Join(err, tx.KeepEvent(r.event), tx.PutThread(&th), tx.PutMessage(&m), tx.PutBlob("E", th.ID, m.ID, r.blob, []byte(r.blob)), tx.PutItem(&i),
+	_, taken := tx.InsertADTMessage("E", r.refused[0], []byte(r.blob), time.Now(), time.Hour)
+	return errors.Join(err, taken, tx.KeepEvent(r.event), tx.PutThread(&th), tx.PutMessage(&m), tx.PutBlob("E", th.ID, m.ID, r.blob, []byte(r.blob)), tx.PutItem(&i),
 		tx.PutWrite(&w), tx.PutAttempt(&a), tx.PutBorn(&b), tx.PutConsent(r.consent), tx.PutProbe(r.probe), tx.Audit(r.audit),
+		tx.PutADTPatient(r.patient), tx.PutADTVisit(r.visit), tx.AwaitPatient("E", th.ID, []string{r.patient.Reference}),
 		tx.CountRefusal("E", plainChannel, r.refused[0], r.refused[1], time.Now()), tx.TouchLane("E", th.ID, connector.LaneChart, time.Now(), i.Priority))
 }
 
@@ -149,6 +154,8 @@ func (r *rows) reads(tx connector.Tx) map[string]func() (any, error) {
 		"born":        func() (any, error) { return of(tx.BornByRef("E", r.born.Ref)) },
 		"consent":     func() (any, error) { return of(tx.Consent("E", plainChannel, r.consent.Person)) },
 		"probe":       func() (any, error) { return of(tx.LastProbe(r.probe.EHR)) },
+		"adt_patient": func() (any, error) { return of(tx.ADTPatients("E", r.patient.Identifiers[0].Reference)) },
+		"adt_visit":   func() (any, error) { return of(tx.ADTVisit("E", r.visit.Reference)) },
 	}
 }
 
@@ -163,7 +170,8 @@ func (r *rows) wants() map[string]any {
 	i.Was = i.State
 	w.Receipt.Echo, w.Receipt.Response = connector.Echo{}, nil
 	return map[string]any{"event_kept": r.event, "thread": th, "message": m, "blob": map[string][]byte{r.blob: []byte(r.blob)}, "item": i,
-		"chart_write": w, "attempt": []connector.Attempt{r.attempt}, "born": r.born, "consent": r.consent, "probe": r.probe}
+		"chart_write": w, "attempt": []connector.Attempt{r.attempt}, "born": r.born, "consent": r.consent, "probe": r.probe,
+		"adt_patient": []connector.ADTPatient{r.patient}, "adt_visit": r.visit}
 }
 
 func openFull(t *testing.T, url string) (*DB, []*rows) {
@@ -291,6 +299,7 @@ func TestMovedValuesDoNotOpen(t *testing.T) {
 		"event_kept": {"head", "body"}, "thread": {"ext", "info", "patient", "bound", "last_msg"},
 		"message": {"message", "delivery", "retracted", "corrected"}, "item": {"detail"}, "chart_write": {"request", "receipt"},
 		"attempt": {"answer", "request"}, "born": {"request"}, "consent": {"consent"}, "probe": {"outcome"}, "blob": {"name", "data"},
+		"adt_patient": {"patient"}, "adt_visit": {"visit"},
 	}
 	eachEngine(t, func(t *testing.T, url string) {
 		db, all := openFull(t, url)

@@ -43,8 +43,16 @@ type lab struct {
 	hangUp  bool
 	wrong   bool
 	rewrite bool
-	sent    []*http.Request
+	asked   []asked
 	shows   func(*ehr.Response) // changes what a read of a Binary shows
+	lists   func(*ehr.Response) // changes what a note is shown as
+	grants  func(string) string // changes what the token's answer says
+}
+
+// asked is a request as it left.
+type asked struct {
+	method, path, query, body string
+	header                    http.Header
 }
 
 // setting is what differs between labs.
@@ -138,29 +146,46 @@ func (l *lab) after(r *http.Request, resp *ehr.Response) *ehr.Response {
 		resp.Body = bytes.ReplaceAll(resp.Body, []byte("Patient/daniel"), []byte("Patient/other"))
 	case l.shows != nil && strings.Contains(r.URL.Path, "/Binary/"):
 		l.shows(resp)
+	case l.lists != nil && strings.Contains(r.URL.Path, "/DocumentReference/"):
+		l.lists(resp)
 	}
 	return resp
 }
 
 var inlineData = regexp.MustCompile(`"data":"[A-Za-z0-9+/=]+"`)
 
-// RoundTrip keeps what was asked, and may change the words of the next write on their way.
+// RoundTrip keeps what was asked, and may change the words of the next write, or a token's answer, on their way.
 func (l *lab) RoundTrip(r *http.Request) (*http.Response, error) {
+	var b bytes.Buffer
+	if r.Body != nil {
+		_, _ = b.ReadFrom(r.Body)
+	}
+	sent := b.Bytes()
 	l.mu.Lock()
-	l.sent = append(l.sent, r)
+	l.asked = append(l.asked, asked{r.Method, r.URL.Path, r.URL.RawQuery, b.String(), r.Header})
 	if l.rewrite && isWrite(r) {
 		l.rewrite = false
-		var b bytes.Buffer
-		_, _ = b.ReadFrom(r.Body)
-		changed := inlineData.ReplaceAllFunc(b.Bytes(), func(member []byte) []byte {
+		sent = inlineData.ReplaceAllFunc(sent, func(member []byte) []byte {
 			text, _ := base64.StdEncoding.DecodeString(string(member[8 : len(member)-1]))
 			return []byte(`"data":"` + base64.StdEncoding.EncodeToString(bytes.ReplaceAll(text, []byte("not 50"), []byte("not  5"))) + `"`)
 		})
-		r = r.Clone(r.Context())
-		r.Body, r.ContentLength = body{bytes.NewReader(changed)}, int64(len(changed))
 	}
+	grants := l.grants
 	l.mu.Unlock()
-	return http.DefaultTransport.RoundTrip(r)
+	r = r.Clone(r.Context())
+	r.Body, r.ContentLength = body{bytes.NewReader(sent)}, int64(len(sent))
+	if len(sent) == 0 {
+		r.Body = http.NoBody
+	}
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && grants != nil && strings.HasSuffix(r.URL.Path, "/token") {
+		var said bytes.Buffer
+		_, _ = said.ReadFrom(resp.Body)
+		_ = resp.Body.Close()
+		changed := grants(said.String())
+		resp.Body, resp.ContentLength = body{bytes.NewReader([]byte(changed))}, int64(len(changed))
+	}
+	return resp, err
 }
 
 type body struct{ *bytes.Reader }

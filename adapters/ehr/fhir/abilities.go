@@ -111,6 +111,17 @@ func (e *EHR) callMissing() []string {
 	return smart.Missing(e.able.granted, smart.ParseScopes(joined(e.opts.Quirks.CallScopes))).Spell(false)
 }
 
+// fallbacks are the strategies filing.as names after s, as far as the EHR can do them. auto names none. Callers hold e.mu.
+func (e *EHR) fallbacks(s connector.Strategy) []connector.Strategy {
+	if len(e.opts.FilingAs) < 2 {
+		return nil
+	}
+	all := e.opts.wanted()
+	return slices.DeleteFunc(slices.Clone(all[slices.Index(all, s)+1:]), func(other connector.Strategy) bool {
+		return !e.can(resourceOf(other), "create")
+	})
+}
+
 // traits is what the connection can do under a strategy. Callers hold e.mu.
 func (e *EHR) traits(s connector.Strategy) connector.Traits {
 	if s == connector.AsVendorCall { // what FHIR declares is not what is written by
@@ -120,6 +131,7 @@ func (e *EHR) traits(s connector.Strategy) connector.Traits {
 	change := func(resource string) bool { return e.can(resource, "update") && e.can(resource, "read") }
 	return connector.Traits{
 		Strategy:       s,
+		Fallbacks:      e.fallbacks(s),
 		Update:         change(kind),
 		Requests:       e.can("CommunicationRequest", "create"),
 		RequestPut:     change("CommunicationRequest"),

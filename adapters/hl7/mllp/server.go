@@ -25,6 +25,8 @@ var (
 	ErrBusy = errors.New("mllp: too many connections")
 	// ErrPanicked is a handler that panicked. What it panicked with may be PHI and is not kept.
 	ErrPanicked = errors.New("mllp: the handler panicked")
+	// ErrHandshake is a connection that became no TLS one: its sender does not speak TLS, or showed no certificate that is trusted.
+	ErrHandshake = errors.New("mllp: the TLS handshake")
 )
 
 // Server takes messages. A zero field takes the default it names.
@@ -144,7 +146,7 @@ func (s *Server) handshake(ctx context.Context, conn net.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Read, 30*time.Second))
 	defer cancel()
 	if err := h.HandshakeContext(ctx); err != nil {
-		return fmt.Errorf("mllp: the TLS handshake: %w", err)
+		return fmt.Errorf("%w: %w", ErrHandshake, err)
 	}
 	return nil
 }
