@@ -22,7 +22,7 @@ type evidence struct {
 }
 
 // filedTypes are those whose writes carry an identity, so that the store finds the newest filed one.
-var filedTypes = []string{"Communication", "DocumentReference", "CommunicationRequest", "RelatedPerson", "MDM"}
+var filedTypes = []string{"Communication", "DocumentReference", "CommunicationRequest", "RelatedPerson", "MDM", "ClinicalDocument", "PatientCase"}
 
 // gather reads what was filed, and the last probe. The later of two contrary proofs counts.
 func (e *evidence) gather(tx connector.Tx, ehr string) error {

@@ -81,6 +81,15 @@ func (c *Config) class(author connector.Role) string {
 	return ClinicalDocument
 }
 
+// types are those of the documents there can be.
+func (c *Config) types() []string {
+	out := []string{kinds[0].typ}
+	if c.File == PatientCase {
+		out = append(out, kinds[1].typ)
+	}
+	return out
+}
+
 // fixed are the fields that are the same in every document of a kind.
 func (c *Config) fixed(k kind) url.Values {
 	f := url.Values{"departmentid": {strconv.Itoa(c.Department)}, "autoclose": {strconv.FormatBool(c.Inbox == "skip")}}

@@ -27,7 +27,7 @@ const service = "athena/service/Athenanet.MDP.*"
 // quirks: nothing is written over FHIR, and what the v1 API keeps is read back by it.
 func (c *Config) quirks() fhir.Quirks {
 	return fhir.Quirks{
-		Strategies: []connector.Strategy{connector.AsVendorCall}, CallScopes: []string{service},
+		Strategies: []connector.Strategy{connector.AsVendorCall}, CallScopes: []string{service}, CallTypes: c.types(),
 		Never:  []string{"DocumentReference read", "DocumentReference search-type", "Binary read"},
 		Always: url.Values{"ah-practice": {fmt.Sprintf("Organization/a-1.Practice-%d", c.Practice)}},
 	}
@@ -40,6 +40,7 @@ func Scopes() []string { return fhir.Scopes(fhir.Options{Quirks: new(Config).qui
 type EHR struct {
 	config  *Config
 	base    string // identity.base
+	root    string // of the v1 API
 	policy  filing.Policy
 	fhir    *fhir.EHR
 	api     *client.Client
@@ -51,6 +52,7 @@ var (
 	_ connector.Lister      = (*EHR)(nil)
 	_ connector.EntryReader = (*EHR)(nil)
 	_ connector.Retractor   = (*EHR)(nil)
+	_ connector.Checker     = (*EHR)(nil)
 )
 
 // New makes the adapter. It makes no call: what is wrong with the options is the error of the first call that needs them.
@@ -58,7 +60,8 @@ func New(o Options) *EHR {
 	o.FHIR.Quirks, o.FHIR.FilingAs = o.Config.quirks(), nil
 	e := &EHR{config: o.Config, base: o.FHIR.Base, policy: o.FHIR.Policy, fhir: fhir.New(o.FHIR)}
 	e.policy.Vendor = filing.Vendor{Call: o.Config.call}
-	e.api, e.invalid = e.fhir.Beside(e.Root(o.FHIR.BaseURL))
+	e.root = e.Root(o.FHIR.BaseURL)
+	e.api, e.invalid = e.fhir.Beside(e.root)
 	return e
 }
 
@@ -79,6 +82,14 @@ func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
 	missing := smart.ParseScopes(strings.Join(traits.Missing, " ")).Spell(true) // as the portal does
 	return traits, &connector.Refused{Reason: connector.ScopeMissing, Detail: connector.Protect("the token was not granted " +
 		strings.Join(missing, " ") + ". The owner of the app in athenahealth's developer portal must add it, and the practice must have the app approved.")}
+}
+
+// Check implements connector.Checker: FHIR is examined, and whether the token opens the v1 API.
+func (e *EHR) Check(ctx context.Context) (connector.Preflight, error) {
+	found, err := e.fhir.Check(ctx)
+	found.Facts = append(found.Facts, connector.Fact{Name: "v1 API", Good: connector.NotKnown,
+		Value: e.root + ": not called; it declares nothing, and only a filed document proves it"})
+	return found, err
 }
 
 // Match finds the patient over FHIR.

@@ -47,7 +47,8 @@ type lab struct {
 type setting struct {
 	config    func(*Config)
 	listsText bool
-	scopes    string // that the client may be granted; "" all it needs
+	scopes    string   // that the client may be granted; "" all it needs
+	asks      []string // backend.scopes
 	script    string
 }
 
@@ -84,7 +85,7 @@ func newLab(t *testing.T, s setting) *lab {
 		s.config(&own)
 	}
 	l.adapter = New(Options{Config: &own, FHIR: fhir.Options{Name: "lab", BaseURL: l.Base(), Base: testBase, Policy: filing.Policy{Organization: "Organization/clinic"},
-		HTTP: &http.Client{Transport: l}, Credentials: &fhir.Credentials{ClientID: "chartwire", Key: l.key}, Now: time.Now}})
+		HTTP: &http.Client{Transport: l}, Credentials: &fhir.Credentials{ClientID: "chartwire", Key: l.key, Scopes: s.asks}, Now: time.Now}})
 	for id, mrn := range map[string]string{"60178": "MRN123", "60179": "MRN999", "60180": "MRN-TWIN", "60181": "MRN-TWIN"} {
 		if _, err := l.Put([]byte(`{"resourceType":"Patient","id":"a-195900.E-` + id + `","active":true,"identifier":[{"system":"` + mrnSystem + `","value":"` + mrn +
 			`"}],"name":[{"family":"Cho","given":["Daniel"]}],"birthDate":"2015-07-04"}`)); err != nil {

@@ -235,6 +235,10 @@ func (x *examination) scopes() {
 func inBoth(trimmed, lacking smart.Scopes) smart.Scopes {
 	var out smart.Scopes
 	for _, n := range lacking {
+		if n.Other != "" && smart.Covers(trimmed, n) {
+			out = append(out, n)
+			continue
+		}
 		for _, p := range permissions {
 			one := n
 			if one.Can = n.Can & p; one.Can != 0 && smart.Covers(trimmed, one) {

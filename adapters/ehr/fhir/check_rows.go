@@ -31,6 +31,13 @@ func (x *examination) uses() []use {
 		{"Patient", "read", true, "no patient can be checked before a write, and nothing is filed"},
 		{"Patient", "search-type", true, "patients are not found by identifier, and their messages are held"},
 	}
+	if o.Quirks.byCall() {
+		return append(out, slices.DeleteFunc([]use{
+			{"DocumentReference", "search-type", true, "what was filed is not found again, and waits for a person"},
+			{"DocumentReference", "read", false, "an entry a person names cannot be compared with what was sent"},
+			{"Binary", "read", true, "what was filed cannot be compared with what was sent, and waits for a person"},
+		}, x.neverUsed)...)
+	}
 	first := x.first()
 	for _, kind := range x.filedTypes() {
 		as, ours := x.strategiesOf(kind), false
@@ -127,6 +134,43 @@ func (x *examination) rows(ctx context.Context) {
 		}
 		x.found.Capabilities = append(x.found.Capabilities, c)
 	}
+	for _, kind := range x.e.opts.Quirks.CallTypes {
+		x.found.Capabilities = append(x.found.Capabilities, x.called(kind))
+	}
+}
+
+// called is the row of an entry that the vendor's own API makes. Nothing declares what that API can do, and it is not called:
+// only a filed entry proves it.
+func (x *examination) called(kind string) connector.Capability {
+	c := connector.Capability{Resource: kind, Interaction: "create", Needed: true,
+		Declared: connector.NotKnown, Granted: connector.NotKnown, Proven: connector.NotKnown}
+	switch {
+	case x.e.auth == nil:
+		c.Granted = connector.KnownYes
+	case x.tokenGap != nil:
+		c.Gap = x.tokenGap
+		if x.refused {
+			c.Granted = connector.KnownNo
+		}
+	case x.baseGap != nil:
+		c.Gap = x.baseGap
+	default:
+		lacking := x.e.callMissing()
+		c.Granted = known(len(lacking) == 0)
+		if len(lacking) > 0 {
+			c.Gap = x.callUngranted(kind, lacking)
+		}
+	}
+	return c
+}
+
+// callUngranted is ungranted for scopes of the vendor's own API.
+func (x *examination) callUngranted(kind string, lacking []string) *connector.Lack {
+	b := x.e.auth
+	if unasked := smart.Missing(smart.ParseScopes(b.asked), smart.ParseScopes(joined(lacking))); len(unasked) > 0 {
+		return gap(connector.FixConfig, "backend.scopes in the Chartwire configuration does not ask for %s, so no %s can be filed: add it there, and have the EHR administrator grant it to client %q.", unasked, kind, b.credentials.ClientID)
+	}
+	return gap(connector.FixEHR, "client %q asked for %s and was not granted it, so no %s can be filed: the EHR administrator must grant it to the client.", b.credentials.ClientID, joined(lacking), kind)
 }
 
 // neverUsed says whether the vendor's EHR has no such thing for us, whatever it declares.
@@ -202,7 +246,7 @@ func (x *examination) undeclared(u use) *connector.Lack {
 	if !u.needed {
 		return gap(connector.FixEHR, "%s does not declare %s, so %s: the EHR administrator can enable it.", at, sayUse(u), u.without)
 	}
-	if resourceOfStrategy(u.resource) {
+	if resourceOfStrategy(u.resource) && !x.e.opts.Quirks.byCall() {
 		return gap(connector.FixEHR, "%s does not declare %s, so %s: the EHR administrator must enable it for this client, or filing.as in the Chartwire configuration must name another strategy.", at, sayUse(u), u.without)
 	}
 	return gap(connector.FixEHR, "%s does not declare %s, so %s: the EHR administrator must enable it for this client.", at, sayUse(u), u.without)

@@ -26,6 +26,8 @@ type Quirks struct {
 	Proven []string
 	// NeedsEncounter says that no entry is taken without an encounter.
 	NeedsEncounter bool
+	// CallTypes are the types of the entries that API makes, as a Write has them.
+	CallTypes []string
 	// Always are the parameters that every search must carry, declared or not.
 	Always url.Values
 	// NoIdentifiers says that the EHR keeps none of ours on a note. It is found again by what its text cites.

@@ -26,6 +26,7 @@ type EHR struct {
 	fhir     *fhir.EHR
 	policy   filing.Policy
 	category string
+	root     string         // of the standard API
 	api      *client.Client // of the standard API
 	files    *client.Client // of FHIR, for what is not FHIR: a Binary is streamed as it is
 	now      func() time.Time
@@ -40,13 +41,14 @@ var (
 	_ connector.Lister      = (*EHR)(nil)
 	_ connector.EntryReader = (*EHR)(nil)
 	_ connector.Retractor   = (*EHR)(nil)
+	_ connector.Checker     = (*EHR)(nil)
 )
 
 // scopes of the two APIs, and of what is done by the standard one.
 var scopes = []string{"api:fhir", "api:oemr", "system/document.crs", "system/patient.r"}
 
 // quirks: nothing is written over FHIR, whatever is declared.
-var quirks = fhir.Quirks{Strategies: []connector.Strategy{connector.AsVendorCall}, CallScopes: scopes}
+var quirks = fhir.Quirks{Strategies: []connector.Strategy{connector.AsVendorCall}, CallScopes: scopes, CallTypes: []string{kind}}
 
 // Scopes lists what an OpenEMR administrator must register the client with.
 func Scopes() []string { return fhir.Scopes(fhir.Options{Quirks: quirks}) }
@@ -64,12 +66,12 @@ func APIBase(base string) string {
 // New makes the adapter. It makes no call: what is wrong with the options is the error of the first call that needs them.
 func New(o Options) *EHR {
 	o.FHIR.Quirks, o.FHIR.FilingAs = quirks, nil
-	e := &EHR{fhir: fhir.New(o.FHIR), policy: o.FHIR.Policy, category: o.Category, now: o.FHIR.Now, pids: map[string]string{}}
+	e := &EHR{fhir: fhir.New(o.FHIR), policy: o.FHIR.Policy, category: o.Category, root: APIBase(o.FHIR.BaseURL), now: o.FHIR.Now, pids: map[string]string{}}
 	e.policy.Vendor = filing.Vendor{Call: e.call, Carries: carries}
 	if o.FHIR.HTTP == nil {
 		return e // plans only
 	}
-	if e.api, e.invalid = e.fhir.Beside(APIBase(o.FHIR.BaseURL)); e.invalid == nil {
+	if e.api, e.invalid = e.fhir.Beside(e.root); e.invalid == nil {
 		e.files, e.invalid = e.fhir.Beside(o.FHIR.BaseURL)
 	}
 	return e
@@ -107,6 +109,14 @@ func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
 			strings.Join(Scopes(), " ") + ", enable it, and put its client_id under backend.")
 	}
 	return traits, &told
+}
+
+// Check implements connector.Checker: FHIR is examined, and whether the token opens the standard API.
+func (e *EHR) Check(ctx context.Context) (connector.Preflight, error) {
+	found, err := e.fhir.Check(ctx)
+	found.Facts = append(found.Facts, connector.Fact{Name: "standard API", Good: connector.NotKnown,
+		Value: e.root + ": not called; documents are created there, never over FHIR, and only a filed one proves it"})
+	return found, err
 }
 
 // Planned is what the connection plans with, before Open as after it.
