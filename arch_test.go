@@ -53,6 +53,8 @@ var rooms = map[string][]string{
 	"adapters/ehr/epic":            {"connector", "adapters/ehr/fhir"},
 	"adapters/ehr/fhir":            {"connector", "fhir/...", "adapters/filing", "adapters/hl7"},
 	"adapters/ehr/openemr":         {"config", "connector", "fhir/...", "adapters/filing", "adapters/ehr/fhir"},
+	"adapters/ehr/meditech":        {"connector", "adapters/ehr/fhir"},
+	"adapters/ehr/oracle":          {"config", "connector", "fhir/...", "adapters/filing", "adapters/ehr/fhir"},
 	"adapters/ehr/hl7v2":           {"connector", "adapters/filing", "adapters/hl7", "adapters/hl7/mllp"},
 	"adapters/ehr/hl7v2/adt":       {"connector", "adapters/ehr/hl7v2", "adapters/filing", "adapters/hl7", "adapters/hl7/mllp"},
 	"adapters/ehr/ehrtest":         {"connector"},

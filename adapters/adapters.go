@@ -29,6 +29,8 @@ type EHRParts struct {
 	People map[string]string // the channels' ids of people and pools → EHR reference
 	HTTP   *http.Client
 	Now    func() time.Time
+	// Proven gives the interactions a probe has seen to work on this connection, "Communication create"; nil is none.
+	Proven func(context.Context) ([]string, error)
 	// Dial connects to the engine of a type that speaks no HTTP, and Fence is asked before each message's first byte.
 	Dial  func(ctx context.Context) (net.Conn, error)
 	Fence func(ctx context.Context) error
@@ -46,16 +48,18 @@ type ChannelParts struct {
 }
 
 var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
-	config.Athena:  newAthena,
-	config.FHIR:    newFHIR,
-	config.Epic:    newEpic,
-	config.HL7v2:   newHL7v2,
-	config.OpenEMR: newOpenEMR,
+	config.Athena:   newAthena,
+	config.FHIR:     newFHIR,
+	config.Epic:     newEpic,
+	config.HL7v2:    newHL7v2,
+	config.Meditech: newMeditech,
+	config.Oracle:   newOracle,
+	config.OpenEMR:  newOpenEMR,
 }
 
 // tellsThreads are the types whose adapters plan the transcript of a thread. With another one all but the last message of a
 // thread would be lost.
-var tellsThreads = map[config.EHRType]bool{config.FHIR: true}
+var tellsThreads = map[config.EHRType]bool{config.FHIR: true, config.HL7v2: true}
 
 var channels = map[config.ChannelType]func(ChannelParts) (connector.Channel, error){
 	config.Webhook: newWebhook,
@@ -104,11 +108,7 @@ func newEpic(p EHRParts) (connector.EHR, error) {
 // fhirOptions are those of an EHR that speaks FHIR, whosever it is.
 func fhirOptions(p EHRParts) (ehrfhir.Options, error) {
 	c := p.Config
-	var o ehrfhir.Options
-	if c.Type != config.FHIR && c.Filing.Per == config.PerThread {
-		return o, fmt.Errorf("EHR %q: filing.per thread is not available for type %s in this version; write exchange", c.Name, c.Type)
-	}
-	o = ehrfhir.Options{
+	o := ehrfhir.Options{
 		Name: c.Name, BaseURL: c.BaseURL, Base: p.Base, HTTP: p.HTTP, Now: p.Now, OnSkew: p.OnSkew, Deadline: c.Limits.Deadline,
 		Encounters: c.Filing.Encounter.Policy != config.EncounterNever,
 		Policy: filing.Policy{

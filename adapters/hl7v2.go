@@ -15,15 +15,10 @@ import (
 
 func newHL7v2(p EHRParts) (connector.EHR, error) {
 	c := p.Config
-	unavailable := func(what, instead string) error {
-		return fmt.Errorf("EHR %q: %s is not available for type hl7v2 in this version; write %s", c.Name, what, instead)
-	}
 	fed := c.Match == config.MatchADT
 	switch e := c.Filing.Encounter.Policy; {
 	case c.HL7 == nil:
 		return nil, fmt.Errorf("EHR %q: hl7 is missing; add what the messages carry", c.Name)
-	case c.Filing.Per == config.PerThread:
-		return nil, unavailable("filing.per thread", "exchange")
 	case !fed && e != config.EncounterWhenKnown && e != config.EncounterRequired && e != config.EncounterNever:
 		return nil, fmt.Errorf("EHR %q: filing.encounter.policy %s asks the EHR for encounters, and an hl7v2 engine cannot be asked; write when-known, required or never, or match: adt, whose feed tells of visits", c.Name, e)
 	}

@@ -42,7 +42,6 @@ func legacy() config.EHR {
 // TestHL7v2NotAvailable: what this version lacks is refused by name, with what to write instead.
 func TestHL7v2NotAvailable(t *testing.T) {
 	for want, change := range map[string]func(*config.EHR){
-		"write exchange":                func(c *config.EHR) { c.Filing.Per = config.PerThread },
 		"when-known, required or never": func(c *config.EHR) { c.Filing.Encounter.Policy = config.EncounterRecent },
 		"hl7 is missing":                func(c *config.EHR) { c.HL7 = nil },
 	} {

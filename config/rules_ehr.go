@@ -138,11 +138,19 @@ func (l *loader) filingRules(e *EHR, path string) {
 		l.mistake(path+".as", "hl7v2 files only as mdm; write mdm or auto")
 	}
 	l.encounterRules(e, path+".encounter")
-	if e.Type == Epic {
+	switch e.Type {
+	case Epic:
 		l.epicRules(e, path)
+	case Oracle:
+		l.oracleRules(e, path)
+	case Meditech:
+		l.meditechRules(e, path)
 	}
 	if e.Filing.Per == PerThread && (slices.Contains(as, StrategyCommunication) || e.Type == FHIR && as.Auto()) {
 		l.mistake(path+".per", "thread is for notes and documents, and as may come to communication; name note or document in as, or write exchange")
+	}
+	if e.Type == Epic {
+		l.epicRules(e, path)
 	}
 	note := path + ".note_type"
 	if l.given(note) && l.given(note+".system") != l.given(note+".code") {

@@ -207,4 +207,5 @@ type Traits struct {
 	Resends        bool // a write sent again with the same bytes is known as a repeat, and answered as the first was
 	Echo           EchoMode
 	Missing        []string // scopes needed and not granted, in SMART v2 spelling
+	Unproven       []string // interactions that filing waits for a probe to prove, "Communication create"
 }

@@ -159,7 +159,7 @@ func (p *planner) remarks() []string {
 
 // underHeader puts a message under its thread's header, where that is on the chart.
 func (p *planner) underHeader(c *r4.Communication) {
-	if !p.x.NoHeader {
+	if !p.x.NoHeader && !p.policy.Shape.NoHeader {
 		c.PartOf = []r4.Reference{r4.Ref(connector.SymHeader)}
 	}
 }

@@ -34,6 +34,7 @@ const (
 	LostCorrection = "correction"
 	LostRetraction = "retraction"
 	LostReceipt    = "receipt" // nothing proves what the chart shows
+	LostProof      = "proof"   // nothing is written until a probe has proven that it works
 )
 
 // Lost says what of x the chart will not show once writes are filed. writes is the whole plan of x, with its symbols; none
@@ -60,6 +61,9 @@ func Lost(x connector.Exchange, writes []connector.Write, traits connector.Trait
 		l.retraction()
 	case connector.ItemStatus:
 		l.news()
+	}
+	if len(writes) > 0 && len(traits.Unproven) > 0 {
+		l.add(LostProof, "Nothing of this is written before a probe has proven %s on this connection: chartwire doctor --probe.", strings.Join(traits.Unproven, ", "))
 	}
 	if len(writes) > 0 && traits.Echo == connector.EchoNone {
 		l.add(LostReceipt, "The EHR shows nothing back: what the chart shows stays unverified.")

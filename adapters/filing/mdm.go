@@ -38,9 +38,13 @@ type letter struct {
 	text     []byte
 	files    []hl7.ED
 	expect   connector.Expect
+	provides string // "" is the message's
 }
 
 func (p *planner) asMDM() ([]connector.Write, error) {
+	if p.x.Transcript != nil {
+		return p.mdmOfThread()
+	}
 	if p.x.Message.Direction == connector.Internal { // a document has no restricted form every engine honours
 		return nil, nil
 	}
@@ -74,7 +78,10 @@ func (p *planner) mdmCorrection() ([]connector.Write, error) {
 	l := letter{event: "T10", id: p.messageID(), document: p.revisionID(p.x.Revision), reason: "Corrected",
 		parent: p.revisionID(earlier[len(earlier)-1])}
 	what := "Secure message, corrected: this replaces the earlier version"
-	if later {
+	if p.x.Stands > 0 { // in a transcript that tells other messages, too
+		l.event, l.parent, l.reason = "T06", p.versionID(p.x.Stands), "Corrected"
+		what = "Addendum to a transcript: the corrected words of one of its messages"
+	} else if later {
 		l.event, l.parent, l.reason = "T06", p.revisionID(slices.Max(p.x.Revisions)), "Earlier version"
 		what = "Addendum to a secure message: an earlier version of it, filed late; the corrected words are in the document it belongs to"
 	}
@@ -104,6 +111,9 @@ func (p *planner) mdmRetraction() ([]connector.Write, error) {
 	l := letter{event: "T10", id: p.ids.Retracted(p.x.Thread.ID, m.ID), document: p.documentID("retracted"),
 		parent: p.revisionID(slices.Max(p.x.Revisions)), reason: "Retracted", at: at, text: []byte(text),
 		expect: connector.Expect{Text: Hash([]byte(text))}}
+	if p.x.Stands > 0 {
+		l.event, l.parent = "T06", p.versionID(p.x.Stands)
+	}
 	return p.send(l)
 }
 
@@ -117,6 +127,9 @@ func (p *planner) mdmDelivery() ([]connector.Write, error) {
 	}
 	id := p.ids.NotDelivered(p.x.Thread.ID, m.ID)
 	l := letter{event: "T06", id: id, document: hl7.EI{ID: connector.ControlID(id) + "-v1"}, parent: p.revisionID(slices.Max(p.x.Revisions)), reason: "Not delivered"}
+	if p.x.Stands > 0 {
+		l.parent = p.versionID(p.x.Stands)
+	}
 	news := connector.Message{Text: p.notDeliveredText(), Sender: connector.Participant{Role: connector.RoleSystem, Name: "Chartwire"}}
 	return p.told(l, "Secure message NOT DELIVERED", news, p.newsAt())
 }
@@ -185,7 +198,7 @@ func (p *planner) send(l letter) ([]connector.Write, error) {
 	l.expect.Subject = connector.SymPatient
 	return []connector.Write{{
 		Key: l.id.Token(), Method: kindMDM, URL: l.event, Header: map[string]string{"Content-Type": connector.ER7}, Body: body,
-		Type: kindMDM, Identity: l.id, Provides: connector.SymMessage(l.id.Value), Expect: l.expect, Date: p.received(),
+		Type: kindMDM, Identity: l.id, Provides: cmp.Or(l.provides, connector.SymMessage(l.id.Value)), Expect: l.expect, Date: p.received(),
 	}}, nil
 }
 

@@ -64,11 +64,8 @@ func (p *planner) composeNote(what string, m connector.Message, at time.Time) (e
 	d.Language = r4.String(language(m.Language))
 	d.SetContext(p.x.Encounter, at, at)
 	p.asserted(d, m.Sender.Role)
-	expect := connector.Expect{Subject: connector.SymPatient, Attachments: doc.files, Status: "current"}
-	if m.Text != "" {
-		expect.Text = Hash([]byte(m.Text))
-	}
-	return entry{id: id, kind: documentReference, resource: d, provides: connector.SymMessage(id.Value), date: p.received(),
+	expect := connector.Expect{Subject: connector.SymPatient, Text: wordsHash(m), Attachments: doc.files, Status: "current"}
+	return entry{id: id, kind: documentReference, resource: d, provides: connector.SymMessage(id.Value), date: p.noteDate(at),
 		expect: expect}, d, nil
 }
 
@@ -82,6 +79,14 @@ func (p *planner) newNote(id connector.Identifier, doc sheet) *r4.DocumentRefere
 	d.SetDate(p.received())
 	d.Custodian = r4.Ptr(p.organization("").ref)
 	return d
+}
+
+// noteDate is the date a note can be listed by: its own, or where that is the EHR's to give, its period's.
+func (p *planner) noteDate(at time.Time) time.Time {
+	if p.policy.Shape.BareNotes {
+		return at
+	}
+	return p.received()
 }
 
 // asserted labels what a patient or their proxy wrote, so that nobody reads it as the clinic's finding.
@@ -178,6 +183,6 @@ func (p *planner) noteDelivery() ([]connector.Write, error) {
 	d.Author = []r4.Reference{p.organization("").ref}
 	d.SetContext(p.x.Encounter, p.newsAt(), p.newsAt())
 	d.Relate(r4.RelationAppends, r4.Ref(p.standing(1)))
-	return p.file(entry{id: id, kind: documentReference, resource: d, provides: connector.SymMessage(id.Value), date: p.received(),
+	return p.file(entry{id: id, kind: documentReference, resource: d, provides: connector.SymMessage(id.Value), date: p.noteDate(p.newsAt()),
 		expect: connector.Expect{Subject: connector.SymPatient, Text: Hash([]byte(text)), Attachments: doc.files, Status: "current"}})
 }

@@ -68,4 +68,12 @@ func Hash(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// wordsHash is what the chart must show of a message's words, "" where it has none.
+func wordsHash(m connector.Message) string {
+	if m.Text == "" {
+		return ""
+	}
+	return Hash([]byte(m.Text))
+}
+
 func title(a connector.Attachment) string { return firstNonEmpty(clean(a.Filename), clean(a.ID)) }

@@ -24,6 +24,7 @@ type Policy struct {
 	People        map[string]string // the channel's id of a person or pool → EHR reference
 	PoolType      string            // type of a pool that has no reference; "" is HealthcareService
 	Systems       map[string]string // the channel's identifier system → the EHR's
+	Shape         Shape             // what entries may hold, where the EHR takes less than ours have
 	MDM           MDM               // of strategy mdm
 	Vendor        Vendor            // of strategy vendor
 }
@@ -73,6 +74,12 @@ func Plan(policy Policy, traits connector.Traits, x connector.Exchange) ([]conne
 }
 
 func (p *planner) asCommunication() ([]connector.Write, error) {
+	if p.policy.Shape.Staff != nil {
+		return p.asStaffMessage()
+	}
+	if p.policy.Shape.NoHeader && (p.x.Kind == connector.ItemHeader || p.x.Kind == connector.ItemClose || p.x.Kind == connector.ItemReopen) {
+		return nil, nil
+	}
 	switch p.x.Kind {
 	case connector.ItemHeader:
 		return p.header()

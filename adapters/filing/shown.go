@@ -91,7 +91,9 @@ func (s *shown) message(body []byte, text *strings.Builder) {
 		return
 	}
 	s.replaces = s.replaces || d.Event == "T10"
-	text.WriteString(hl7.TextOf(d.Content) + "\n")
+	told := hl7.TextOf(d.Content)
+	s.tells([]byte(told))
+	text.WriteString(told + "\n")
 }
 
 // parts reads a form whose fields are files: those of text can be read by a person.
@@ -109,10 +111,11 @@ func (s *shown) form(body string, text *strings.Builder) {
 	fields, _ := url.ParseQuery(body) // what it could read
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		for _, v := range fields[name] {
+			s.fields[name] = append(s.fields[name], v)
 			s.walk(name, v, text)
 		}
 	}
-	if fields.Get("priority") == "1" { // athenahealth's, which has high and normal and no name for the former
+	if fields.Get("priority") == "1" { // such an API knows high and normal, and no name for the former
 		s.fields["priority"] = append(s.fields["priority"], string(connector.Urgent), string(connector.ASAP), string(connector.Stat))
 	}
 }
@@ -133,14 +136,18 @@ func (s *shown) walk(name string, v any, text *strings.Builder) {
 		if name == "data" { // an Attachment's: the text of a note is in it
 			if raw, err := base64.StdEncoding.DecodeString(v); err == nil && utf8.Valid(raw) {
 				v = string(raw)
-				if said, ok := transcript.Words(raw); ok {
-					for _, one := range said {
-						s.words[Hash(one.Words)] = true
-					}
-				}
+				s.tells(raw)
 			}
 		}
 		text.WriteString(v + "\n")
+	}
+}
+
+// tells takes the words of the messages that a transcript tells.
+func (s shown) tells(text []byte) {
+	said, _ := transcript.Words(text)
+	for _, one := range said {
+		s.words[Hash(one.Words)] = true
 	}
 }
 

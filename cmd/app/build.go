@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -29,10 +30,10 @@ type builder struct {
 	config *config.Config
 	guard  *egress.Guard
 	keys   *seal.Sealer
-	store  connector.Store
 	ids    map[string]string // EHR name → ehr_id
 	now    func() time.Time
 	log    *slog.Logger
+	store  connector.Store // nil where there is none
 }
 
 // connections builds the adapter of every EHR.
@@ -59,7 +60,7 @@ func (b *builder) connections() ([]deliver.Connection, error) {
 // adapter builds the adapter of one EHR.
 func (b *builder) adapter(e config.EHR) (connector.EHR, error) {
 	parts := adapters.EHRParts{Config: e, Base: b.config.Identity.Base, People: People(b.config, e.Name), Now: b.now,
-		ID: b.ids[e.Name], Store: b.store, OnSkew: skewLog(b.log, b.now, e.Name)}
+		ID: b.ids[e.Name], Store: b.store, OnSkew: skewLog(b.log, b.now, e.Name), Proven: b.proven(e.Name)}
 	var err error
 	if e.SpeaksFHIR() {
 		parts.HTTP, err = b.ehrClient(e)
@@ -71,6 +72,29 @@ func (b *builder) adapter(e config.EHR) (connector.EHR, error) {
 		return nil, err
 	}
 	return adapters.EHR(parts)
+}
+
+// proven gives what the last probe of a connection has seen to work; nil where there is no store to know it from.
+func (b *builder) proven(ehr string) func(context.Context) ([]string, error) {
+	if b.store == nil {
+		return nil
+	}
+	return func(ctx context.Context) (out []string, err error) {
+		err = b.store.View(ctx, func(tx connector.Tx) error {
+			out = nil
+			probe, err := tx.LastProbe(b.ids[ehr])
+			if errors.Is(err, connector.ErrNotFound) {
+				return nil
+			}
+			for _, o := range probe.Outcomes {
+				if o.Known == connector.KnownYes {
+					out = append(out, o.Capability)
+				}
+			}
+			return err
+		})
+		return out, err
+	}
 }
 
 // Encounters is the encounter policy as deliver knows it.

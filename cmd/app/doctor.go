@@ -61,7 +61,7 @@ func OpenDoctor(ctx context.Context, c *config.Config) (*Operator, error) {
 	db, why := openStored(ctx, c)
 	var s connector.Store
 	if db != nil {
-		s = db
+		s, parts.store = db, db
 		if parts.ids, err = tenants(ctx, db, c, clock.System.Now()); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}

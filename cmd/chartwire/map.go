@@ -119,10 +119,10 @@ func printPlanned(s streams, to preview.Connection, q preview.Request) {
 	if q.Changes != nil {
 		fmt.Fprintln(s.out, "what the EHR has, with these fields set:")
 		printIndented(s, q.Changes)
-	} else if lines, ok := formLines(q); ok {
-		fmt.Fprint(s.out, lines)
 	} else if files, ok := uploadLines(q.Body); ok {
 		fmt.Fprint(s.out, files)
+	} else if lines, ok := formLines(q); ok {
+		fmt.Fprint(s.out, lines)
 	} else if er7, ok := er7Lines(q.Body); ok {
 		fmt.Fprint(s.out, er7)
 	} else {

@@ -22,7 +22,7 @@ import (
 )
 
 type sandboxCmd struct {
-	EHR      string        `help:"Profile: fhir, note, search-only, blind, athena, epic, openemr, or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE" enum:"fhir,note,search-only,blind,athena,epic,openemr,hl7v2"`
+	EHR      string        `help:"Profile: fhir, note, search-only, blind; epic, oracle, meditech, athena or openemr (the vendor's rules); or hl7v2 (an interface engine)." default:"fhir" placeholder:"TYPE" enum:"fhir,note,search-only,blind,epic,oracle,meditech,athena,openemr,hl7v2"`
 	Faults   string        `help:"What goes wrong at the EHR: the file of a script, or seed:N[:RATE[:PALETTE]]; hl7v2 has a vocabulary of its own and no seed (docs/sandbox-faults.md)." placeholder:"SCRIPT"`
 	Traits   string        `help:"What the EHR can do, such as conditional=ignored,search=none (docs/sandbox-faults.md)." placeholder:"WORDS"`
 	Listen   string        `help:"host:port of the EHR; 127.0.0.1:8090, for hl7v2 127.0.0.1:2575." placeholder:"ADDR"`
@@ -38,10 +38,10 @@ func (c sandboxCmd) Run(ctx context.Context, s streams) error {
 	}
 	start := c.server
 	switch c.EHR {
-	case "athena":
-		start = c.athena
 	case "hl7v2":
 		start = c.engine
+	case "athena":
+		start = c.athena
 	case "openemr":
 		start = c.openemr
 	}

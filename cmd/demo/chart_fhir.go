@@ -14,6 +14,7 @@ import (
 
 	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/fhir/client"
+	"github.com/chartwire/chartwire/fhir/r4"
 	"github.com/chartwire/chartwire/fhir/smart"
 )
 
@@ -28,14 +29,18 @@ type onChart struct {
 	}
 	Identifier []struct{ System, Value string }
 	Subject    struct{ Reference string }
-	Payload    []struct {
-		ContentString     string
-		ContentAttachment *chartFile
-	}
-	Content []struct{ Attachment chartFile }
+	Payload    []chartPayload
+	Content    []struct{ Attachment chartFile }
 
+	text    []byte // of an entry that is told by what its text cites
 	created time.Time
 	place   int // among all entries read, where creation times are equal
+}
+
+type chartPayload struct {
+	ContentString     string
+	ContentAttachment *chartFile
+	ContentReference  struct{ Reference string }
 }
 
 type chartFile struct{ ContentType, Data, URL string }
@@ -45,16 +50,30 @@ type reader struct {
 	c        *client.Client
 	messages map[string][]*onChart // by message identifier value
 	headers  map[string]int
-	patients map[string]string
+	seen     map[string]bool       // entries told by what their text cites, by reference
 	threads  map[string][]*onChart // transcripts, by thread
 }
 
 // readFHIR collects everything with our identifiers from the EHR.
 func (r *run) readFHIR(ctx context.Context) (*reader, error) {
+	out, err := r.reader()
+	if err != nil {
+		return nil, err
+	}
+	for _, kind := range []string{"Communication", "DocumentReference"} {
+		if err := out.all(ctx, kind, url.Values{"_count": {"500"}, "_sort": {"_lastUpdated"}}); err != nil {
+			return nil, err
+		}
+	}
+	return out, out.creations(ctx)
+}
+
+// reader is a client of its own.
+func (r *run) reader() (*reader, error) {
 	hc := &http.Client{}
 	cfg := client.Config{HTTP: hc, Base: r.base, Now: r.clock.Now, Timeout: 2 * time.Minute, MaxBody: 256 << 20}
 	if r.backend != nil {
-		found, err := smart.Discover(ctx, hc, r.base)
+		found, err := smart.Discover(context.Background(), hc, r.base)
 		if err != nil {
 			return nil, err
 		}
@@ -68,18 +87,12 @@ func (r *run) readFHIR(ctx context.Context) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &reader{c: c, messages: map[string][]*onChart{}, headers: map[string]int{}, threads: map[string][]*onChart{}}
-	for _, kind := range []string{"Communication", "DocumentReference"} {
-		if err := out.all(ctx, kind); err != nil {
-			return nil, err
-		}
-	}
-	return out, out.creations(ctx)
+	return &reader{c: c, messages: map[string][]*onChart{}, headers: map[string]int{}, threads: map[string][]*onChart{}, seen: map[string]bool{}}, nil
 }
 
-// all pages through a type.
-func (c *reader) all(ctx context.Context, kind string) error {
-	page, err := c.c.Search(ctx, kind, url.Values{"_count": {"500"}, "_sort": {"_lastUpdated"}})
+// all pages through the matches of a search.
+func (c *reader) all(ctx context.Context, kind string, params url.Values) error {
+	page, err := c.c.Search(ctx, kind, params)
 	if err != nil {
 		return err
 	}
@@ -193,6 +206,9 @@ func (c *reader) same(ctx context.Context, m *entry, o *onChart) (bool, error) {
 	if o.Status == "entered-in-error" {
 		return false, nil
 	}
+	if o.text != nil {
+		return saysExactly(o.text, m.Text), nil
+	}
 	if o.ResourceType == "DocumentReference" {
 		data, err := c.bytes(ctx, &o.Content[0].Attachment)
 		return bytes.Contains(data, []byte(m.Text)), err
@@ -223,7 +239,7 @@ func (c *reader) bytes(ctx context.Context, f *chartFile) ([]byte, error) {
 	if f.Data != "" || f.URL == "" {
 		return base64.StdEncoding.DecodeString(f.Data)
 	}
-	resp, err := c.c.Read(ctx, f.URL, "Binary")
+	resp, err := c.c.Read(ctx, r4.LocalID(f.URL), "Binary")
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,30 @@ func (d documents) entries(thread string, m *entry) []shown {
 	for _, one := range d[revisionNumber(thread, m.ID, m.Revision)] {
 		out = append(out, document{one, d})
 	}
+	return append(out, d.told(thread, m)...)
+}
+
+// told finds what the transcripts of a thread that were not replaced say of a message revision.
+func (d documents) told(thread string, m *entry) []shown {
+	var out []shown
+	for no, all := range d {
+		if !strings.HasPrefix(no, transcriptNumber(thread)) {
+			continue
+		}
+		for _, one := range all {
+			if one.ReplacedBy == "" {
+				o := &onChart{created: one.Created}
+				o.Subject.Reference = one.Patient
+				out = append(out, tellings(o, one.Text, m)...)
+			}
+		}
+	}
 	return out
+}
+
+// transcriptNumber is what the numbers of a thread's transcripts begin with.
+func transcriptNumber(thread string) string {
+	return connector.ControlID(connector.Identifier{System: identityBase + "/" + channel + "/transcript", Value: thread + "/v1"}) + "-v"
 }
 
 // strays is chart: documents that no message, retraction or failure to deliver accounts for, and the second of one of the
@@ -55,6 +78,9 @@ func (d documents) strays(x expectation) int {
 	}
 	n := 0
 	for no, all := range d {
+		if slices.ContainsFunc(x.Threads, func(t *thread) bool { return strings.HasPrefix(no, transcriptNumber(t.ID)) }) {
+			most[no] = 1
+		}
 		n += max(0, len(all)-most[no])
 	}
 	return n

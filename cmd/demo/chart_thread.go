@@ -29,11 +29,18 @@ func (c *reader) told(thread string, m *entry) []shown {
 		if err != nil {
 			continue
 		}
-		for n, t := range blocks(string(text)) {
-			if t.is(m) {
-				t.of, t.place = o, n
-				out = append(out, t)
-			}
+		out = append(out, tellings(o, string(text), m)...)
+	}
+	return out
+}
+
+// tellings are the places of a transcript that tell a message revision.
+func tellings(o *onChart, text string, m *entry) []shown {
+	var out []shown
+	for n, t := range blocks(text) {
+		if t.is(m) {
+			t.of, t.place = o, n
+			out = append(out, t)
 		}
 	}
 	return out

@@ -41,7 +41,7 @@ type Options struct {
 	Generate string   // spec of generated traffic
 	Seed     uint64
 	As       string // filing.as of the FHIR types; auto when empty
-	Per      string // filing.per of the FHIR types; exchange when empty. A thread nobody closes is filed after a minute
+	Per      string // filing.per of fhir, note and hl7v2; exchange when empty. A thread nobody closes is filed after a minute
 	EHRType  string // one of Types; fhir when empty
 	EHRURL   string // an open FHIR server instead of the sandbox
 	Faults   string // what goes wrong at the sandbox EHR (ehr.OpenScript, for hl7v2 engine.OpenScript)
@@ -73,7 +73,7 @@ type run struct {
 	refs     seed.Refs
 	sandbox  *sandbox.EHR    // nil with EHRURL and for hl7v2
 	engine   *sandbox.Engine // for hl7v2
-	athena   *athena.API     // for athena
+	athena   *athena.API     // for athena, beside sandbox
 	openemr  *openemr.Server // for openemr
 	base     string          // FHIR base, or where the engine takes messages
 	platform *sandbox.Platform

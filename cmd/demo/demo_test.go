@@ -151,10 +151,7 @@ func TestReadBackSeesFaults(t *testing.T) {
 	chart := func() *reader {
 		o := &onChart{ResourceType: "Communication", ID: "c1", Status: "completed"}
 		o.Subject.Reference = "Patient/a"
-		o.Payload = append(o.Payload, struct {
-			ContentString     string
-			ContentAttachment *chartFile
-		}{ContentString: "take one"})
+		o.Payload = append(o.Payload, chartPayload{ContentString: "take one"})
 		return &reader{messages: map[string][]*onChart{"t/m": {o}}, headers: map[string]int{}}
 	}
 	for name, c := range map[string]struct {

@@ -92,3 +92,37 @@ func TestDocumentsReadBack(t *testing.T) {
 		})
 	}
 }
+
+// TestHL7v2Threads files the contract's thread as one document message when it closes.
+func TestHL7v2Threads(t *testing.T) {
+	s := play(t, Options{EHRType: "hl7v2", Per: "thread", Events: []string{"../../testdata/threads-contract/proxy-with-photo.ndjson"}})
+	wantClean(t, s)
+	if s.OnChart != 3 || s.Filed != 3 {
+		t.Errorf("%d on the chart and %d filed, want the contract thread's 3 messages", s.OnChart, s.Filed)
+	}
+}
+
+// TestReadBackSeesReplacedTranscripts: what was replaced says nothing any more, and one sent twice is seen.
+func TestReadBackSeesReplacedTranscripts(t *testing.T) {
+	const text = "Secure message thread\nMark: 0\n\nMessage 1 of 1 [0]\nId: m\nText: 8 bytes\n\ntake one\n\nEnd of transcript [0]\n"
+	first, second := transcriptNumber("t")+"1", transcriptNumber("t")+"2"
+	for name, c := range map[string]struct {
+		documents []engine.Document
+		want      Summary
+	}{
+		"one":            {[]engine.Document{{Number: first, Patient: "Patient/a", Text: text}}, Summary{OnChart: 1}},
+		"replaced":       {[]engine.Document{{Number: first, Patient: "Patient/a", Text: text, ReplacedBy: second}, {Number: second, Patient: "Patient/a", Text: text}}, Summary{OnChart: 1}},
+		"by something":   {[]engine.Document{{Number: first, Patient: "Patient/a", Text: text, ReplacedBy: second}}, Summary{}},
+		"two stand":      {[]engine.Document{{Number: first, Patient: "Patient/a", Text: text}, {Number: second, Patient: "Patient/a", Text: text}}, Summary{OnChart: 1, Duplicates: 1}},
+		"another thread": {[]engine.Document{{Number: transcriptNumber("u") + "1", Patient: "Patient/a", Text: text}}, Summary{Duplicates: 1}},
+	} {
+		th := &thread{ID: "t", Messages: []*entry{{ID: "m", Revision: 1, Text: "take one"}}}
+		d, got := documentsOf(c.documents), Summary{}
+		if err := compare(t.Context(), d, th, "Patient/a", &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Duplicates += d.strays(expectation{Threads: []*thread{th}}); got != c.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
+		}
+	}
+}

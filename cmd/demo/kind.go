@@ -26,13 +26,14 @@ type kind struct {
 }
 
 var kinds = map[string]kind{
-	"fhir":   overFHIR(ehr.Full(), keysFHIR),
-	"note":   overFHIR(ehr.NoteOnly(), keysFHIR),
-	"athena": {start: (*run).startAthena, keys: keysAthena, read: (*run).readAthena},
-	"epic":   overFHIR(profile("epic"), keysEpic),
-	"hl7v2":  {start: (*run).startEngine, keys: keysHL7, read: (*run).readEngine},
-
-	"openemr": {start: (*run).startOpenEMR, keys: keysOpenEMR, read: (*run).readOpenEMR},
+	"fhir":     overFHIR(ehr.Full(), keysFHIR),
+	"note":     overFHIR(ehr.NoteOnly(), keysFHIR),
+	"epic":     overFHIR(profile("epic"), keysEpic),
+	"meditech": {start: (*run).startMeditech, keys: keysMeditech, read: (*run).readMeditech},
+	"oracle":   {start: (*run).startOracle, keys: keysOracle, read: (*run).readOracle},
+	"hl7v2":    {start: (*run).startEngine, keys: keysHL7, read: (*run).readEngine},
+	"athena":   {start: (*run).startAthena, keys: keysAthena, read: (*run).readAthena},
+	"openemr":  {start: (*run).startOpenEMR, keys: keysOpenEMR, read: (*run).readOpenEMR},
 }
 
 // Types lists the EHR types there is a demonstration of.
@@ -101,6 +102,21 @@ var keysEpic = connection(`    type: epic
     limits: {requests_per_second: 5000, concurrent: 8, search_lag: 5s, deadline: 30s}
 `)
 
+// startMeditech starts the sandbox with MEDITECH's rules.
+func (r *run) startMeditech(ctx context.Context, bundle []byte) error {
+	return r.startFHIR(ctx, profile("meditech"), bundle)
+}
+
+// keysMeditech are those of a connection to MEDITECH, which no probe has proven: everything is held.
+var keysMeditech = connection(`    type: meditech
+    base_url: "{{.EHR}}"
+    identifier_systems:
+{{range .Systems}}      {{printf "%q" .}}: {{printf "%q" .}}
+{{end}}    backend: {client_id: chartwire-backend, key_file: backend.jwk.json}
+    filing: {as: auto, per: exchange}
+    limits: {requests_per_second: 5000, concurrent: 8, search_lag: 5s, deadline: 30s}
+`)
+
 var keysHL7 = connection(`    type: hl7v2
     address: "{{.EHR}}"
     match: trust-identifiers
@@ -110,6 +126,6 @@ var keysHL7 = connection(`    type: hl7v2
       resend: same-id
       authorities:
 {{range $system, $namespace := .Authorities}}        {{printf "%q" $system}}: {namespace: {{$namespace}}, type: MR}
-{{end}}    filing: {as: mdm}
+{{end}}    filing: {as: mdm, per: {{.Per}}, idle: 1m}
     limits: {requests_per_second: 5000, search_lag: 5s, deadline: 30s}
 `)

@@ -155,21 +155,27 @@ func (r *run) settle(ctx context.Context) error {
 	return nil
 }
 
-// moving says whether anything can still move by itself.
+// moving says whether anything can still move by itself. What stands behind an item that a probe has to prove cannot.
 func (r *run) moving(ctx context.Context) (bool, error) {
 	moving := false
 	err := r.app.Store().View(ctx, func(tx connector.Tx) error {
-		open, err := tx.OpenItems("", []connector.ItemState{connector.Waiting, connector.Filing, connector.Unknown}, 1)
-		if err != nil || len(open) > 0 {
-			moving = len(open) > 0
+		moving = false
+		held, err := tx.OpenItems("", []connector.ItemState{connector.Held}, 1000)
+		if err != nil {
 			return err
 		}
-		held, err := tx.OpenItems("", []connector.ItemState{connector.Held}, 1000)
+		stuck, most := map[string]bool{}, 1
 		for _, i := range held {
 			switch i.Reason {
 			case connector.EarlierItem, connector.NeedsAttachment, connector.EHRUnavailable, connector.RateLimited, connector.ThreadOpen:
 				moving = true
+			case connector.Unproven:
+				stuck[i.Thread], most = true, 10_000
 			}
+		}
+		open, err := tx.OpenItems("", []connector.ItemState{connector.Waiting, connector.Filing, connector.Unknown}, most)
+		for _, i := range open {
+			moving = moving || !stuck[i.Thread] || i.State != connector.Waiting || i.Kind == connector.ItemSend
 		}
 		return err
 	})

@@ -160,7 +160,9 @@ func (p *prober) findEncounter(ctx context.Context) error {
 func (p *prober) exchange(id string, at time.Time, s connector.Strategy) connector.Exchange {
 	return connector.Exchange{Kind: connector.ItemExchange, Base: p.Base, Channel: probeChannel, Revision: 1, Received: at, Strategy: s, NoHeader: true,
 		Patient: connector.SymPatient, Encounter: p.encounter, Refs: map[string]connector.Reference{}, Missing: map[string]bool{}, Thread: connector.ThreadInfo{ID: id, Topic: "Chartwire connection test"},
-		Message: connector.Message{ID: string(s), Direction: connector.FromPatient, SentAt: at, Sender: connector.Participant{Role: connector.RolePatient}, Text: probeText(id, s)}}
+		Message: connector.Message{ID: string(s), Direction: connector.FromPatient, SentAt: at, Text: probeText(id, s),
+			Sender:     connector.Participant{Role: connector.RolePatient},
+			Recipients: []connector.Participant{{Role: connector.RolePool, ID: "preflight", Name: "Chartwire preflight"}}}}
 }
 
 func probeText(id string, s connector.Strategy) string {

@@ -121,6 +121,30 @@ func TestProbeDisproves(t *testing.T) {
 	}
 }
 
+// TestProbeProvesWhatAVendorDeclares: MEDITECH's declaration counts for nothing until a probe has seen it to be true. Then the
+// same connection files by it.
+func TestProbeProvesWhatAVendorDeclares(t *testing.T) {
+	traits, err := ehr.Profile("meditech")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, setting{kind: "meditech", traits: traits, scopes: allScopes, more: testPatient})
+	c.store()
+	r := c.examine()
+	got, gap := row(t, r, "Communication create")
+	if got != "Communication create: needed yes yes unknown" || r.Good || gap == nil || gap.Who != connector.FixConfig ||
+		!strings.Contains(gap.Text, "until a probe has proven it") {
+		t.Errorf("before: %s %+v", got, gap)
+	}
+	if got := says(c.probed(), "Communication create"); !strings.HasPrefix(got, "yes: ") {
+		t.Errorf("the probe says %s", got)
+	}
+	r = c.examine()
+	if got, gap := row(t, r, "Communication create"); got != "Communication create: needed yes yes yes probe" || gap != nil || !r.Good {
+		t.Errorf("after: %s %+v", got, gap)
+	}
+}
+
 // TestProbeOfNotesAlone: what cannot be changed stays, is told before, and is left to a person.
 func TestProbeOfNotesAlone(t *testing.T) {
 	c := open(t, setting{traits: ehr.NoteOnly(), scopes: allScopes, more: testPatient})

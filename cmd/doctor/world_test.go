@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -42,6 +43,7 @@ type setting struct {
 	backend  string // more of the backend section
 	more     string // more of the connection's section
 	public   string // server.public_url
+	kind     string // the EHR type; "" is fhir
 }
 
 func key(t *testing.T) *smart.Key {
@@ -123,12 +125,12 @@ store: {url: "sqlite:chartwire.db"}
 seal: {keyset_file: keyset.json}
 ehrs:
   - name: mercy
-    type: fhir
+    type: %s
     base_url: %q
     timezone: America/Chicago
     organization: Organization/clinic
     limits: {search_lag: 1s}%s%s
-`, s.public, c.ehr.Base(), backend, s.more))
+`, s.public, cmp.Or(s.kind, "fhir"), c.ehr.Base(), backend, s.more))
 }
 
 func (c *clinic) config() *config.Config {

@@ -60,7 +60,7 @@ func (d *drainer) tell(ctx context.Context, p pick, m told, traits connector.Tra
 			return true, nil // its message is an entry of its own
 		}
 		x.Stands = in.Version
-		if !(traits.Update || traits.Replaces) || i.Kind == connector.ItemStatus && !newFailure(*x) {
+		if i.Kind == connector.ItemStatus && !newFailure(*x) {
 			return true, nil
 		}
 	}
@@ -71,9 +71,15 @@ func (d *drainer) tell(ctx context.Context, p pick, m told, traits connector.Tra
 	if err != nil {
 		return false, err
 	}
-	if news && b.open {
+	replaces := traits.Update || traits.Replaces && len(b.current) == 1
+	switch {
+	case news && !traits.Update && !traits.Replaces:
+		return true, nil // it is added to the version its message stands in
+	case news && b.open:
 		d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(recheckPatient(i.Tries)), "")
 		return false, nil
+	case news && !replaces:
+		return true, nil
 	}
 	if i.Kind == connector.ItemStatus {
 		delivery := x.Delivery
@@ -86,7 +92,7 @@ func (d *drainer) tell(ctx context.Context, p pick, m told, traits connector.Tra
 	}
 	switch {
 	case len(b.current) == 0:
-	case !b.open && (traits.Update || traits.Replaces && len(b.current) == 1):
+	case !b.open && replaces:
 		t.replaces = b.current
 		x.Transcript.Replaces = b.current
 	default:

@@ -57,6 +57,9 @@ func (c teller) Plan(x connector.Exchange) ([]connector.Write, error) {
 	writes := []connector.Write{document(id(t.Version), strings.Join(lines, "\n"), related)}
 	writes[0].Provides = connector.SymTranscript(id(t.Version).Value)
 	for _, v := range t.Replaces {
+		if !c.traits.Update {
+			break // the new one takes its place
+		}
 		writes = append(writes, connector.Write{Key: id(v).Value + "#superseded", Method: "PUT", Type: "DocumentReference", URL: connector.SymTranscript(id(v).Value),
 			Expect: connector.Expect{Subject: connector.SymPatient}, Update: &connector.Update{Target: connector.SymTranscript(id(v).Value), Set: map[string]any{"status": "superseded"}}})
 	}
@@ -203,6 +206,7 @@ func TestLaterMessagesMakeANewVersion(t *testing.T) {
 		want   []string
 	}{
 		{"updates", func(*connector.Traits) {}, []string{"t-1/v1 superseded: a=one", "t-1/v2 superseded: a=one, b=two; replaces t-1/v1", "t-1/v3 current: a=one, b=two, c=three; replaces t-1/v2"}},
+		{"replaces", func(tr *connector.Traits) { tr.Update, tr.Replaces = false, true }, []string{"t-1/v1 current: a=one", "t-1/v2 current: a=one, b=two; replaces t-1/v1", "t-1/v3 current: a=one, b=two, c=three; replaces t-1/v2"}},
 		{"keeps", func(tr *connector.Traits) { tr.Update = false }, []string{"t-1/v1 current: a=one", "t-1/v2 current: b=two; appends t-1/v1", "t-1/v3 current: c=three; appends t-1/v2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -300,6 +304,22 @@ func TestTranscriptIsFiledOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Writes that wait to be tried again hold up their lane, as any do.
+func TestTranscriptThatWaitsBlocksItsLane(t *testing.T) {
+	threads(t, func(w *world) {
+		w.chart.fails("t-1/v1", unavailable)
+		w.run()
+		w.accept(said("a", 1, "one"), said("b", 2, "two"), turned(connector.ThreadClosed))
+		w.pass(time.Millisecond)
+		w.is(w.item("b"), connector.Waiting, connector.EHRUnavailable)
+		w.accept(said("c", 3, "three"))
+		w.pass(time.Millisecond)
+		w.is(w.item("c"), connector.Waiting, "")
+		w.pass(time.Hour)
+		w.all(connector.Filed, "", "a", "b", "c")
+	})
 }
 
 func TestTranscriptOfAnotherProcess(t *testing.T) {

@@ -47,10 +47,16 @@ func New() *Gate {
 // Resource checks a resource of ours before it is sent: everything [Gate.Base] checks, and our
 // rules for its type (see rules.go). A transaction Bundle has each of its entries checked.
 // The error is a [*Problem]; the caller parks the item with it and sends nothing.
-func (g *Gate) Resource(b []byte) error {
+func (g *Gate) Resource(b []byte) error { return g.ours(b, false) }
+
+// Bare is [Gate.Resource] for an EHR whose entries hold no identifier of ours, and whose notes hold no category either: what
+// would ask for these is not checked. Errors as there.
+func (g *Gate) Bare(b []byte) error { return g.ours(b, true) }
+
+func (g *Gate) ours(b []byte, bare bool) error {
 	root, problem := g.base(b)
 	if problem == nil {
-		problem = checkOurs(root)
+		problem = checkOurs(root, bare)
 	}
 	if problem != nil {
 		return problem

@@ -13,17 +13,18 @@ import (
 const usCoreCategory = r4.SystemUSCoreDocumentCategory
 
 // checkOurs applies the rules google does not know to a resource of ours.
-func checkOurs(root *node) *Problem {
+func checkOurs(root *node, bare bool) *Problem {
 	resource := root.resourceType()
 	if resource == "Bundle" {
-		return checkTransaction(root)
+		return checkTransaction(root, bare)
 	}
-	return checkEntry(rules{resource: resource}, resource, root)
+	return checkEntry(rules{resource: resource, bare: bare}, resource, root)
 }
 
 // rules checks one resource. fullURLs is nil outside a transaction.
 type rules struct {
 	resource string
+	bare     bool // without an identifier, and a note without its category
 	fullURLs map[string]bool
 }
 
@@ -64,6 +65,9 @@ func first(problems ...*Problem) *Problem {
 
 // identified: what we file can always be found again by a full business identifier.
 func (r rules) identified(path string, n *node) *Problem {
+	if r.bare {
+		return nil
+	}
 	for _, id := range n.get("identifier").list() {
 		if id.get("system").text() != "" && id.get("value").text() != "" {
 			return nil
@@ -145,6 +149,9 @@ func (r rules) senderIsNoGroup(path string, n *node) *Problem {
 func (r rules) documentTyped(path string, n *node) *Problem {
 	if !hasCoding(n.get("type"), "", "") {
 		return r.problem(path+".type", "required with a coding (US Core DocumentReference)")
+	}
+	if r.bare {
+		return nil
 	}
 	for _, c := range n.get("category").list() {
 		if hasCoding(c, usCoreCategory, "clinical-note") {

@@ -157,3 +157,25 @@ func TestTransactionRules(t *testing.T) {
 		expect(t, c.name, err, c.path, c.text)
 	}
 }
+
+func TestBare(t *testing.T) {
+	gate := New()
+	doc := change(t, change(t, build(t, document()), nil, "identifier"), nil, "category")
+	com := change(t, build(t, communication()), nil, "identifier")
+	for name, raw := range map[string][]byte{"note": doc, "communication": com} {
+		if gate.Resource(raw) == nil {
+			t.Errorf("%s without an identifier passes as one of ours", name)
+		}
+		if err := gate.Bare(raw); err != nil {
+			t.Errorf("bare %s: %v", name, err)
+		}
+	}
+	for name, raw := range map[string][]byte{
+		"no subject": change(t, com, nil, "subject"), "no type": change(t, doc, nil, "type"),
+		"not R4": change(t, com, "gone", "status"), "symbol left": change(t, doc, "{patient}", "subject", "reference"),
+	} {
+		if gate.Bare(raw) == nil {
+			t.Errorf("bare with %s passes", name)
+		}
+	}
+}

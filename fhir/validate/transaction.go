@@ -8,7 +8,7 @@ import (
 
 // checkTransaction checks a transaction Bundle (bdl-3, bdl-7, bdl-8 and what a server needs of
 // each request) and each entry by its own rules.
-func checkTransaction(root *node) *Problem {
+func checkTransaction(root *node, bare bool) *Problem {
 	r := rules{resource: "Bundle", fullURLs: map[string]bool{}}
 	if root.get("type").text() != "transaction" {
 		return r.problem("Bundle.type", "only transaction bundles are sent")
@@ -38,7 +38,7 @@ func checkTransaction(root *node) *Problem {
 		if resource == nil {
 			continue
 		}
-		inner := rules{resource: resource.resourceType(), fullURLs: r.fullURLs}
+		inner := rules{resource: resource.resourceType(), bare: bare, fullURLs: r.fullURLs}
 		if problem := checkEntry(inner, at+".resource", resource); problem != nil {
 			return problem
 		}

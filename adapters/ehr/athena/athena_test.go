@@ -3,7 +3,6 @@ package athena
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -65,27 +64,6 @@ func opened(t *testing.T, s setting) *lab {
 		t.Fatalf("Open: %v (%s)", err, detail(err))
 	}
 	return l
-}
-
-// TestTenThousandTexts: words come back byte for byte over the whole way, whatever they are.
-func TestTenThousandTexts(t *testing.T) {
-	l := opened(t, setting{})
-	pieces := []rune("a Z9+&=%;#?\n\r\t|^~\\<>\"'{}[]\x00\x07\x1b\x7f\u0085\u00a0\u202e\u2028\ufeff\ufffd\ufffe\u0301é漢🙂")
-	rng := rand.New(rand.NewPCG(20261128, 1))
-	for i := range 10_000 {
-		var b strings.Builder
-		for range 1 + rng.IntN(60) {
-			b.WriteRune(pieces[rng.IntN(len(pieces))])
-		}
-		w := l.message(t, fmt.Sprint("m-", i), b.String())
-		r := l.file(t, w)
-		if !r.Echo.Shown || r.Echo.Text != w.Expect.Text || len(r.Echo.Identities) != 1 || r.Echo.Identities[0] != w.Identity {
-			t.Fatalf("text %d %q: %+v", i, b.String(), r)
-		}
-	}
-	if n := len(l.API.Documents()); n != 10_000 {
-		t.Errorf("%d documents", n)
-	}
 }
 
 // TestWhatIsAsked: the numbers of the configuration, and nothing else.
@@ -173,11 +151,19 @@ func TestAnswers(t *testing.T) {
 
 // TestScopes: a token that does not open both APIs is refused with what is missing.
 func TestScopes(t *testing.T) {
-	for missing, s := range map[string]setting{service: {scopes: "athena/service/Another.* system/Patient.rs"}, "system/Patient.read": {scopes: service + " system/Patient.r"}} {
+	for missing, s := range map[string]setting{service: {scopes: "athena/service/Another.MDP.* system/Patient.rs"}, "system/Patient.read": {scopes: service + " system/Patient.r"}} {
 		var refused *connector.Refused
 		if _, err := newLab(t, s).adapter.Open(t.Context()); !errors.As(err, &refused) || refused.Reason != connector.ScopeMissing || !strings.Contains(refused.Detail.Reveal(), missing) {
 			t.Errorf("without %s: %v (%s)", missing, err, detail(err))
 		}
+	}
+}
+
+// TestOneApp: an app that was given one part of the v1 API asks for that, by backend.scopes.
+func TestOneApp(t *testing.T) {
+	part := []string{"athena/service/Athenanet.MDP.195900", "system/Patient.rs"}
+	if _, err := newLab(t, setting{scopes: strings.Join(part, " "), asks: part}).adapter.Open(t.Context()); err != nil {
+		t.Errorf("%v (%s)", err, detail(err))
 	}
 }
 

@@ -1,9 +1,11 @@
 package athena
 
 import (
+	"net/url"
 	"testing"
 
 	"github.com/chartwire/chartwire/adapters/ehr/ehrtest"
+	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/connector"
 )
 
@@ -20,4 +22,20 @@ func TestConformance(t *testing.T) {
 			ehrtest.Run(t, ehrtest.Harness{Strategy: connector.AsVendorCall, Start: func(t *testing.T) *ehrtest.Rig { return newLab(t, s).rig() }})
 		})
 	}
+}
+
+// TestTexts: the form that would leave carries 10,000 random texts as they are; TestConformance files some of them.
+func TestTexts(t *testing.T) {
+	ehrtest.Texts(t, ehrtest.Harness{Strategy: connector.AsVendorCall, Start: func(t *testing.T) *ehrtest.Rig {
+		r := newLab(t, setting{}).rig()
+		r.Words = func(body []byte) string {
+			f, err := url.ParseQuery(string(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			words, _ := filing.Words([]byte(f.Get("documentdata")))
+			return string(words)
+		}
+		return r
+	}})
 }

@@ -58,6 +58,13 @@ var (
 // New makes the adapter. It makes no call: what is wrong with the options is the error of the first call that needs them.
 func New(o Options) *EHR {
 	o.FHIR.Quirks, o.FHIR.FilingAs = o.Config.quirks(), nil
+	if c := o.FHIR.Credentials; c != nil {
+		for _, s := range c.Scopes {
+			if strings.HasPrefix(s, strings.TrimSuffix(service, "*")) {
+				o.FHIR.Quirks.CallScopes = []string{s} // what the app was given instead of all
+			}
+		}
+	}
 	e := &EHR{config: o.Config, base: o.FHIR.Base, policy: o.FHIR.Policy, fhir: fhir.New(o.FHIR)}
 	e.policy.Vendor = filing.Vendor{Call: o.Config.call}
 	e.root = e.Root(o.FHIR.BaseURL)

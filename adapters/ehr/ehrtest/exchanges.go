@@ -30,6 +30,9 @@ func (r *Rig) exchange(s connector.Strategy, kind connector.ItemKind, message, t
 	if kind == connector.ItemStatus {
 		x.Revisions = []int{1}
 	}
+	if r.Message != nil {
+		r.Message(&x)
+	}
 	for _, c := range changes {
 		c(&x)
 	}

@@ -45,6 +45,10 @@ type Rig struct {
 	WrongSubject func()
 	// Rewrite makes the EHR change the words of the next write before it stores them.
 	Rewrite func()
+	// Message makes of each message one that is filed in the form the suite is to see; nil leaves a patient's.
+	Message func(*connector.Exchange)
+	// Fixed says that entries of that form cannot be changed, whatever else can.
+	Fixed bool
 	// Encounter puts an encounter of a patient on the EHR and gives its reference. nil where the adapter finds none, or is
 	// held to how it does elsewhere.
 	Encounter func(patient string, e connector.Encounter) string

@@ -12,8 +12,9 @@ import (
 	"github.com/chartwire/chartwire/connector"
 )
 
-// Texts holds what would leave to DESIGN §3.6, for 10,000 random texts: the planned and gated request carries every byte of them as
-// one run, or is refused before it leaves. Nothing is filed; Run does that for some of them.
+// Texts holds what would leave to DESIGN §3.6, for 10,000 random texts: the planned request carries every byte of them as one run,
+// or is refused before it leaves. The gate, which costs most of the time and sees no difference between them, looks at each
+// awkward one and at every fifth of the others. Nothing is filed; Run does that for some of them.
 func Texts(t *testing.T, h Harness) {
 	r := h.Start(t)
 	r.open(t)
@@ -25,7 +26,7 @@ func Texts(t *testing.T, h Harness) {
 		if err == nil {
 			for _, w := range writes {
 				if w.Identity.Value == threadID+"/w-"+strconv.Itoa(i) {
-					err = r.carries(r.resolve(t, w), text)
+					err = r.carries(r.resolve(t, w), text, i < len(awkward) || i%5 == 0)
 				}
 			}
 		}
@@ -42,10 +43,12 @@ func Texts(t *testing.T, h Harness) {
 	}
 }
 
-// carries gates a write and says whether the words can be cut out of it again.
-func (r *Rig) carries(w connector.Write, text string) error {
-	if err := r.EHR.Gate(w); err != nil {
-		return err
+// carries says whether the words can be cut out of a write again, which it gates first where that is asked for.
+func (r *Rig) carries(w connector.Write, text string, gated bool) error {
+	if gated {
+		if err := r.EHR.Gate(w); err != nil {
+			return err
+		}
 	}
 	if r.Words != nil && !w.Symbolic() {
 		if got := r.Words(w.Body); got != text {

@@ -55,7 +55,27 @@ func (a abilities) searches(resource, param string) bool {
 
 // can is declared ∧ granted ∧ not disproven, the vendor's quirks being disproof enough. Callers hold e.mu.
 func (e *EHR) can(resource, interaction string) bool {
-	return !e.opts.Quirks.denies(resource+" "+interaction) && e.able.declares(resource, interaction) && e.able.grants(resource, interaction) && !e.disproven[resource+" "+interaction]
+	return !e.opts.Quirks.denies(resource+" "+interaction) && e.trusts(resource+" "+interaction) && e.able.declares(resource, interaction) && e.able.grants(resource, interaction) && !e.disproven[resource+" "+interaction]
+}
+
+// trusts says whether a declaration of the interaction counts: where the vendor's quirks doubt it, once a probe has seen it to
+// work. Before Open everything is assumed. Callers hold e.mu.
+func (e *EHR) trusts(interaction string) bool {
+	return !e.able.known || !slices.Contains(e.opts.Quirks.Unproven, interaction) || slices.Contains(e.proven, interaction)
+}
+
+// doubted are the interactions the wanted strategies would use, which are declared and granted, and which only a probe can
+// bring into use. Callers hold e.mu.
+func (e *EHR) doubted() []string {
+	var out []string
+	for _, s := range e.opts.wanted() {
+		for _, kind := range e.opts.written(s) {
+			if i := kind + " create"; slices.Contains(e.opts.Quirks.Unproven, i) && !slices.Contains(e.proven, i) && e.able.declares(kind, "create") && e.able.grants(kind, "create") {
+				out = append(out, i)
+			}
+		}
+	}
+	return out
 }
 
 // resources names the type each strategy writes, best first under auto. What can be filed as a document can be filed as a
@@ -96,7 +116,7 @@ func (o Options) wanted() []connector.Strategy {
 // strategy is the best wanted one the EHR can do, "" for none. Callers hold e.mu.
 func (e *EHR) strategy() connector.Strategy {
 	for _, s := range e.opts.wanted() {
-		if s == connector.AsVendorCall && len(e.callMissing()) == 0 || e.can(resourceOf(s), "create") {
+		if e.creates(s) {
 			return s
 		}
 	}
@@ -118,8 +138,33 @@ func (e *EHR) fallbacks(s connector.Strategy) []connector.Strategy {
 	}
 	all := e.opts.wanted()
 	return slices.DeleteFunc(slices.Clone(all[slices.Index(all, s)+1:]), func(other connector.Strategy) bool {
-		return !e.can(resourceOf(other), "create")
+		return !e.creates(other)
 	})
+}
+
+// creates says whether the EHR takes every entry a strategy makes. Callers hold e.mu.
+func (e *EHR) creates(s connector.Strategy) bool {
+	if s == connector.AsVendorCall {
+		return len(e.callMissing()) == 0
+	}
+	for _, resource := range e.opts.written(s) {
+		if !e.can(resource, "create") {
+			return false
+		}
+	}
+	return len(e.opts.written(s)) > 0
+}
+
+// written are the types a strategy makes entries of, the one whose entries can be changed last.
+func (o Options) written(s connector.Strategy) []string {
+	switch {
+	case resourceOf(s) == "":
+		return nil
+	case s == connector.AsCommunication && o.Policy.Shape.Staff != nil: // what is not staff's goes as a note
+		return []string{"Communication", "DocumentReference"}
+	default:
+		return []string{resourceOf(s)}
+	}
 }
 
 // traits is what the connection can do under a strategy. Callers hold e.mu.
@@ -127,7 +172,10 @@ func (e *EHR) traits(s connector.Strategy) connector.Traits {
 	if s == connector.AsVendorCall { // what FHIR declares is not what is written by
 		return connector.Traits{Strategy: s, Echo: cmp.Or(e.opts.Quirks.Echo, connector.EchoExact), Missing: e.missing()}
 	}
-	a, kind, deny := e.able, resourceOf(s), e.opts.Quirks.denies
+	a, kind, deny := e.able, "", e.opts.Quirks.denies
+	if written := e.opts.written(s); len(written) > 0 {
+		kind = written[len(written)-1]
+	}
 	change := func(resource string) bool { return e.can(resource, "update") && e.can(resource, "read") }
 	return connector.Traits{
 		Strategy:       s,
@@ -144,6 +192,7 @@ func (e *EHR) traits(s connector.Strategy) connector.Traits {
 		NeedsEncounter: e.opts.Quirks.NeedsEncounter,
 		Echo:           cmp.Or(e.opts.Quirks.Echo, connector.EchoExact),
 		Missing:        e.missing(),
+		Unproven:       e.doubted(),
 	}
 }
 
@@ -174,7 +223,9 @@ func needs(o Options) []need {
 		list = append(list, need{"Encounter", smart.Search})
 	}
 	for _, s := range o.wanted() {
-		list = append(list, need{resourceOf(s), all})
+		for _, resource := range o.written(s) {
+			list = append(list, need{resource, all})
+		}
 	}
 	return append(list, need{"CommunicationRequest", all}, need{"Provenance", smart.Create | smart.Search},
 		need{"Binary", smart.Create | smart.Read}, need{"Subscription", smart.Create | smart.Read | smart.Update | smart.Search})

@@ -50,7 +50,11 @@ func (b *backend) discover(ctx context.Context, needed smart.Scopes) error {
 	}
 	scopes := b.credentials.Scopes
 	if len(scopes) == 0 && !b.unasked {
-		scopes = needed.Spell(found.V1Scopes())
+		v1 := found.V1Scopes()
+		if b.credentials.V1 != nil {
+			v1 = *b.credentials.V1
+		}
+		scopes = needed.Spell(v1)
 	}
 	asked := smart.ParseScopes(joined(scopes)).String()
 	b.mu.Lock()

@@ -50,6 +50,9 @@ func (e *EHR) Check(ctx context.Context) (connector.Preflight, error) {
 		o.TokenHTTP, _ = lookingAt(o.TokenHTTP, o.Now)
 	}
 	x := &examination{e: New(o), saw: saw}
+	if o.Proven != nil { // where it cannot be read nothing counts as proven
+		x.e.proven, _ = o.Proven(ctx)
+	}
 	e.mu.RLock()
 	maps.Copy(x.e.disproven, e.disproven)
 	maps.Copy(x.e.noPost, e.noPost)

@@ -196,7 +196,7 @@ func (x *examination) row(u use) connector.Capability {
 		c.Proven, c.By, c.Gap = connector.KnownNo, "filing", x.untrue(u, "it answered that it does not know it")
 	case c.Declared == connector.KnownNo:
 		c.Gap = x.undeclared(u)
-	case x.e.opts.Quirks.denies(u.resource + " " + u.interaction):
+	case x.neverUsed(u) || !x.e.trusts(u.resource+" "+u.interaction):
 		c.Gap = x.held(u)
 		if x.neverUsed(u) {
 			c.Proven, c.By = connector.KnownNo, "vendor"

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/connector"
@@ -18,7 +19,7 @@ const maxNotes = 200
 
 // cites says whether entries of a type are known by what their text cites, since the chart keeps no identifier of ours.
 func (e *EHR) cites(kind string) bool {
-	return e.opts.Quirks.NoIdentifiers && kind == "DocumentReference"
+	return e.opts.Quirks.NoIdentifiers && kind == "DocumentReference" || e.opts.Policy.Shape.Bare(kind)
 }
 
 // findCited lists the patient's notes since the day before the write's, whose date such an EHR sets itself, and opens each for the
@@ -29,8 +30,21 @@ func (e *EHR) findCited(ctx context.Context, w connector.Write) (connector.Recei
 		return connector.Receipt{}, connector.ErrNotSearchable
 	}
 	params := url.Values{by: {w.Expect.Subject}}
-	if date := dateParams[w.Type]; !w.Date.IsZero() && e.searchable(w.Type, date) {
+	switch date := dateParams[w.Type]; {
+	case w.Date.IsZero():
+	case e.opts.Policy.Shape.Bare(w.Type) && e.searchable(w.Type, "period"): // its date is that of what it is about
+		params["period"] = []string{days(w.Date)[0], "lt" + w.Date.UTC().AddDate(0, 0, 2).Format(time.DateOnly)}
+	case e.searchable(w.Type, date):
 		params.Set(date, days(w.Date)[0])
+	}
+	return e.FindCited(ctx, w, params)
+}
+
+// FindCited opens each of the entries a search by these parameters finds for the message its text cites. Errors as Find; absent
+// means that the search showed them all and every one of them could be read.
+func (e *EHR) FindCited(ctx context.Context, w connector.Write, params url.Values) (connector.Receipt, error) {
+	if err := e.ready(); err != nil {
+		return connector.Receipt{}, err
 	}
 	entries, whole, err := e.search(ctx, w.Type, params)
 	if err != nil {
@@ -66,6 +80,10 @@ func (e *EHR) isCited(ctx context.Context, w connector.Write, resource []byte) (
 	if err != nil {
 		return false, false, nil
 	}
+	if echo.Subject.LocalID() != w.Expect.Subject {
+		return false, true, nil // the EHR shows more than it was asked for
+	}
+	echo.Attachments = whole(echo)
 	a, how := textOf(echo)
 	if how == notText {
 		return false, true, nil // a scan, say: what is ours is text

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -43,43 +44,65 @@ func (e *EHR) show(ctx context.Context, w connector.Write, r *connector.Receipt,
 	if wordless && !e.cites(w.Type) {
 		return
 	}
-	if !e.fetch(ctx, echo.Attachments) {
+	if echo.Attachments = whole(echo); !e.fetch(ctx, echo.Attachments) {
 		r.Echo = connector.Echo{}
 		return
 	}
 	if e.cites(w.Type) && !e.showCited(w, r, echo) || wordless {
 		return
 	}
-	r.Echo.Text, r.Echo.Attachments = text(w, echo), files(w, echo)
+	note := isNote(w, e.opts.Policy.Shape)
+	r.Echo.Text, r.Echo.Attachments = text(w, echo, note), files(w, echo, note)
+}
+
+// isNote says whether an entry carries its words in the text of a note.
+func isNote(w connector.Write, shape filing.Shape) bool {
+	return w.Type == "DocumentReference" || w.Type == "Communication" && shape.Staff != nil
+}
+
+// whole are an entry's attachments, with the payloads that it only refers to.
+func whole(echo r4.Echo) []r4.EchoAttachment {
+	out := echo.Attachments
+	for _, r := range echo.References {
+		out = append(out, r4.EchoAttachment{URL: r.Reference})
+	}
+	return out
 }
 
 // fetch gets what an entry carries as Binaries instead of by value. false: something is not to be had, so nothing can be
 // said of the entry's content.
 func (e *EHR) fetch(ctx context.Context, attachments []r4.EchoAttachment) bool {
+	return e.content(ctx, attachments) == nil
+}
+
+var errElsewhere = errors.New("the content is not a Binary of this EHR")
+
+// content is fetch, saying why something is not to be had.
+func (e *EHR) content(ctx context.Context, attachments []r4.EchoAttachment) error {
 	for i := range attachments {
 		a := &attachments[i]
 		if a.Data != nil || (a.URL == "" && a.Size == 0) {
 			continue
 		}
 		if !strings.HasPrefix(r4.LocalID(a.URL), "Binary/") {
-			return false
+			return errElsewhere
 		}
 		data, err := e.binary(ctx, r4.LocalID(a.URL))
 		if err != nil {
-			return false
+			return err
 		}
 		a.Data = data
 	}
-	return true
+	return nil
 }
 
 // text is the hash of the message's own words as the chart has them. Where the message has none, none are looked for: an
 // entry may hold other strings, such as the name of an attachment it does not carry.
-func text(w connector.Write, echo r4.Echo) string {
+func text(w connector.Write, echo r4.Echo, note bool) string {
 	if w.Expect.Text == "" {
 		return ""
 	}
-	if echo.ResourceType == "DocumentReference" {
+	if note {
 		return noteText(w, echo)
 	}
 	var all []string
@@ -123,8 +146,7 @@ func isText(a r4.EchoAttachment) bool {
 
 // files are the hashes of the files an entry carries. Of a note they are its forms that are not text, where it was sent with
 // such: an EHR may make a rendition of its own beside a text.
-func files(w connector.Write, echo r4.Echo) []string {
-	note := echo.ResourceType == "DocumentReference"
+func files(w connector.Write, echo r4.Echo, note bool) []string {
 	if note && len(w.Expect.Attachments) == 0 {
 		return nil
 	}

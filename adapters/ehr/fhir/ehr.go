@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -22,6 +23,8 @@ type Options struct {
 	// Encounters looks up the encounters that entries belong to.
 	Encounters bool
 	Quirks     Quirks // the vendor's
+	// Proven gives the interactions a probe has seen to work on this connection. Open asks it; nil is none.
+	Proven func(context.Context) ([]string, error)
 
 	HTTP        *http.Client // toward the FHIR base
 	TokenHTTP   *http.Client // toward discovery and token endpoint; nil is HTTP
@@ -37,6 +40,7 @@ type Credentials struct {
 	ClientID string
 	Key      *smart.Key // nil where its file is not there: no token is asked for, and nothing is sent without one
 	Scopes   []string   // instead of those the filing needs
+	V1       *bool      // spell those in SMART v1 or v2; nil spells as the smart-configuration says
 }
 
 // EHR is one connection. It is safe for concurrent use.
@@ -49,6 +53,7 @@ type EHR struct {
 
 	mu        sync.RWMutex
 	able      abilities
+	proven    []string        // by a probe, as of the last Open
 	disproven map[string]bool // "Type interaction" the EHR declared and does not know
 	noPost    map[string]bool // types without POST _search
 }

@@ -14,7 +14,7 @@ import (
 
 // Open learns what the connection can do: the CapabilityStatement, then a token and what it grants. Errors: *Retry where
 // the EHR or its token endpoint did not answer; *Refused with Unauthorized where our credentials were refused,
-// ScopeMissing where nothing can be filed with what is granted. Detail says what is missing and who must fix it.
+// ScopeMissing where nothing can be filed with what is granted, Unproven where that waits for a probe alone. Detail says what is missing and who must fix it.
 func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
 	if err := e.ready(); err != nil {
 		return connector.Traits{}, err
@@ -30,10 +30,19 @@ func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
 		}
 		a.secured = !e.opts.Quirks.NoScopes || slices.ContainsFunc(a.granted, isResource) // else what is granted shows when it is used
 	}
+	var proven []string
+	if e.opts.Proven != nil {
+		if proven, err = e.opts.Proven(ctx); err != nil {
+			return connector.Traits{}, &connector.Retry{Reason: connector.EHRUnavailable, Cause: errors.New("what was proven of the connection could not be read")}
+		}
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.able = a
+	e.able, e.proven = a, proven
 	s := e.strategy()
+	if doubted := e.doubted(); s == "" && len(doubted) > 0 {
+		return connector.Traits{Missing: e.missing(), Unproven: doubted}, &connector.Refused{Reason: connector.Unproven, Detail: connector.Protect(unproven(e.opts.Name, doubted))}
+	}
 	if s == "" {
 		return connector.Traits{Missing: e.missing()}, &connector.Refused{Reason: connector.ScopeMissing, Detail: connector.Protect(e.why())}
 	}
@@ -89,22 +98,41 @@ func tokenError(err error) error {
 func (e *EHR) why() string {
 	var parts []string
 	for _, s := range e.opts.wanted() {
-		kind := resourceOf(s)
-		switch {
-		case s == connector.AsVendorCall:
+		if s == connector.AsVendorCall {
 			parts = append(parts, "the token was not granted "+joined(e.callMissing()))
-		case !e.able.declares(kind, "create"):
-			parts = append(parts, "the CapabilityStatement does not declare create of "+kind)
-		case !e.able.grants(kind, "create"):
-			parts = append(parts, "the token was not granted system/"+kind+".c")
-		default:
-			parts = append(parts, "the EHR answered that it does not know create of "+kind)
+		}
+		for _, kind := range e.opts.written(s) {
+			if why := e.whyNot(kind); why != "" && !slices.Contains(parts, why) {
+				parts = append(parts, why)
+			}
 		}
 	}
 	if len(parts) == 0 {
 		parts = append(parts, "filing.as names no strategy a FHIR connection can do")
 	}
 	return strings.Join(parts, "; ") + ". The EHR administrator must enable one of them for this client, or filing.as must name another strategy."
+}
+
+// unproven says what has to be done before the connection files anything.
+func unproven(name string, interactions []string) string {
+	return strings.Join(interactions, ", ") + " is declared and granted, and nothing has shown yet that it works here, so nothing is written. " +
+		"Name a test patient in probe.patient and run: chartwire doctor --ehr " + name + " --probe. Filing goes on by itself once the probe's entry is on that patient's chart."
+}
+
+// whyNot says what keeps entries of a type from being created, "" where nothing does. Callers hold e.mu.
+func (e *EHR) whyNot(kind string) string {
+	switch {
+	case e.can(kind, "create"):
+		return ""
+	case !e.able.declares(kind, "create"):
+		return "the CapabilityStatement does not declare create of " + kind
+	case e.opts.Quirks.denies(kind + " create"):
+		return "create of " + kind + " is declared, and is not what it seems"
+	case !e.able.grants(kind, "create"):
+		return "the token was not granted system/" + kind + ".c"
+	default:
+		return "the EHR answered that it does not know create of " + kind
+	}
 }
 
 func nonEmpty(list ...string) []string {

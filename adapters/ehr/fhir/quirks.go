@@ -18,24 +18,22 @@ type Quirks struct {
 	// Never are interactions that are declared and are not what they seem: they are not used, whatever is granted. "transaction",
 	// and "Type conditional-create", are written so too.
 	Never []string
-	// Unproven are interactions whose declaration counts for nothing until Proven names them.
+	// Unproven are interactions whose declaration counts for nothing until Options.Proven names them.
 	Unproven []string
 	// NoParams are search parameters that are declared and not to be relied on: "Encounter status".
 	NoParams []string
-	// Proven are interactions a probe has seen to work on this connection.
-	Proven []string
 	// NeedsEncounter says that no entry is taken without an encounter.
 	NeedsEncounter bool
-	// CallTypes are the types of the entries that API makes, as a Write has them.
-	CallTypes []string
-	// Always are the parameters that every search must carry, declared or not.
-	Always url.Values
 	// NoIdentifiers says that the EHR keeps none of ours on a note. It is found again by what its text cites.
 	NoIdentifiers bool
 	// NoScopes says that the token endpoint is asked for no scope: it grants what the client is registered for.
 	NoScopes bool
 	// CallScopes are those the vendor's own API needs, as the vendor spells them; for strategy vendor.
 	CallScopes []string
+	// CallTypes are the types of the entries that API makes, as a Write has them.
+	CallTypes []string
+	// Always are the parameters that every search must carry, declared or not.
+	Always url.Values
 	// Echo is what the EHR shows of what it was sent; "" is exact.
 	Echo connector.EchoMode
 	// Reasons give the meaning of the vendor's own error codes, as they stand in an OperationOutcome: by the code, or by the code
@@ -45,9 +43,9 @@ type Quirks struct {
 	There []string
 }
 
-// denies says whether a declared interaction counts for nothing here.
+// denies says whether a declared interaction counts for nothing here, whatever is proven.
 func (q Quirks) denies(interaction string) bool {
-	return slices.Contains(q.Never, interaction) || slices.Contains(q.Unproven, interaction) && !slices.Contains(q.Proven, interaction)
+	return slices.Contains(q.Never, interaction)
 }
 
 // byCall says that nothing is written over FHIR: it is read, and the vendor's own API takes what is filed.

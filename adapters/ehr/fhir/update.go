@@ -40,6 +40,11 @@ func (e *EHR) Prepare(ctx context.Context, w connector.Write) (connector.Write, 
 		return w, nil, &connector.Refused{Reason: connector.GateRefused,
 			Detail: connector.Protect("the EHR's entry cannot be changed safely: " + err.Error())}
 	}
+	if e.opts.Policy.Shape.Bare(w.Type) {
+		if body, err = e.narrow(ctx, body); err != nil {
+			return w, nil, err
+		}
+	}
 	w.Method, w.URL, w.Body = "PUT", w.Update.Target, body
 	w.Header = maps.Clone(w.Header)
 	if w.Header == nil {
@@ -140,10 +145,13 @@ func plain(v any) any {
 // the rest is the EHR's, and it may hold what no validator but its own accepts.
 func (e *EHR) Gate(w connector.Write) error {
 	err := error(nil)
-	if w.Update == nil {
-		err = gate.Resource(w.Body)
-	} else {
+	switch {
+	case w.Update != nil:
 		err = gateUpdate(w)
+	case e.opts.Policy.Shape.Bare(w.Type):
+		err = gate.Bare(w.Body)
+	default:
+		err = gate.Resource(w.Body)
 	}
 	if err == nil {
 		return nil

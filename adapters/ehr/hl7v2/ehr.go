@@ -60,7 +60,7 @@ func (e *EHR) Close() error {
 
 // Planned is what the connection plans with: the engine declares nothing, so nothing is learned of it.
 func (e *EHR) Planned() connector.Traits {
-	return connector.Traits{Strategy: connector.AsMDM, Echo: connector.EchoNone, Resends: e.resends}
+	return connector.Traits{Strategy: connector.AsMDM, Echo: connector.EchoNone, Resends: e.resends, Replaces: true}
 }
 
 // Open connects. The error is a *connector.Retry where the engine cannot be reached.

@@ -3,6 +3,7 @@ package ehr
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Kinds of search parameter (http://hl7.org/fhir/search-param-type).
@@ -41,7 +42,8 @@ var everyType = map[string]param{
 	"_profile":     {kind: kindURI, paths: []string{"meta.profile"}},
 }
 
-// searchParams are the types this EHR knows and what each can be searched by, names and meaning as in the R4 definitions.
+// searchParams are the types this EHR knows and what each can be searched by, names and meaning as in the R4 definitions. A
+// name that begins with a hyphen is a vendor's, for its rules to name.
 var searchParams = map[string]map[string]param{
 	"Patient": {
 		"identifier": token("identifier"), "name": text("name.family", "name.given", "name.text", "name.prefix", "name.suffix"),
@@ -82,7 +84,7 @@ var searchParams = map[string]map[string]param{
 		"identifier": token("identifier"), "subject": ref("subject"), "patient": patient("subject"), "part-of": ref("partOf"),
 		"sender": ref("sender"), "recipient": ref("recipient"), "based-on": ref("basedOn"), "status": token("status"),
 		"sent": date("sent"), "received": date("received"), "medium": token("medium"), "category": token("category"),
-		"encounter": ref("encounter"),
+		"encounter": ref("encounter"), "-email-status": token("extension.valueCodeableConcept"),
 	},
 	"CommunicationRequest": {
 		"identifier": token("identifier"), "subject": ref("subject"), "patient": patient("subject"), "sender": ref("sender"),
@@ -148,6 +150,10 @@ func (t Traits) paramsOf(typ string) map[string]param {
 	}
 	all := maps.Clone(everyType)
 	maps.Copy(all, searchParams[typ])
+	own, limited := t.vendor().params[typ]
+	maps.DeleteFunc(all, func(name string, _ param) bool {
+		return limited && !slices.Contains(own, name) || !limited && strings.HasPrefix(name, "-")
+	})
 	if writeTypes[typ] && !t.SearchByIdentifier {
 		delete(all, "identifier")
 	}
@@ -183,6 +189,9 @@ func (t Traits) creatable(typ string) bool {
 }
 
 func (t Traits) updatable(typ string) bool {
+	if own := t.vendor().updates; own != nil && !slices.Contains(own, typ) {
+		return false
+	}
 	if writeTypes[typ] {
 		return t.UpdateCommunication && t.creatable(typ)
 	}

@@ -14,16 +14,16 @@ var profiles = map[string]Traits{
 	"note": withAuth(NoteOnly()), // no vendor: the floor US Core asks for
 	// Epic: notes are never deduplicated and cannot be changed; Communication is declared. The rest is in epic.go.
 	"epic": {AcceptCommunication: true, AcceptDocumentReference: true, SearchWrites: true, Vendor: "epic", Auth: true},
-	// Oracle Health: Communication and DocumentReference can be created; updates need If-Match.
+	// Oracle Health: Communication and DocumentReference can be created; updates need If-Match. What it takes is in oracle.go.
 	"oracle": {
 		AcceptCommunication: true, AcceptDocumentReference: true, UpdateCommunication: true, SearchWrites: true, RequireIfMatch: true,
-		ReturnMinimal: true, Auth: true,
+		ReturnMinimal: true, Auth: true, Vendor: "oracle",
 	},
 	// athenahealth, OpenEMR: nothing of ours can be created by FHIR.
 	"athena":  {SearchWrites: true, Auth: true},
 	"openemr": {SearchWrites: true, Auth: true},
-	// MEDITECH: Communication create and search; DocumentReference read only.
-	"meditech": {AcceptCommunication: true, SearchWrites: true, Auth: true},
+	// MEDITECH: Communication create and search; DocumentReference read only. What it takes is in meditech.go.
+	"meditech": {AcceptCommunication: true, SearchWrites: true, Auth: true, Vendor: "meditech"},
 }
 
 func withAuth(t Traits) Traits {

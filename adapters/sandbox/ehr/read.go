@@ -113,8 +113,11 @@ func (s *Server) searchType(c caller, r *http.Request, typ string, params url.Va
 		return f.response()
 	}
 	q, f := s.parseQuery(typ, params)
+	if v := s.traits.vendor(); f == nil && v.search != nil {
+		f = v.search(typ, params)
+	}
 	if f != nil {
-		return f.response()
+		return s.traits.vendor().told(f).response()
 	}
 	s.mu.RLock()
 	hits := s.search(q, s.horizon(playOf(r).lag))

@@ -2,6 +2,8 @@ package ehr
 
 import (
 	"maps"
+	"net/http"
+	"net/url"
 	"slices"
 )
 
@@ -18,11 +20,34 @@ type vendor struct {
 	keep func(s *Server, w *write)
 	// answer changes the answer of a create.
 	answer func(resp *Response, v *version)
+	// updates are the types that can be updated, of those the traits let be; nil is all of them.
+	updates []string
+	// params are what a type can be searched by; a type that is not here keeps all of R4's.
+	params map[string][]string
+	// search says what is wrong with a search whose parameters are all known; nil takes every one.
+	search func(typ string, q url.Values) *failure
+	// bare answers what is wrong with a body or a search with these words alone, and status 400; "" explains, as this sandbox does.
+	bare string
+	// silent answers a write with no body, whatever Prefer asks for.
+	silent bool
+}
+
+// vendor gives the rules of the traits' vendor, none for none.
+func (t Traits) vendor() vendor { return vendors[t.Vendor] }
+
+// told is a refusal in the vendor's own words.
+func (v vendor) told(f *failure) *failure {
+	if v.bare != "" && (f.status == http.StatusBadRequest || f.status == http.StatusUnprocessableEntity) {
+		return fail(http.StatusBadRequest, "invalid", "%s", v.bare)
+	}
+	return f
 }
 
 // vendors are the rules by the name in Traits.Vendor.
 var vendors = map[string]vendor{
-	"epic": epic,
+	"epic":     epic,
+	"meditech": meditech,
+	"oracle":   oracle,
 }
 
 // Vendors lists the names Traits.Vendor can have.

@@ -248,7 +248,7 @@ func (s *Server) write(c caller, r *http.Request, w *write, body []byte) *Respon
 	w.under(playOf(r))
 	done, f := s.single(c, w)
 	if f != nil {
-		return f.response()
+		return s.traits.vendor().told(f).response()
 	}
 	return s.writeResponse(r, done)
 }
@@ -299,6 +299,9 @@ func (s *Server) location(v *version) string {
 
 // preference reads the return part of Prefer (R4 §3.1.0.1.6), else the server's own habit.
 func (s *Server) preference(r *http.Request) string {
+	if s.traits.vendor().silent {
+		return "minimal"
+	}
 	for _, header := range r.Header.Values("Prefer") {
 		for _, part := range strings.FieldsFunc(header, func(c rune) bool { return c == ';' || c == ',' }) {
 			if want, ok := strings.CutPrefix(strings.TrimSpace(part), "return="); ok {

@@ -24,7 +24,7 @@ var (
 	v2 = regexp.MustCompile(`^(patient|user|system)/([A-Z][A-Za-z]+|\*)\.(c?r?u?d?s?)(?:\?(.+))?$`)
 	// own is a scope of an API of the vendor's own, such as OpenEMR's system/document.crs, whose types begin with a small letter, or
 	// athenahealth's athena/service/Athenanet.MDP.*.
-	own = regexp.MustCompile(`^((patient|user|system)/[a-z_]+\.(c?r?u?d?s?|read|write)|athena/service/[A-Za-z.*]+)$`)
+	own = regexp.MustCompile(`(?:^(patient|user|system)/[a-z_]+\.(c?r?u?d?s?|read|write)$)|(?:^athena/service/[A-Za-z]+\.MDP\.(?:\*|[0-9]+)$)`)
 	v1  = regexp.MustCompile(`^(patient|user|system)/([A-Z][A-Za-z]+|\*)\.(read|write|\*)$`)
 )
 
