@@ -24,14 +24,14 @@ type Quirks struct {
 	NoParams []string
 	// NeedsEncounter says that no entry is taken without an encounter.
 	NeedsEncounter bool
+	// CallTypes are the types of the entries that API makes, as a Write has them.
+	CallTypes []string
 	// NoIdentifiers says that the EHR keeps none of ours on a note. It is found again by what its text cites.
 	NoIdentifiers bool
 	// NoScopes says that the token endpoint is asked for no scope: it grants what the client is registered for.
 	NoScopes bool
 	// CallScopes are those the vendor's own API needs, as the vendor spells them; for strategy vendor.
 	CallScopes []string
-	// CallTypes are the types of the entries that API makes, as a Write has them.
-	CallTypes []string
 	// Always are the parameters that every search must carry, declared or not.
 	Always url.Values
 	// Echo is what the EHR shows of what it was sent; "" is exact.
