@@ -8,7 +8,7 @@ import (
 )
 
 // sections are the configuration keys that belong to one adapter alone.
-var sections = []config.Section{athena.Section, openemr.Section(), oracle.Section()}
+var sections = []config.Section{athena.Section(), openemr.Section(), oracle.Section()}
 
 // Sections gives them to whoever loads or describes a configuration.
 func Sections() []config.Section { return sections }

@@ -98,7 +98,7 @@ func TestLost(t *testing.T) {
 		{"document, retraction", document, retr, changes{daniel, retraction(1)}, "retraction receipt"},
 		{"document, refused", document, exch, nil, "message"},
 
-		{"vendor, photo", api, exch, changes{photo}, "sender recipients"},
+		{"vendor, photo", api, exch, changes{photo, urgent}, "sender recipients language"},
 		{"vendor, table", api, exch, changes{sheet}, "attachment sender recipients"},
 		{"vendor, correction", api, corr, changes{correction(2, 1)}, "sender recipients correction"},
 		{"vendor, retraction", api, retr, changes{retraction(1)}, "retraction"},

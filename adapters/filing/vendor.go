@@ -25,12 +25,13 @@ type Piece struct {
 	Title string               // one line: what it is
 	Text  []byte               // a note's, as noteText writes it
 	File  *connector.Attachment
-	At    time.Time // when what it tells happened
+	At    time.Time // when what it tells happened, in the EHR's time zone
 
-	Thread   string         // the thread's subject, one line; "" where it has none
-	Author   connector.Role // who wrote it
+	Subject  string // of the thread, one line; "" where it has none
+	Author   connector.Role
 	Priority connector.Priority
-	PDF      func() ([]byte, error) // prints a note for eyes
+	// PDF prints a note for eyes, costly and whenever it is called; nil for a file.
+	PDF func() ([]byte, error)
 }
 
 // asVendorCall puts each message on the chart as a note, and its files beside it where the API takes them. There is no thread
@@ -69,6 +70,7 @@ func (p *planner) vendorMessage(what string, m connector.Message, at time.Time) 
 		return nil, refuse(connector.GateRefused, "the message's words are not UTF-8, so no text of the chart can hold them exactly")
 	}
 	id, revision := p.messageID(), max(p.x.Revision, 1)
+	note := p.pieceOf(id, what, m, at) // its PDF names every file
 	var carried, named []connector.Attachment
 	var files []Piece
 	for i, a := range m.Attachments {
@@ -77,10 +79,9 @@ func (p *planner) vendorMessage(what string, m connector.Message, at time.Time) 
 			continue
 		}
 		carried = append(carried, a)
-		files = append(files, Piece{ID: p.ids.Attachment(p.x.Thread.ID, m.ID, revision, i+1), Title: "Attachment: " + transcript.File(a), File: &a, At: at})
+		files = append(files, Piece{ID: p.ids.Attachment(p.x.Thread.ID, m.ID, revision, i+1), Title: "Attachment: " + transcript.File(a), File: &a, At: note.At, Author: note.Author})
 	}
 	m.Attachments = named
-	note := p.piece(id, what, m, at)
 	note.Text = p.noteTextWith(id, what, m, at, carried, "on the chart too, beside this note")
 	var writes []connector.Write
 	for _, piece := range append([]Piece{note}, files...) {
@@ -93,11 +94,22 @@ func (p *planner) vendorMessage(what string, m connector.Message, at time.Time) 
 	return writes, nil
 }
 
-// piece is a note about to be written.
-func (p *planner) piece(id connector.Identifier, what string, m connector.Message, at time.Time) Piece {
-	return Piece{ID: id, Title: what, At: at, Author: m.Sender.Role, Thread: firstNonEmpty(clean(p.x.Thread.Subject), clean(p.x.Thread.Topic)),
+// pieceOf is the note of m but for its text.
+func (p *planner) pieceOf(id connector.Identifier, what string, m connector.Message, at time.Time) Piece {
+	zone := p.policy.Location
+	if zone == nil {
+		zone = time.UTC
+	}
+	printed := what
+	if p.cites != "" {
+		printed += " of message " + clean(p.x.Channel+" "+p.cites)
+	}
+	return Piece{
+		ID: id, Title: what, At: at.In(zone), Author: m.Sender.Role,
+		Subject:  clean(firstNonEmpty(p.x.Thread.Subject, p.x.Thread.Topic)),
 		Priority: connector.Priority(firstNonEmpty(string(m.Priority), string(p.x.Thread.Priority))),
-		PDF:      func() ([]byte, error) { return transcript.PDF(p.transcriptOf(id, what, m, at)) }}
+		PDF:      func() ([]byte, error) { return transcript.PDF(p.transcriptOf(id, printed, m, at)) },
+	}
 }
 
 func (p *planner) carries(a connector.Attachment) bool {
@@ -114,7 +126,7 @@ func (p *planner) vendorDelivery() ([]connector.Write, error) {
 	id, text := p.ids.NotDelivered(p.x.Thread.ID, m.ID), p.notDeliveredText()
 	what, at := "Secure message NOT DELIVERED", p.newsAt()
 	news := connector.Message{Text: text, Sender: connector.Participant{Role: connector.RoleSystem, Name: "Chartwire"}}
-	note := p.piece(id, what, news, at)
+	note := p.pieceOf(id, what, news, at)
 	note.Text = p.noteText(id, what, news, at)
 	w, err := p.call(note, text)
 	if err != nil {

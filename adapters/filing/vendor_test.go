@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -24,6 +25,9 @@ var posts = filing.Vendor{
 		body := url.Values{"name": {p.ID.Value}, "title": {p.Title}, "text": {string(p.Text)}}
 		if p.File != nil {
 			body.Set("size", string(p.File.Data))
+		}
+		if p.Priority.Rank() > 0 {
+			body.Set("priority", "1")
 		}
 		return connector.Write{Method: "POST", URL: connector.SymPatient + "/notes", Type: "Note", Body: []byte(body.Encode()),
 			Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}, nil
@@ -85,6 +89,37 @@ func TestVendorMessage(t *testing.T) {
 	}
 	if note.Symbolic() {
 		t.Error("what looks like a symbol in the words of a form would be replaced")
+	}
+}
+
+// TestVendorPiece: what a vendor's API may have a field for is said beside the text, and the text can be printed.
+func TestVendorPiece(t *testing.T) {
+	p := policy(t)
+	p.Location = time.FixedZone("clinic", -5*3600)
+	var pieces []filing.Piece
+	p.Vendor = filing.Vendor{Carries: posts.Carries, Call: func(piece filing.Piece) (connector.Write, error) {
+		pieces = append(pieces, piece)
+		return posts.Call(piece)
+	}}
+	for _, x := range []connector.Exchange{
+		exchange(connector.ItemExchange, vendor, from(mother), photo, urgent),
+		exchange(connector.ItemStatus, vendor, toPatient(connector.Failed)),
+	} {
+		if _, err := filing.Plan(p, connector.Traits{Strategy: vendor}, x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	note, file, news := pieces[0], pieces[1], pieces[2]
+	if note.Subject != "Home readings" || note.Author != connector.RoleProxy || note.Priority != connector.Urgent || !note.At.Equal(sentAt) || note.At.Location() != p.Location {
+		t.Errorf("note: %q by %s, %s, %v", note.Subject, note.Author, note.Priority, note.At)
+	}
+	if file.Author != connector.RoleProxy || file.At != note.At || file.PDF != nil || news.Author != connector.RoleSystem {
+		t.Errorf("file by %s at %v, news by %s", file.Author, file.At, news.Author)
+	}
+	for _, piece := range []filing.Piece{note, news} {
+		if pdf, err := piece.PDF(); err != nil || !bytes.HasPrefix(pdf, []byte("%PDF-")) {
+			t.Errorf("%s: %d bytes that are no PDF, %v", piece.Title, len(pdf), err)
+		}
 	}
 }
 

@@ -2,13 +2,12 @@ package sandbox
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/chartwire/chartwire/adapters/sandbox/athena"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 )
 
-// Athena is a running sandbox athenaOne: a FHIR server that is read only, and the v1 API on the same origin.
+// Athena is a sandbox athenaOne: a FHIR server that is read only, and the v1 API on the same origin.
 type Athena struct {
 	*EHR
 	API *athena.API
@@ -17,8 +16,8 @@ type Athena struct {
 // AthenaTraits are what athenaOne's FHIR server can do of what this sandbox knows: nothing can be written.
 func AthenaTraits() ehr.Traits { return ehr.Traits{SearchByIdentifier: true, SearchWrites: true} }
 
-// StartAthena listens and serves until Close or until ctx ends. EHR.Traits are filled in but for Auth; api.Now, FHIRBase, Chart
-// and Access are filled in.
+// StartAthena listens and serves until Close or until ctx ends. EHR.Traits are filled in but for Auth; api.Now, api.FHIRBase,
+// api.Chart and api.Access are filled in.
 func StartAthena(ctx context.Context, opts EHROptions, api athena.Options) (*Athena, error) {
 	out := &Athena{}
 	traits := AthenaTraits()
@@ -35,22 +34,11 @@ func StartAthena(ctx context.Context, opts EHROptions, api athena.Options) (*Ath
 			api.Access = e.Auth
 		}
 		out.API = athena.New(api)
-		e.beside = out.beside
+		e.beside = out.API.Route
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
-}
-
-// beside is who answers a request instead of FHIR, nil for nobody.
-func (a *Athena) beside(r *http.Request) func(*http.Request) *ehr.Response {
-	if a.API.Owns(r.URL.Path) {
-		return a.API.Answer
-	}
-	if refused := a.API.FHIR(r); refused != nil {
-		return func(*http.Request) *ehr.Response { return refused }
-	}
-	return nil
 }

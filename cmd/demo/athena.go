@@ -82,13 +82,10 @@ func papersOf(all []athena.Document) papers {
 	return p
 }
 
-// valueOf is what the document of a revision says it is of.
-func valueOf(thread string, m *entry) string { return filing.MessageValue(thread, m.ID, m.Revision) }
-
 // entries is chart.
 func (p papers) entries(thread string, m *entry) []shown {
 	var out []shown
-	for _, d := range p[valueOf(thread, m)] {
+	for _, d := range p[revisionValue(thread, m)] {
 		out = append(out, paper{d})
 	}
 	return out
@@ -99,7 +96,7 @@ func (p papers) strays(x expectation) int {
 	most := map[string]int{}
 	for _, t := range x.Threads {
 		for _, m := range t.Messages {
-			most[valueOf(t.ID, m)] = len(p[valueOf(t.ID, m)]) // compare looks at them
+			most[revisionValue(t.ID, m)] = len(p[revisionValue(t.ID, m)]) // compare looks at them
 			most[t.ID+"/"+m.ID+"/not-delivered"] = 1
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/chartwire/chartwire/adapters/filing"
@@ -118,9 +117,6 @@ func (r *recorder) Gate(w connector.Write) error {
 		return nil
 	}
 	w.Body = deliver.WithStandIns(w)
-	if p, ok := r.EHR.(interface{ AnyPatient() string }); ok { // its addresses hold an id of a form of its own
-		w.URL = strings.ReplaceAll(w.URL, connector.SymPatient, p.AnyPatient())
-	}
 	return r.EHR.Gate(w)
 }
 
@@ -132,7 +128,7 @@ func (r *recorder) File(_ context.Context, w connector.Write) (connector.Receipt
 	if body, ok := uploads(w); ok {
 		q.Body = body
 	} else if !w.Symbolic() {
-		q.Body, _ = json.Marshal(string(w.Body)) // ER7 text
+		q.Body, _ = json.Marshal(string(w.Body)) // ER7, or a form of fields
 	}
 	if w.Update != nil {
 		q.Changes = w.Update.Set

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
@@ -323,7 +322,7 @@ func (d *drainer) passes(i *connector.Item, w connector.Write) (bool, error) {
 	if w.Update != nil {
 		return true, nil // its bytes depend on what the chart would show
 	}
-	w.Body, w.URL = WithStandIns(w), strings.ReplaceAll(w.URL, connector.SymPatient, d.thread.Bound.Reference)
+	w.Body = WithStandIns(w)
 	err := d.c.EHR.Gate(w)
 	var refused *connector.Refused
 	if errors.As(err, &refused) {

@@ -149,23 +149,50 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestScopes: a token that does not open the v1 API says so, by what is missing.
+// TestScopes: a token that does not open both APIs is refused with what is missing.
 func TestScopes(t *testing.T) {
-	var refused *connector.Refused
-	if _, err := newLab(t, setting{scopes: "system/Patient.rs"}).adapter.Open(t.Context()); !errors.As(err, &refused) || refused.Reason != connector.ScopeMissing ||
-		!strings.Contains(refused.Detail.Reveal(), service+"*") {
-		t.Errorf("without the v1 API: %v (%s)", err, detail(err))
+	for missing, s := range map[string]setting{service: {scopes: "athena/service/Another.MDP.* system/Patient.rs"}, "system/Patient.read": {scopes: service + " system/Patient.r"}} {
+		var refused *connector.Refused
+		if _, err := newLab(t, s).adapter.Open(t.Context()); !errors.As(err, &refused) || refused.Reason != connector.ScopeMissing || !strings.Contains(refused.Detail.Reveal(), missing) {
+			t.Errorf("without %s: %v (%s)", missing, err, detail(err))
+		}
 	}
 }
 
-// TestAddressOfNobody: the patient stands in the address alone, so the gate reads it.
-func TestAddressOfNobody(t *testing.T) {
-	l := newLab(t, setting{})
-	for name, patient := range map[string]string{"a symbol": connector.SymPatient, "nobody": "", "another practice's": "Patient/a-195901.E-60178", "a way out": "Patient/../x", "staff": "Practitioner/1"} {
+// TestOneApp: an app that was given one part of the v1 API asks for that, by backend.scopes.
+func TestOneApp(t *testing.T) {
+	part := []string{"athena/service/Athenanet.MDP.195900", "system/Patient.rs"}
+	if _, err := newLab(t, setting{scopes: strings.Join(part, " "), asks: part}).adapter.Open(t.Context()); err != nil {
+		t.Errorf("%v (%s)", err, detail(err))
+	}
+}
+
+// TestAddress: the patient of a document stands in its address alone, so the gate holds it to the write's. A plan that is only
+// looked at has the symbol in both places.
+func TestAddress(t *testing.T) {
+	l := opened(t, setting{})
+	good := l.message(t, "m-1", "hello")
+	for name, patient := range map[string]string{"unresolved symbol": connector.SymPatient, "nobody": "", "another form of id": "Patient/../x",
+		"another type": "Practitioner/1", "another patient": "Patient/a-195900.E-60179", "another practice's": "Patient/a-195901.E-60178"} {
+		bad := good
+		bad.URL = at(good, patient).URL
 		var refused *connector.Refused
-		if err := l.adapter.Gate(at(l.message(t, "m-1", "hello"), patient)); !errors.As(err, &refused) || refused.Reason != connector.GateRefused || detail(err) == "" {
-			t.Errorf("%s: %v", name, err)
+		if err := l.adapter.Gate(bad); !errors.As(err, &refused) || refused.Reason != connector.GateRefused || refused.Detail.Reveal() == "" {
+			t.Errorf("%s in the address passes the gate: %v", name, err)
 		}
+	}
+	planned := at(good, connector.SymPatient)
+	if err := l.adapter.Gate(planned); err != nil {
+		t.Errorf("a plan: %s", detail(err))
+	}
+	bad := good
+	bad.Expect.Subject = connector.SymPatient
+	if err := l.adapter.Gate(bad); err == nil {
+		t.Error("a patient in the address of a plan passes the gate")
+	}
+	var refused *connector.Refused
+	if _, err := l.adapter.File(t.Context(), planned); !errors.As(err, &refused) || refused.Reason != connector.GateRefused || len(l.API.Documents()) != 0 {
+		t.Errorf("a plan is filed: %v", err)
 	}
 }
 

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/connector"
@@ -44,22 +44,20 @@ const (
 // untitled is the subject of a patient case whose thread has none.
 const untitled = "Secure message"
 
-// form is the Content-Type of a request that makes a document.
+// form is the Content-Type of a request.
 const form = "application/x-www-form-urlencoded"
 
-// call makes the request of one document (filing.Vendor).
-func (e *EHR) call(p filing.Piece) (connector.Write, error) {
-	c := e.config
+// call makes the request that puts a piece on the chart as a document. Files are not carried, so each piece is a note.
+func (c *Config) call(p filing.Piece) (connector.Write, error) {
 	k, _ := kindOf(func(k kind) bool { return k.class == c.class(p.Author) })
 	f := c.fixed(k)
 	f.Set(k.text, string(p.Text))
 	f.Set("priority", priority(p.Priority))
 	if k.class == PatientCase {
-		f.Set("subject", cmp.Or(p.Thread, untitled))
+		f.Set("subject", cmp.Or(p.Subject, untitled))
 	} else {
-		at := p.At.In(e.zone())
-		f.Set("observationdate", at.Format(dateForm))
-		f.Set("observationtime", at.Format(timeForm))
+		f.Set("observationdate", p.At.Format(dateForm))
+		f.Set("observationtime", p.At.Format(timeForm))
 		if c.Attachment == "pdf" {
 			pdf, err := p.PDF()
 			if err != nil {
@@ -70,17 +68,9 @@ func (e *EHR) call(p filing.Piece) (connector.Write, error) {
 		}
 	}
 	return connector.Write{
-		Method: "POST", URL: fmt.Sprintf("v1/%d/patients/%s/documents/%s", c.Practice, connector.SymPatient, k.class), Type: k.typ,
-		Header: map[string]string{"Content-Type": form}, Body: []byte(f.Encode()),
+		Method: http.MethodPost, URL: fmt.Sprintf("v1/%d/patients/%s/documents/%s", c.Practice, connector.SymPatient, k.class),
+		Header: map[string]string{"Content-Type": form}, Body: []byte(f.Encode()), Type: k.typ,
 	}, nil
-}
-
-// zone is the practice's.
-func (e *EHR) zone() *time.Location {
-	if e.policy.Location == nil {
-		return time.UTC
-	}
-	return e.policy.Location
 }
 
 // class is what a document of this author becomes.

@@ -27,8 +27,10 @@ type Config struct {
 	CaseSubclass string `yaml:"case_subclass" doc:"documentsubclass of patient cases, as the practice has it." format:"text"`
 }
 
-// Section is how the configuration reads Config.
-var Section = config.Section{Of: "ehr", Type: string(config.Athena), New: func() config.Validator { return new(Config) }}
+// Section is the part of the configuration that belongs to type athena.
+func Section() config.Section {
+	return config.Section{Of: "ehr", Type: string(config.Athena), New: func() config.Validator { return new(Config) }}
+}
 
 // Validate checks what concerns more than one key.
 func (c *Config) Validate() []config.Problem {

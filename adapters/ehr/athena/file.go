@@ -24,7 +24,7 @@ func (e *EHR) File(ctx context.Context, w connector.Write) (connector.Receipt, e
 	if err != nil {
 		return connector.Receipt{}, &connector.Refused{Reason: connector.GateRefused, Detail: connector.Protect(err.Error())}
 	}
-	resp, err := e.api.Call(ctx, client.Request{Method: http.MethodPost, Path: e.config.path(t, ""), Body: w.Body, ContentType: form, Header: asJSON()})
+	resp, err := e.api.Call(ctx, client.Request{Method: http.MethodPost, Path: e.config.path(t, ""), Body: w.Body, ContentType: form, Header: acceptJSON()})
 	if err != nil {
 		return connector.Receipt{}, explained(fhir.WriteError(err))
 	}
@@ -87,8 +87,8 @@ type document map[string]word
 
 // read gets a document. ErrAbsent: it is not there. Other errors are *connector.Retry and *Refused.
 func (e *EHR) read(ctx context.Context, t target, id string) (document, error) {
-	resp, err := e.api.Call(ctx, client.Request{Method: http.MethodGet, Path: e.config.path(t, id), Header: asJSON()})
-	if gone(err) {
+	resp, err := e.api.Call(ctx, client.Request{Method: http.MethodGet, Path: e.config.path(t, id), Header: asItIsNow()})
+	if fhir.Gone(err) {
 		return nil, connector.ErrAbsent
 	}
 	if err != nil {
@@ -105,14 +105,11 @@ func (e *EHR) read(ctx context.Context, t target, id string) (document, error) {
 	return many[0], nil
 }
 
-func asJSON() http.Header {
-	return http.Header{"Accept": {"application/json"}, "Cache-Control": {"no-cache"}}
-}
+func acceptJSON() http.Header { return http.Header{"Accept": {"application/json"}} }
 
-// gone says whether a read found nothing there.
-func gone(err error) bool {
-	var failed *client.Error
-	return errors.As(err, &failed) && (failed.Status == http.StatusNotFound || failed.Status == http.StatusGone)
+// asItIsNow asks caches on the way for what is there now.
+func asItIsNow() http.Header {
+	return http.Header{"Accept": {"application/json"}, "Cache-Control": {"no-cache"}}
 }
 
 // ReadEntry reads the document a person says is the write, and tells what it shows of it.
@@ -154,10 +151,9 @@ func (e *EHR) show(w connector.Write, r *connector.Receipt, d document, made boo
 			r.Echo.Subject = "another patient"
 		}
 	}
-	switch id, ok := filing.CitedIdentifier(text, e.base, w.Identity); {
-	case ok:
-		r.Echo.Identities = []connector.Identifier{id}
-	case made:
+	if cited, ok := filing.CitedIdentifier(text, e.base, w.Identity); ok {
+		r.Echo.Identities = []connector.Identifier{cited}
+	} else if made {
 		r.Echo.Identities = []connector.Identifier{w.Identity}
 	}
 	words, ok := filing.Words(text)
@@ -167,6 +163,12 @@ func (e *EHR) show(w connector.Write, r *connector.Receipt, d document, made boo
 	case len(words) > 0:
 		r.Echo.Text = filing.Hash(words)
 	}
+}
+
+// names says whether a document's text says that it is the write.
+func (e *EHR) names(w connector.Write, text string) bool {
+	cited, ok := filing.CitedIdentifier([]byte(text), e.base, w.Identity)
+	return ok && cited == w.Identity
 }
 
 // explained gives a no the API's own words, for a person.
@@ -180,10 +182,4 @@ func explained(err error) error {
 		refused.Detail = connector.Protect(strings.TrimSpace(string(j["error"]) + " " + string(j["detailedmessage"])))
 	}
 	return err
-}
-
-// cites says whether a document's text says that it is of the write's message.
-func (e *EHR) cites(w connector.Write, text []byte) bool {
-	id, ok := filing.CitedIdentifier(text, e.base, w.Identity)
-	return ok && id == w.Identity
 }

@@ -3,6 +3,7 @@ package athena
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -61,11 +62,22 @@ func (c *Config) path(t target, id string) string {
 }
 
 // Gate reads the form that would leave as the API does, and refuses what is not the configured practice's, what the API is
-// known to refuse, and words that are not the message's.
+// known to refuse, and words that are not the message's. The patient stands in the address alone: it must be the write's, or in
+// both places its symbol, of a plan that is only looked at. File takes no symbol.
 func (e *EHR) Gate(w connector.Write) error {
-	t, err := e.config.target(w)
+	at := w
+	if w.Expect.Subject == connector.SymPatient {
+		at.URL = strings.Replace(w.URL, "/"+connector.SymPatient+"/", fmt.Sprintf("/Patient/a-%d.E-1/", e.config.Practice), 1)
+	}
+	t, err := e.config.target(at)
+	if err == nil && at.URL == w.URL && !strings.Contains(w.URL, "/patients/"+w.Expect.Subject+"/documents/") {
+		err = errors.New("the address is not of the write's patient")
+	}
 	if err == nil {
-		err = e.check(t.kind, w)
+		err = e.config.check(t.kind, w)
+	}
+	if err == nil {
+		err = e.says(w, t.kind)
 	}
 	if err != nil {
 		return &connector.Refused{Reason: connector.GateRefused, Detail: connector.Protect(err.Error())}
@@ -74,8 +86,7 @@ func (e *EHR) Gate(w connector.Write) error {
 }
 
 // check looks at the form of a document.
-func (e *EHR) check(k kind, w connector.Write) error {
-	c := e.config
+func (c *Config) check(k kind, w connector.Write) error {
 	f, err := url.ParseQuery(string(w.Body))
 	if err != nil {
 		return fmt.Errorf("the form cannot be read")
@@ -98,7 +109,7 @@ func (e *EHR) check(k kind, w connector.Write) error {
 	if title := f.Get("subject"); k.class == PatientCase && title != untitled && !strings.Contains(f.Get(k.text), "\nThread: "+title+"\n") {
 		return fmt.Errorf("the field subject is not the thread's")
 	}
-	return e.says(w, f.Get(k.text))
+	return nil
 }
 
 // checks are the fields of a document of this kind, and what may stand in each.
@@ -114,13 +125,13 @@ func (c *Config) checks(k kind) map[string]func(string) bool {
 		out["subject"] = func(s string) bool { return s != "" && utf8.ValidString(s) }
 		return out
 	}
-	dated := func(layout string) func(string) bool {
+	written := func(layout string) func(string) bool {
 		return func(s string) bool {
 			at, err := time.Parse(layout, s)
 			return err == nil && at.Format(layout) == s
 		}
 	}
-	out["observationdate"], out["observationtime"] = dated(dateForm), dated(timeForm)
+	out["observationdate"], out["observationtime"] = written(dateForm), written(timeForm)
 	out["attachmenttype"] = func(s string) bool { return s == "PDF" }
 	out["attachmentcontents"] = func(s string) bool {
 		pdf, err := base64.StdEncoding.DecodeString(s)
@@ -130,8 +141,10 @@ func (c *Config) checks(k kind) map[string]func(string) bool {
 }
 
 // says holds a document's text to what the write is to put on the chart.
-func (e *EHR) says(w connector.Write, text string) error {
-	if !e.cites(w, []byte(text)) {
+func (e *EHR) says(w connector.Write, k kind) error {
+	f, _ := url.ParseQuery(string(w.Body)) // check has read it
+	text := f.Get(k.text)
+	if !e.names(w, text) {
 		return fmt.Errorf("the text does not say which message it is of")
 	}
 	words, ok := filing.Words([]byte(text))

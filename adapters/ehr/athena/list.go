@@ -54,7 +54,7 @@ func (e *EHR) List(ctx context.Context, w connector.Write) (connector.Receipt, e
 		if d[t.kind.text] == "" {
 			whole = false
 		}
-		if e.cites(w, []byte(d[t.kind.text])) {
+		if e.names(w, string(d[t.kind.text])) {
 			same = append(same, d)
 		}
 	}
@@ -83,7 +83,7 @@ func mayBe(d document, sent url.Values) bool {
 func (e *EHR) list(ctx context.Context, t target) (all []document, whole bool, err error) {
 	for range maxPages {
 		query := url.Values{"departmentid": {strconv.Itoa(e.config.Department)}, "limit": {strconv.Itoa(pageSize)}, "offset": {strconv.Itoa(len(all))}}
-		resp, err := e.api.Call(ctx, client.Request{Method: http.MethodGet, Path: e.config.path(t, ""), Query: query, Header: asJSON()})
+		resp, err := e.api.Call(ctx, client.Request{Method: http.MethodGet, Path: e.config.path(t, ""), Query: query, Header: asItIsNow()})
 		if err != nil {
 			return nil, false, explained(fhir.ReadError(err))
 		}

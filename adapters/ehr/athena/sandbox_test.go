@@ -2,6 +2,7 @@ package athena
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -64,7 +65,7 @@ func newLab(t *testing.T, s setting) *lab {
 	}
 	o := sandbox.EHROptions{
 		EHR:     ehr.Options{Traits: ehr.Traits{Auth: true}, Now: time.Now, Seed: 1},
-		Clients: []auth.Client{{ID: "chartwire", JWKS: jwks, Scopes: orElse(s.scopes, "system/Patient.rs "+sandboxathena.Scope), Backend: true}},
+		Clients: []auth.Client{{ID: "chartwire", JWKS: jwks, Scopes: cmp.Or(s.scopes, strings.Join(Scopes(), " ")), Backend: true}},
 	}
 	if s.script != "" {
 		o.EHR.Script = ehr.MustScript(s.script)
@@ -83,8 +84,8 @@ func newLab(t *testing.T, s setting) *lab {
 	if s.config != nil {
 		s.config(&own)
 	}
-	l.adapter = New(Options{Name: "lab", BaseURL: l.Base(), Base: testBase, Config: &own, Policy: filing.Policy{Organization: "Organization/clinic"},
-		HTTP: &http.Client{Transport: l}, Credentials: &fhir.Credentials{ClientID: "chartwire", Key: l.key, Scopes: s.asks}, Now: time.Now})
+	l.adapter = New(Options{Config: &own, FHIR: fhir.Options{Name: "lab", BaseURL: l.Base(), Base: testBase, Policy: filing.Policy{Organization: "Organization/clinic"},
+		HTTP: &http.Client{Transport: l}, Credentials: &fhir.Credentials{ClientID: "chartwire", Key: l.key, Scopes: s.asks}, Now: time.Now}})
 	for id, mrn := range map[string]string{"60178": "MRN123", "60179": "MRN999", "60180": "MRN-TWIN", "60181": "MRN-TWIN"} {
 		if _, err := l.Put([]byte(`{"resourceType":"Patient","id":"a-195900.E-` + id + `","active":true,"identifier":[{"system":"` + mrnSystem + `","value":"` + mrn +
 			`"}],"name":[{"family":"Cho","given":["Daniel"]}],"birthDate":"2015-07-04"}`)); err != nil {
@@ -92,13 +93,6 @@ func newLab(t *testing.T, s setting) *lab {
 		}
 	}
 	return l
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 func (l *lab) before(r *http.Request) *ehr.Response {
@@ -185,31 +179,10 @@ func (l *lab) rig() *ehrtest.Rig {
 				l.answer = &ehr.Response{Status: status, Header: h, Body: []byte(body)}
 			})
 		},
-		Spoil: func(connector.Write) map[string]func(string) string {
-			return map[string]func(string) string{
-				"other words":            func(s string) string { return strings.Replace(s, "private+words", "public+words", 1) },
-				"a byte that is no text": func(s string) string { return strings.Replace(s, "private+words", "private%FFwords", 1) },
-				"another message": func(s string) string {
-					return strings.Replace(s, "Message+id%3A+texting+", "Message+id%3A+texting+x", 1)
-				},
-				"unknown field": func(s string) string { return s + "&nobody=1" },
-				"a field twice": func(s string) string {
-					name, _, _ := strings.Cut(s, "=")
-					return s + "&" + name + "=1"
-				},
-				"a field less": func(s string) string {
-					_, rest, _ := strings.Cut(s, "&")
-					return rest
-				},
-				"another department": func(s string) string { return strings.Replace(s, "departmentid=1", "departmentid=2", 1) },
-				"cut short":          func(s string) string { return s[:len(s)-1] },
-				"cut in the middle":  func(s string) string { return s[:len(s)/2] },
-				"empty":              func(string) string { return "" },
-			}
-		},
 		HangUp:       func() { l.set(func() { l.hangUp = true }) },
 		WrongSubject: func() { l.set(func() { l.wrong = true }) },
 		Rewrite:      func() { l.set(func() { l.rewrite = true }) },
+		Spoil:        spoil,
 		Secrets:      []string{"MRN123", "Bearer ey", jwk.D},
 	}
 }
@@ -222,4 +195,29 @@ func (l *lab) form(t *testing.T) url.Values {
 		t.Fatal("no document was taken")
 	}
 	return all[len(all)-1].Form
+}
+
+// spoil gives what the gate must refuse of a form.
+func spoil(connector.Write) map[string]func(string) string {
+	replace := func(old, new string) func(string) string {
+		return func(s string) string { return strings.Replace(s, old, new, 1) }
+	}
+	return map[string]func(string) string{
+		"other words":            replace("private+words", "public+words"),
+		"a byte that is no text": replace("private+words", "private%FFwords"),
+		"another message":        replace("Message+id%3A+texting+", "Message+id%3A+texting+x"),
+		"no message":             replace("Message+id%3A+", "Message+of%3A+"),
+		"unknown field":          func(s string) string { return s + "&nobody=1" },
+		"a field twice": func(s string) string {
+			name, _, _ := strings.Cut(s, "=")
+			return s + "&" + name + "=1"
+		},
+		"a field less": func(s string) string {
+			_, rest, _ := strings.Cut(s, "&")
+			return rest
+		},
+		"cut short":         func(s string) string { return s[:len(s)-1] },
+		"cut in the middle": func(s string) string { return s[:len(s)/2] },
+		"empty":             func(string) string { return "" },
+	}
 }

@@ -38,5 +38,8 @@ func (e *EHR) Search(ctx context.Context, resource, patient string) (entries []r
 // *Conflicted or ErrFenced (DESIGN §3.3).
 func WriteError(err error) error { return Quirks{}.writeError(err) }
 
+// Gone says whether a call found nothing there (any more).
+func Gone(err error) bool { return gone(err) }
+
 // ReadError is WriteError for a call that changes nothing: *connector.Refused or *Retry.
 func ReadError(err error) error { return readError(err) }

@@ -186,9 +186,8 @@ func (e *EHR) ReadEntry(ctx context.Context, w connector.Write, reference string
 		return connector.Receipt{}, refusedByGate(err.Error())
 	}
 	resp, err := e.files.Read(ctx, reference, kind)
-	var failed *client.Error
 	switch {
-	case errors.As(err, &failed) && (failed.Status == http.StatusNotFound || failed.Status == http.StatusGone):
+	case fhir.Gone(err):
 		return connector.Receipt{}, connector.ErrAbsent
 	case err != nil:
 		return connector.Receipt{}, fhir.ReadError(err)

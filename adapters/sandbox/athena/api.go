@@ -47,8 +47,16 @@ type API struct {
 // New makes an API with no documents.
 func New(o Options) *API { return &API{o: o} }
 
-// Owns says whether a path is of the v1 API.
-func (a *API) Owns(path string) bool { return strings.HasPrefix(path, "/v1/") }
+// Route gives who answers a request that is not for the FHIR server as it is; nil leaves it to that one.
+func (a *API) Route(r *http.Request) func(*http.Request) *ehr.Response {
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		return a.Answer
+	}
+	if no := a.FHIR(r); no != nil {
+		return func(*http.Request) *ehr.Response { return no }
+	}
+	return nil
+}
 
 // failure is an answer that says no, as the API says it.
 type failure struct {
