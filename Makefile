@@ -45,13 +45,14 @@ race: ## The concurrent rooms again under the race detector.
 	@echo "race: $(RACE)"
 
 .PHONY: demo
-demo: build ## The demo's counts for the bundled threads, the contract's thread and generated traffic.
+demo: build ## The demo's counts for the bundled threads, the contract's thread by every EHR type, and generated traffic.
 	@bin/chartwire demo --once --json
-	@bin/chartwire demo --once --json --events testdata/threads-contract/proxy-with-photo.ndjson
+	@for type in fhir epic oracle athena meditech openemr hl7v2; do \
+		bin/chartwire demo --once --json --ehr $$type --events testdata/threads-contract/proxy-with-photo.ndjson || exit 1; done
 	@bin/chartwire demo --once --json --generate "$(SPEC)"
 	@bin/chartwire demo --once --json --ehr note
 	@bin/chartwire demo --once --json --ehr hl7v2
-	@echo "demo: five charts read back from the sandbox EHRs, each what was sent"
+	@echo "demo: eleven charts read back from the sandbox EHRs, each what was sent"
 
 .PHONY: test-hapi
 test-hapi: ## File into a HAPI FHIR server and have an independent client read the chart back.
