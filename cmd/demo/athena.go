@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 	"github.com/chartwire/chartwire/adapters/sandbox/seed"
-	"github.com/chartwire/chartwire/fhir/smart"
 )
 
 // The practice of the demonstration; the configuration of keysAthena names it.
@@ -38,21 +36,10 @@ func (r *run) startAthena(ctx context.Context, _ []byte) error {
 	}
 	var bundle []byte
 	bundle, r.refs = seed.BundleAs(r.people, athena.PatientIDs(athenaPractice))
-	o := sandbox.EHROptions{EHR: ehr.Options{Traits: ehr.Traits{Auth: true}, Now: r.clock.Now, MaxBody: 64 << 20}}
-	var err error
-	if r.o.Faults != "" {
-		if o.EHR.Script, err = ehr.OpenScript(r.o.Faults); err != nil {
-			return fmt.Errorf("--faults: %w", err)
-		}
-	}
-	if r.backend, err = smart.GenerateKey(smart.ES384); err != nil {
-		return err
-	}
-	jwks, err := smart.PublicJWKS(r.backend)
+	o, err := r.secured(ehr.Traits{}, auth.Client{Scopes: "system/Patient.rs " + athena.Scope})
 	if err != nil {
 		return err
 	}
-	o.Clients = []auth.Client{{ID: backendID, JWKS: jwks, Scopes: "system/Patient.rs " + athena.Scope, Backend: true}}
 	a, err := sandbox.StartAthena(ctx, o, athena.Options{Practice: athenaPractice, Departments: []int{athenaDepartment}})
 	if err != nil {
 		return err

@@ -163,29 +163,36 @@ func (r *run) startFHIR(ctx context.Context, traits ehr.Traits, bundle []byte) e
 			return fmt.Errorf("--traits: %w", err)
 		}
 	}
-	var script *ehr.Script
-	if r.o.Faults != "" {
-		if script, err = ehr.OpenScript(r.o.Faults); err != nil {
-			return fmt.Errorf("--faults: %w", err)
-		}
-	}
-	traits.Auth = true
-	if r.backend, err = smart.GenerateKey(smart.ES384); err != nil {
-		return err
-	}
-	jwks, err := smart.PublicJWKS(r.backend)
+	o, err := r.secured(traits, registration(traits.Vendor))
 	if err != nil {
 		return err
 	}
-	r.sandbox, err = sandbox.StartEHR(ctx, sandbox.EHROptions{
-		EHR:     ehr.Options{Traits: traits, Now: r.clock.Now, MaxBody: 64 << 20, Script: script},
-		Clients: []auth.Client{registration(traits.Vendor, jwks)},
-	})
+	r.sandbox, err = sandbox.StartEHR(ctx, o)
 	if err != nil {
 		return err
 	}
 	r.base = r.sandbox.Base()
 	return r.sandbox.Seed(bundle)
+}
+
+// secured is a sandbox EHR with these traits that knows Chartwire's backend client, registered as said, by a key made now, and
+// with what --faults stages.
+func (r *run) secured(traits ehr.Traits, as auth.Client) (sandbox.EHROptions, error) {
+	traits.Auth = true
+	o := sandbox.EHROptions{EHR: ehr.Options{Traits: traits, Now: r.clock.Now, MaxBody: 64 << 20}}
+	var err error
+	if r.o.Faults != "" {
+		if o.EHR.Script, err = ehr.OpenScript(r.o.Faults); err != nil {
+			return o, fmt.Errorf("--faults: %w", err)
+		}
+	}
+	if r.backend, err = smart.GenerateKey(smart.ES384); err != nil {
+		return o, err
+	}
+	as.ID, as.Backend = backendID, true
+	as.JWKS, err = smart.PublicJWKS(r.backend)
+	o.Clients = []auth.Client{as}
+	return o, err
 }
 
 // startEngine starts the sandbox interface engine with the same patients in its index.

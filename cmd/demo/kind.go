@@ -59,8 +59,8 @@ func overFHIR(traits ehr.Traits, keys *template.Template) kind {
 }
 
 // registration is what an administrator of that vendor's EHR registers for Chartwire, with reading what the run is judged by.
-func registration(vendor string, jwks []byte) auth.Client {
-	c := auth.Client{ID: backendID, JWKS: jwks, Scopes: backendScopes, Backend: true}
+func registration(vendor string) auth.Client {
+	c := auth.Client{Scopes: backendScopes}
 	if vendor == "epic" { // APIs are chosen, no scope is asked for, and the token says them in the older spelling
 		c.Registered = true
 		c.Scopes = "system/Patient.read system/Encounter.read system/Practitioner.read system/RelatedPerson.read system/Communication.read system/DocumentReference.read system/DocumentReference.write system/Binary.read"

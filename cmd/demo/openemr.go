@@ -14,7 +14,6 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 	"github.com/chartwire/chartwire/adapters/sandbox/openemr"
 	"github.com/chartwire/chartwire/connector"
-	"github.com/chartwire/chartwire/fhir/smart"
 )
 
 var keysOpenEMR = connection(`    type: openemr
@@ -34,24 +33,11 @@ func (r *run) startOpenEMR(ctx context.Context, bundle []byte) error {
 	if r.o.Traits != "" {
 		return errors.New("--traits are of the FHIR server, not of --ehr openemr")
 	}
-	var script *ehr.Script
-	var err error
-	if r.o.Faults != "" {
-		if script, err = ehr.OpenScript(r.o.Faults); err != nil {
-			return fmt.Errorf("--faults: %w", err)
-		}
-	}
-	if r.backend, err = smart.GenerateKey(smart.ES384); err != nil {
-		return err
-	}
-	jwks, err := smart.PublicJWKS(r.backend)
+	o, err := r.secured(ehr.Traits{}, auth.Client{Scopes: openemrScopes})
 	if err != nil {
 		return err
 	}
-	out, err := sandbox.StartOpenEMR(ctx, sandbox.EHROptions{
-		EHR:     ehr.Options{Traits: ehr.Traits{Auth: true}, Now: r.clock.Now, MaxBody: 64 << 20, Script: script},
-		Clients: []auth.Client{{ID: backendID, JWKS: jwks, Scopes: openemrScopes, Backend: true}},
-	}, openemr.Options{Categories: []string{"Medical Record", "Patient Messages"}})
+	out, err := sandbox.StartOpenEMR(ctx, o, openemr.Options{Categories: []string{"Medical Record", "Patient Messages"}})
 	if err != nil {
 		return err
 	}

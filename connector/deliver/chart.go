@@ -279,17 +279,25 @@ func (d *drainer) planned(ctx context.Context, i *connector.Item) (rows []connec
 	return rows, err
 }
 
-// plan asks the adapter for the item's writes and settles what needs none.
-func (d *drainer) plan(i *connector.Item, x connector.Exchange) ([]connector.WriteRow, bool) {
+// askPlan asks the adapter for the item's writes. It reports false with the item parked where they cannot be made.
+func (d *drainer) askPlan(i *connector.Item, x connector.Exchange) ([]connector.Write, bool) {
 	writes, err := d.c.EHR.Plan(x)
 	var refused *connector.Refused
 	switch {
 	case errors.As(err, &refused):
 		d.park(i, refused.Reason, refused.Detail.Reveal())
 		d.followRequest(i, x)
-		return nil, false
 	case err != nil:
 		d.park(i, connector.Internals, err.Error())
+	}
+	return writes, err == nil
+}
+
+// plan makes the item's writes and settles what needs none.
+func (d *drainer) plan(i *connector.Item, x connector.Exchange) ([]connector.WriteRow, bool) {
+	writes, ok := d.askPlan(i, x)
+	switch {
+	case !ok:
 		return nil, false
 	case len(writes) == 0:
 		d.finish(i, connector.NotDue, connector.PolicyLeftOut)

@@ -2,7 +2,6 @@ package deliver
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/chartwire/chartwire/connector"
@@ -23,15 +22,8 @@ func (d *drainer) perThread() bool {
 // tellable holds a message until its thread is told, or parks it now where it cannot be told: one message must not keep the
 // others off the chart.
 func (d *drainer) tellable(i *connector.Item, x connector.Exchange) error {
-	writes, err := d.c.EHR.Plan(x)
-	var refused *connector.Refused
-	switch {
-	case errors.As(err, &refused):
-		d.park(i, refused.Reason, refused.Detail.Reveal())
-		d.followRequest(i, x)
-		return nil
-	case err != nil:
-		d.park(i, connector.Internals, err.Error())
+	writes, ok := d.askPlan(i, x)
+	if !ok {
 		return nil
 	}
 	for _, w := range writes {
