@@ -100,7 +100,7 @@ var reasons = map[Reason]advice{
 	ChannelPaused:    {"the channel is paused, so the message was not sent yet", "interface", "when messages may go out again: chartwire resume NAME", byItself},
 	EHRUnavailable:   {"the EHR did not take the request", "ehr", "none; it is tried again with growing waits for 72 hours", byItself},
 	RateLimited:      {"the EHR asked for fewer requests", "ehr", "none; it is tried again when the EHR said so", byItself},
-	Unproven:         {"the EHR declares what filing needs, and nothing has shown yet that it works, so nothing is written", "interface", "name a test patient in probe.patient and run: chartwire doctor --probe; filing goes on by itself", byItself},
+	Unproven:         {"the EHR declares what filing needs, and nothing has shown yet that it works, so nothing is written", "interface", "name a test patient in probe.patient and run: chartwire doctor --ehr NAME --probe; filing goes on by itself", byItself},
 	Settling:         {"the EHR may or may not have taken the last attempt; it is searched for once that can be known", "chartwire", "none; it settles by itself", byItself},
 
 	Conflict:          {"the platform sent a message id a second time with other content", "platform", "compare both in chartwire trace; if the words changed, the platform must send message.corrected", onlyKnow},

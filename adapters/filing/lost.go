@@ -63,7 +63,7 @@ func Lost(x connector.Exchange, writes []connector.Write, traits connector.Trait
 		l.news()
 	}
 	if len(writes) > 0 && len(traits.Unproven) > 0 {
-		l.add(LostProof, "Nothing of this is written before a probe has proven %s on this connection: chartwire doctor --probe.", strings.Join(traits.Unproven, ", "))
+		l.add(LostProof, "Nothing of this is written before a probe has proven %s on this connection: chartwire doctor --ehr NAME --probe.", strings.Join(traits.Unproven, ", "))
 	}
 	if len(writes) > 0 && traits.Echo == connector.EchoNone {
 		l.add(LostReceipt, "The EHR shows nothing back: what the chart shows stays unverified.")

@@ -257,7 +257,7 @@ func (x *examination) held(u use) *connector.Lack {
 	if x.neverUsed(u) {
 		return gap(connector.FixConfig, "this vendor declares %s and means something else by it, so it is never used, and %s: have filing.as in the Chartwire configuration name another strategy where this one was meant.", sayUse(u), u.without)
 	}
-	return gap(connector.FixConfig, "this vendor's declaration of %s counts for nothing until a probe has proven it, so %s: have whoever keeps the Chartwire configuration name a probe.patient, and run chartwire doctor --probe.", sayUse(u), u.without)
+	return gap(connector.FixConfig, "this vendor's declaration of %s counts for nothing until a probe has proven it, so %s: have whoever keeps the Chartwire configuration name a probe.patient, and run chartwire doctor --ehr NAME --probe.", sayUse(u), u.without)
 }
 
 // ungranted tells a scope the EHR did not grant from one that was not asked for, which is ours to mend.
