@@ -73,6 +73,7 @@ var rooms = map[string][]string{
 	"adapters/sandbox/scope":       {},
 	"adapters/sandbox/seed":        {"adapters/sandbox/...", "fhir/...", "adapters/hl7"},
 	"adapters/sandbox/script":      {},
+	"adapters/sandbox/stage":       {"adapters/sandbox/ehr"},
 	"adapters/sandbox/traffic":     {"adapters/sandbox/..."},
 
 	"cmd/app":       {"config", "connector/...", "adapters/...", "fhir/...", "cmd/doctor"},

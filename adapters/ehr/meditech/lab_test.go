@@ -1,11 +1,9 @@
 package meditech
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/stage"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/r4"
 	"github.com/chartwire/chartwire/fhir/smart"
@@ -34,12 +33,9 @@ type lab struct {
 	*sandbox.EHR
 	adapter *fhir.EHR
 
-	mu      sync.Mutex
-	answer  *ehr.Response
-	hangUp  bool
-	wrong   bool
-	rewrite bool
-	proven  []string
+	stage.Stage
+	mu     sync.Mutex
+	proven []string
 }
 
 func newLab(t *testing.T, statement []byte, proven ...string) *lab {
@@ -58,7 +54,7 @@ func newLab(t *testing.T, statement []byte, proven ...string) *lab {
 		t.Fatal(err)
 	}
 	l.EHR, err = sandbox.StartEHR(t.Context(), sandbox.EHROptions{
-		EHR:     ehr.Options{Traits: traits, Now: time.Now, Seed: 1, Before: l.before, After: l.after, Statement: statement},
+		EHR:     ehr.Options{Traits: traits, Now: time.Now, Seed: 1, Before: l.Before, After: l.After, Statement: statement},
 		Clients: []auth.Client{{ID: "chartwire", JWKS: jwks, Scopes: granted, Backend: true}},
 	})
 	if err != nil {
@@ -102,55 +98,6 @@ func meditechsOwn(t *testing.T) []byte {
 	return b
 }
 
-func isWrite(r *http.Request) bool {
-	return r.Method == http.MethodPut || r.Method == http.MethodPost && !strings.HasSuffix(r.URL.Path, "/_search")
-}
-
-func (l *lab) before(r *http.Request) *ehr.Response {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !isWrite(r) {
-		return nil
-	}
-	return l.answer
-}
-
-func (l *lab) after(r *http.Request, resp *ehr.Response) *ehr.Response {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case !isWrite(r):
-	case l.hangUp:
-		l.hangUp = false
-		return &ehr.Response{Reset: true}
-	case l.wrong:
-		l.wrong = false
-		out := *resp
-		out.Body = bytes.ReplaceAll(resp.Body, []byte("Patient/daniel"), []byte("Patient/other"))
-		return &out
-	}
-	return resp
-}
-
-// RoundTrip may change the dose in the next write under way.
-func (l *lab) RoundTrip(r *http.Request) (*http.Response, error) {
-	l.mu.Lock()
-	if l.rewrite && isWrite(r) && strings.Contains(r.URL.Path, "/fhir/") {
-		l.rewrite = false
-		var buf bytes.Buffer
-		_, _ = buf.ReadFrom(r.Body)
-		changed := bytes.ReplaceAll(buf.Bytes(), []byte("not 50"), []byte("not  5"))
-		r = r.Clone(r.Context())
-		r.Body, r.ContentLength = body{bytes.NewReader(changed)}, int64(len(changed))
-	}
-	l.mu.Unlock()
-	return http.DefaultTransport.RoundTrip(r)
-}
-
-type body struct{ *bytes.Reader }
-
-func (body) Close() error { return nil }
-
 func (l *lab) set(change func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -170,20 +117,7 @@ func (l *lab) rig() *ehrtest.Rig {
 			}
 			return out
 		},
-		Answer: func(status int, header map[string]string, body string) {
-			l.set(func() {
-				if l.answer = nil; status == 0 {
-					return
-				}
-				h := http.Header{"Content-Type": {"application/fhir+json"}}
-				for k, v := range header {
-					h.Set(k, v)
-				}
-				l.answer = &ehr.Response{Status: status, Header: h, Body: []byte(body)}
-			})
-		},
-		HangUp: func() { l.set(func() { l.hangUp = true }) }, WrongSubject: func() { l.set(func() { l.wrong = true }) },
-		Rewrite: func() { l.set(func() { l.rewrite = true }) },
+		Answer: l.Answer, HangUp: l.HangUp, WrongSubject: l.WrongSubject, Rewrite: l.Rewrite,
 		Secrets: []string{"MRN123", "Bearer ey"},
 	}
 }

@@ -2,11 +2,9 @@ package oracle
 
 import (
 	"bytes"
-	"encoding/base64"
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +16,7 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/stage"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/r4"
 	"github.com/chartwire/chartwire/fhir/smart"
@@ -34,11 +33,9 @@ type lab struct {
 	*sandbox.EHR
 	adapter *EHR
 
-	mu      sync.Mutex
-	answer  *ehr.Response
-	hangUp  bool
-	rewrite func([]byte) []byte
-	asked   []string // scopes, as they were spelled
+	stage.Stage
+	mu    sync.Mutex
+	asked []string // scopes, as they were spelled
 }
 
 func newLab(t *testing.T, scopes string, keys Keys) *lab {
@@ -57,7 +54,7 @@ func newLab(t *testing.T, scopes string, keys Keys) *lab {
 		t.Fatal(err)
 	}
 	l.EHR, err = sandbox.StartEHR(t.Context(), sandbox.EHROptions{
-		EHR:     ehr.Options{Traits: traits, Now: time.Now, Seed: 1, Before: l.before, After: l.after},
+		EHR:     ehr.Options{Traits: traits, Now: time.Now, Seed: 1, Before: l.Before, After: l.After},
 		Clients: []auth.Client{{ID: "chartwire", JWKS: jwks, Scopes: scopes, Backend: true}},
 	})
 	if err != nil {
@@ -87,49 +84,16 @@ func patient(id, mrn string) string {
 		`"}],"name":[{"family":"Cho","given":["Daniel"]}],"birthDate":"2015-07-04"}`
 }
 
-func isWrite(r *http.Request) bool {
-	return r.Method == http.MethodPut || r.Method == http.MethodPost && !strings.HasSuffix(r.URL.Path, "/_search")
-}
-
-func (l *lab) before(r *http.Request) *ehr.Response {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !isWrite(r) {
-		return nil
-	}
-	return l.answer
-}
-
-func (l *lab) after(r *http.Request, resp *ehr.Response) *ehr.Response {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if isWrite(r) && l.hangUp {
-		l.hangUp = false
-		return &ehr.Response{Reset: true}
-	}
-	return resp
-}
-
-// RoundTrip may change the body of the next write under way.
+// RoundTrip keeps the scopes that are asked for.
 func (l *lab) RoundTrip(r *http.Request) (*http.Response, error) {
-	l.mu.Lock()
 	if strings.HasSuffix(r.URL.Path, "/token") {
 		form, _ := io.ReadAll(r.Body)
 		asked, _ := url.ParseQuery(string(form))
-		l.asked = strings.Fields(asked.Get("scope"))
+		l.set(func() { l.asked = strings.Fields(asked.Get("scope")) })
 		r = r.Clone(r.Context())
 		r.Body = body{bytes.NewReader(form)}
 	}
-	if f := l.rewrite; f != nil && isWrite(r) && strings.Contains(r.URL.Path, "/fhir/") {
-		l.rewrite = nil
-		var buf bytes.Buffer
-		_, _ = buf.ReadFrom(r.Body)
-		changed := f(buf.Bytes())
-		r = r.Clone(r.Context())
-		r.Body, r.ContentLength = body{bytes.NewReader(changed)}, int64(len(changed))
-	}
-	l.mu.Unlock()
-	return http.DefaultTransport.RoundTrip(r)
+	return l.Stage.RoundTrip(r)
 }
 
 type body struct{ *bytes.Reader }
@@ -155,33 +119,7 @@ func (l *lab) rig() *ehrtest.Rig {
 			}
 			return out
 		},
-		Answer: func(status int, header map[string]string, body string) {
-			l.set(func() {
-				if l.answer = nil; status == 0 {
-					return
-				}
-				h := http.Header{"Content-Type": {"application/fhir+json"}}
-				for k, v := range header {
-					h.Set(k, v)
-				}
-				l.answer = &ehr.Response{Status: status, Header: h, Body: []byte(body)}
-			})
-		},
-		HangUp:  func() { l.set(func() { l.hangUp = true }) },
-		Rewrite: func() { l.set(func() { l.rewrite = rewriteWords }) },
+		Answer: l.Answer, HangUp: l.HangUp, Rewrite: l.Rewrite,
 		Secrets: []string{"MRN123", "Bearer ey"},
 	}
-}
-
-var inlineData = regexp.MustCompile(`"data":"[A-Za-z0-9+/=]+"`)
-
-// rewriteWords changes a dose within inline data.
-func rewriteWords(body []byte) []byte {
-	return inlineData.ReplaceAllFunc(body, func(member []byte) []byte {
-		data, err := base64.StdEncoding.DecodeString(string(member[8 : len(member)-1]))
-		if err != nil {
-			return member
-		}
-		return []byte(`"data":"` + base64.StdEncoding.EncodeToString(bytes.ReplaceAll(data, []byte("not 50"), []byte("not  5"))) + `"`)
-	})
 }
