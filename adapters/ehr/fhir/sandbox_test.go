@@ -17,6 +17,7 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/stage"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/r4"
 	"github.com/chartwire/chartwire/fhir/smart"
@@ -35,11 +36,9 @@ type lab struct {
 	opts    Options
 	wire    *wire
 
-	mu     sync.Mutex
-	answer *ehr.Response
-	hangUp bool
-	wrong  bool
+	faults stage.Stage
 
+	mu        sync.Mutex
 	committed func() // called when a write was carried out, before the answer goes out
 }
 
@@ -59,7 +58,7 @@ func newLab(t *testing.T, s setting) *lab {
 	if s.scopes != "" {
 		s.traits.Auth = true
 	}
-	o := sandbox.EHROptions{EHR: ehr.Options{Traits: s.traits, Now: time.Now, Seed: 1, Before: l.before, After: l.after}}
+	o := sandbox.EHROptions{EHR: ehr.Options{Traits: s.traits, Now: time.Now, Seed: 1, Before: l.faults.Before, After: l.after}}
 	if s.after != nil {
 		o.EHR.After = s.after
 	}
@@ -135,39 +134,13 @@ func patientJSON(id, mrn, family, given string) string {
 		`"}],"name":[{"family":"` + family + `","given":["` + given + `"]}],"birthDate":"2015-07-04","telecom":[{"system":"phone","value":"+15005550006"}]}`
 }
 
-func isWrite(r *http.Request) bool {
-	return (r.Method == http.MethodPost && !strings.HasSuffix(r.URL.Path, "/_search")) || r.Method == http.MethodPut
-}
-
-func (l *lab) before(r *http.Request) *ehr.Response {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !isWrite(r) {
-		return nil
-	}
-	return l.answer
-}
-
 func (l *lab) after(r *http.Request, resp *ehr.Response) *ehr.Response {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !isWrite(r) {
-		return resp
-	}
-	if l.committed != nil {
+	if stage.Writes(r) && l.committed != nil {
 		defer l.committed()
 	}
-	switch {
-	case l.hangUp:
-		l.hangUp = false
-		return &ehr.Response{Reset: true}
-	case l.wrong:
-		l.wrong = false
-		out := *resp
-		out.Body = bytes.ReplaceAll(resp.Body, []byte("Patient/daniel"), []byte("Patient/other"))
-		return &out
-	}
-	return resp
+	return l.faults.After(r, resp)
 }
 
 func (l *lab) set(change func()) {
@@ -190,23 +163,9 @@ func (l *lab) rig() *ehrtest.Rig {
 			}
 			return out
 		},
-		Answer: func(status int, header map[string]string, body string) {
-			l.set(func() {
-				l.answer = nil
-				if status == 0 {
-					return
-				}
-				h := http.Header{"Content-Type": {"application/fhir+json"}}
-				for k, v := range header {
-					h.Set(k, v)
-				}
-				l.answer = &ehr.Response{Status: status, Header: h, Body: []byte(body)}
-			})
-		},
-		HangUp:       func() { l.set(func() { l.hangUp = true }) },
-		WrongSubject: func() { l.set(func() { l.wrong = true }) },
-		Rewrite:      func() { l.wire.set(rewriteWords) },
-		Secrets:      []string{"MRN123", "Bearer ey"},
+		Answer: l.faults.Answer, HangUp: l.faults.HangUp, WrongSubject: l.faults.WrongSubject,
+		Rewrite: func() { l.wire.set(rewriteWords) },
+		Secrets: []string{"MRN123", "Bearer ey"},
 	}
 	if l.opts.Encounters {
 		r.Encounter = func(patient string, e connector.Encounter) string {
@@ -268,7 +227,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	w.requests = append(w.requests, r)
 	f := w.rewrite
-	if f != nil && isWrite(r) && r.Body != nil {
+	if f != nil && stage.Writes(r) && r.Body != nil {
 		w.rewrite = nil
 		var buf bytes.Buffer
 		_, _ = buf.ReadFrom(r.Body)
