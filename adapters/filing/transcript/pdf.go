@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"codeberg.org/go-pdf/fpdf"
 )
@@ -155,7 +156,7 @@ func (d draw) cells(all []cell, x, y, size float64, grey bool) {
 		}
 		face := all[0].face
 		if !d.has[face] {
-			d.AddUTF8FontFromBytes(faces[face].name, "", faces[face].file)
+			d.AddUTF8FontFromBytes(faces[face].name, "", slices.Clone(faces[face].file)) // the library writes into it
 			d.has[face] = true
 		}
 		d.SetFont(faces[face].name, "", size)
