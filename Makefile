@@ -34,7 +34,7 @@ unit: ## Tests of every package, on SQLite and on a private Postgres.
 	@$(GO) test -timeout 10m ./...
 	@echo "unit: $$($(GO) list ./... | wc -l) packages, on SQLite and a private Postgres"
 
-RACE := ./connector/... ./fhir/client ./fhir/smart ./adapters/sandbox/... ./adapters/ehr/... ./adapters/channel/... ./adapters/hl7/mllp
+RACE := ./connector/... ./adapters/filing/transcript ./fhir/client ./fhir/smart ./adapters/sandbox/... ./adapters/ehr/... ./adapters/channel/... ./adapters/hl7/mllp
 
 # Virtual hours, hundred thousands of rows and huge answers take the detector minutes and show it nothing new; unit runs them.
 RACE_SKIP := ^TestOutage|^TestWedgedThreads|^TestThreadsThatHang|^TestOneProbe|^TestMovedValues|^TestClaimsBeside|^TestAMigrationWaits|^TestAnUnreachable|^TestFaultMatrix|^TestHugeAnswers|^TestTexts
