@@ -48,8 +48,9 @@ type EchoAttachment struct {
 	SHA256 [32]byte
 }
 
-// Echo is what a server gave back of a Communication, CommunicationRequest or DocumentReference,
-// for comparing it with what was sent. It may hold PHI throughout.
+// Echo is what a server gave back of a Communication, CommunicationRequest, DocumentReference or
+// Task, for comparing it with what was sent. It may hold PHI throughout. Subject of a Task is its
+// for, Date its authoredOn.
 type Echo struct {
 	ResourceType, ID, VersionID, LastUpdated string
 	Status                                   string
@@ -91,6 +92,8 @@ type echoJSON struct {
 	Identifier   []identifierJSON `json:"identifier"`
 	MasterID     *identifierJSON  `json:"masterIdentifier"`
 	Subject      referenceJSON    `json:"subject"`
+	For          referenceJSON    `json:"for"`
+	AuthoredOn   string           `json:"authoredOn"`
 	Encounter    referenceJSON    `json:"encounter"`
 	Sender       referenceJSON    `json:"sender"`
 	Recipient    []referenceJSON  `json:"recipient"`
@@ -120,13 +123,13 @@ type echoJSON struct {
 	} `json:"context"`
 }
 
-// ReadEcho reads a Communication, CommunicationRequest or DocumentReference leniently. Errors:
+// ReadEcho reads a Communication, CommunicationRequest, DocumentReference or Task leniently. Errors:
 // [ErrResourceType], or a [*Problem] where the JSON has another shape or an attachment's data
 // is not base64; the caller treats the write as not shown back.
 func ReadEcho(raw []byte) (Echo, error) {
 	resourceType := TypeOf(raw)
 	switch resourceType {
-	case "Communication", "CommunicationRequest", "DocumentReference":
+	case "Communication", "CommunicationRequest", "DocumentReference", "Task":
 	default:
 		return Echo{}, ErrResourceType
 	}
@@ -140,6 +143,9 @@ func ReadEcho(raw []byte) (Echo, error) {
 		Recipients: views(j.Recipient), Authors: views(j.Author), PartOf: views(j.PartOf),
 		InResponseTo: views(j.InResponseTo), BasedOn: views(j.BasedOn),
 		Sent: j.Sent, Received: j.Received, Date: j.Date, Topic: j.Topic.Text,
+	}
+	if resourceType == "Task" {
+		e.Subject, e.Date = j.For.view(), j.AuthoredOn
 	}
 	if j.MasterID != nil {
 		j.Identifier = append(j.Identifier, *j.MasterID)
