@@ -60,6 +60,8 @@ type Config struct {
 	// MinimalOK takes 201 with a Location of the right type and no body, and 200 or 204 without
 	// a body on update, as done: for servers that ignore Prefer: return=representation.
 	MinimalOK bool
+	// Turn is asked before each call, before its Timeout begins; nil lets all go. Its error ends the call with nothing sent.
+	Turn func(ctx context.Context) error
 	// RequestID makes X-Request-Id values; nil means random UUIDs.
 	RequestID func() string
 	// OnSkew is told of every answer whose Date is at least two seconds off our clock: how far the

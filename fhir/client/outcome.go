@@ -128,6 +128,9 @@ func classifyError(err error) Outcome {
 		}
 		return o
 	}
+	if turn := (*turnError)(nil); errors.As(err, &turn) {
+		return Outcome{Class: Retry, Why: "it may not leave now"}
+	}
 	var auth *authError
 	if errors.As(err, &auth) {
 		return classifyAuth(auth.cause)

@@ -70,6 +70,12 @@ func (e *TransportError) Error() string {
 // Unwrap gives the cause. Its text may hold a URL: do not print it.
 func (e *TransportError) Unwrap() error { return e.cause }
 
+// turnError is a call that had no turn; nothing was sent.
+type turnError struct{ cause error }
+
+func (e *turnError) Error() string { return "fhir client: the request may not leave now" }
+func (e *turnError) Unwrap() error { return e.cause }
+
 // authError is a failure to get a token; nothing was sent.
 type authError struct{ cause error }
 
@@ -79,7 +85,7 @@ func (e *authError) Unwrap() error { return e.cause }
 // Do sends one request and reads its answer. Any HTTP status is an answer, not an error; give
 // both results to [Client.Classify] to learn what they mean. On 401 the token is invalidated and the
 // request repeated once with a new one. Errors: [*TransportError], [ErrOutsideBase], or the
-// Auth's error wrapped; in all but a TransportError nothing was sent.
+// Auth's or Turn's error wrapped; in all but a TransportError nothing was sent.
 func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 	u, err := c.target(r)
 	if err != nil {
@@ -87,6 +93,11 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 	}
 	if r.ID == "" {
 		r.ID = c.cfg.RequestID()
+	}
+	if c.cfg.Turn != nil {
+		if err := c.cfg.Turn(ctx); err != nil {
+			return Response{}, &turnError{err}
+		}
 	}
 	resp, token, err := c.once(ctx, u, r)
 	if err != nil || resp.Status != http.StatusUnauthorized || c.cfg.Auth == nil {
