@@ -57,27 +57,62 @@ func WellKnown(base string) string {
 // never looks at the deprecated oauth-uris extension. Errors: the transport's, an HTTP status
 // other than 200, or those of [ParseConfiguration].
 func Discover(ctx context.Context, hc *http.Client, base string) (*Configuration, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, WellKnown(base), nil)
+	status, body, err := document(ctx, hc, WellKnown(base))
 	if err != nil {
-		return nil, errors.New("smart discovery: the FHIR base is not a URL")
+		return nil, fmt.Errorf("smart discovery: %w", err)
+	}
+	if status != http.StatusOK {
+		return nil, &discoveryStatus{status}
+	}
+	return ParseConfiguration(base, body)
+}
+
+// discoveryStatus is a smart-configuration that was answered without one.
+type discoveryStatus struct{ status int }
+
+func (e *discoveryStatus) Error() string {
+	return fmt.Sprintf("smart discovery: HTTP %d instead of 200; ask the EHR for its smart-configuration URL", e.status)
+}
+
+// undiscovered says what a failed Discover means for a launch: worth trying again, or somebody's to mend.
+func undiscovered(err error) *LaunchError {
+	out := &LaunchError{Code: Unfit, Detail: "no usable smart-configuration", cause: err}
+	var answered *discoveryStatus
+	var transport *url.Error
+	switch {
+	case errors.As(err, &answered):
+		if out.Status = answered.status; out.Status >= 500 || out.Status == http.StatusTooManyRequests {
+			out.Code = Unreachable
+		}
+	case errors.As(err, &transport):
+		out.Code = Unreachable
+	}
+	return out
+}
+
+// document gets a document of an authorization server, following no redirect. body is nil where status is not 200.
+func document(ctx context.Context, hc *http.Client, at string) (status int, body []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	if err != nil {
+		return 0, nil, errors.New("the address is not a URL")
 	}
 	req.Header.Set("Accept", "application/json")
 	resp, err := noRedirect(hc).Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("smart discovery: the server could not be reached: %w", err)
+		return 0, nil, fmt.Errorf("the server could not be reached: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("smart discovery: HTTP %d instead of 200; ask the EHR for its smart-configuration URL", resp.StatusCode)
+		return resp.StatusCode, nil, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	if err != nil {
-		return nil, fmt.Errorf("smart discovery: the answer was cut short: %w", err)
+		return resp.StatusCode, nil, fmt.Errorf("the answer was cut short: %w", err)
 	}
 	if len(body) > maxDocument {
-		return nil, errors.New("smart discovery: the answer is larger than 1 MiB")
+		return resp.StatusCode, nil, errors.New("the answer is larger than 1 MiB")
 	}
-	return ParseConfiguration(base, body)
+	return resp.StatusCode, body, nil
 }
 
 // ParseConfiguration reads a smart-configuration document of the FHIR base. Relative endpoint

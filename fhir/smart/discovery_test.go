@@ -101,6 +101,9 @@ func TestVendorConfigurations(t *testing.T) {
 		if c.TokenEndpoint != tokens[vendor] || len(c.Findings()) != 0 || len(c.BackendFindings()) != 0 {
 			t.Errorf("%s: %s %q %q", vendor, c.TokenEndpoint, c.Findings(), c.BackendFindings())
 		}
+		if lacks := c.LaunchFindings(c.Has("sso-openid-connect")); len(lacks) != 0 {
+			t.Errorf("%s: nobody could launch there: %q", vendor, lacks)
+		}
 		for _, s := range c.Scopes {
 			if ParseScope(s).Other == "" && ParseScope(ParseScope(s).String()) != ParseScope(s) {
 				t.Errorf("%s: %s is not read back", vendor, s)

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
 )
 
 // TokenError is a token call that gave no token. It keeps the OAuth error code and the HTTP
@@ -23,6 +22,8 @@ type TokenError struct {
 	Status int    // 0 where there was no answer
 	After  time.Duration
 	text   string
+	// malformed: there was an answer, and no token in it.
+	malformed bool
 }
 
 // Error implements error.
@@ -50,33 +51,29 @@ func (e *TokenError) RetryAfter() time.Duration { return e.After }
 
 var errorCode = regexp.MustCompile(`^[a-z_]{1,64}$`)
 
-// fetch makes one token call with a fresh assertion (REQ 319, 333, 334). x/oauth2 sends the form
-// and reads the answer; the client id travels only within the assertion.
+// fetch makes one token call with a fresh assertion (REQ 319, 333, 334); the client id travels only within it.
 func (b *Backend) fetch(ctx context.Context) (*grant, error) {
-	now := b.cfg.Now()
-	assertion, err := Assertion(b.cfg.Key, b.cfg.ClientID, b.cfg.TokenURL, b.cfg.NewID(), now)
+	form := url.Values{"grant_type": {"client_credentials"}}
+	if len(b.cfg.Scopes) > 0 {
+		form.Set("scope", strings.Join(b.cfg.Scopes, " "))
+	}
+	as := credentials{clientID: b.cfg.ClientID, key: b.cfg.Key, now: b.cfg.Now, newID: b.cfg.NewID}
+	token, err := as.call(ctx, b.cfg.HTTP, b.cfg.TokenURL, form)
 	if err != nil {
-		return nil, &TokenError{text: err.Error()}
+		return nil, err
 	}
-	call := clientcredentials.Config{
-		TokenURL: b.cfg.TokenURL, Scopes: b.cfg.Scopes, AuthStyle: oauth2.AuthStyleInParams,
-		EndpointParams: url.Values{"client_assertion_type": {AssertionType}, "client_assertion": {assertion}},
-	}
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, noRedirect(b.cfg.HTTP))
-	token, err := call.Token(ctx)
-	if err != nil {
-		return nil, tokenError(err, now)
-	}
-	if !strings.EqualFold(token.TokenType, "bearer") {
-		return nil, &TokenError{text: "the answer's token_type is not Bearer", Status: http.StatusOK}
-	}
-	lifetime := lifetimeOf(token)
-	token.Expiry = now.Add(lifetime) // by the injected clock
 	scopes := ParseScopes(strings.Join(b.cfg.Scopes, " "))
-	if s, ok := token.Extra("scope").(string); ok && strings.TrimSpace(s) != "" {
-		scopes = ParseScopes(s)
+	if s, ok := scopeOf(token); ok {
+		scopes = s
 	}
-	return &grant{token: token, scopes: scopes, renew: token.Expiry.Add(-min(lifetime/4, maxEarly))}, nil
+	early := min(token.Expiry.Sub(b.cfg.Now())/4, maxEarly)
+	return &grant{token: token, scopes: scopes, renew: token.Expiry.Add(-early)}, nil
+}
+
+// scopeOf is what the answer says is granted; ok is false where it says nothing.
+func scopeOf(token *oauth2.Token) (Scopes, bool) {
+	s, _ := token.Extra("scope").(string)
+	return ParseScopes(s), strings.TrimSpace(s) != ""
 }
 
 // lifetimeOf reads expires_in, which some servers send as a string.
@@ -103,7 +100,8 @@ func tokenError(err error, now time.Time) *TokenError {
 		if errors.As(err, &network) && network.Timeout() || errors.Is(err, context.DeadlineExceeded) {
 			return &TokenError{text: "the token endpoint did not answer in time"}
 		}
-		return &TokenError{text: "the token endpoint could not be reached or gave no usable token"}
+		var transport *url.Error
+		return &TokenError{text: "the token endpoint could not be reached or gave no usable token", malformed: !errors.As(err, &transport)}
 	}
 	e := &TokenError{Status: refused.Response.StatusCode, text: "the token endpoint refused"}
 	if errorCode.MatchString(refused.ErrorCode) {

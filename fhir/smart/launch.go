@@ -1,0 +1,153 @@
+package smart
+
+import (
+	"context"
+	"crypto/rand"
+	"net"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+// Pin reads the smart-configuration once. What was read is kept as long as the App lives: endpoints that change later, by
+// whoever's hand, are not followed before a restart. A failure is not kept: the next call tries again. The error is a
+// [*LaunchError] with Unreachable or Unfit.
+func (a *App) Pin(ctx context.Context) (*Configuration, error) {
+	a.mu.Lock()
+	pinned := a.pinned
+	a.mu.Unlock()
+	if pinned != nil {
+		return pinned, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
+	defer cancel()
+	found, err := Discover(ctx, a.cfg.HTTP, a.cfg.Base)
+	if err != nil {
+		return nil, undiscovered(err)
+	}
+	signIn := slices.ContainsFunc(a.cfg.Scopes, func(s Scope) bool { return s.Other == "openid" })
+	if lacks := found.LaunchFindings(signIn && a.cfg.Issuer == ""); len(lacks) > 0 {
+		return nil, &LaunchError{Code: Unfit, Detail: strings.Join(lacks, "; ")}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.pinned == nil {
+		a.pinned = found
+	}
+	return a.pinned, nil
+}
+
+// LaunchFindings lists what a launch cannot do without and the document lacks, in plain sentences. signIn: the issuer of the
+// id_token has to come from the document too.
+func (c *Configuration) LaunchFindings(signIn bool) []string {
+	var out []string
+	note := func(bad bool, text string) {
+		if bad {
+			out = append(out, text)
+		}
+	}
+	note(c.AuthorizationEndpoint == "", "authorization_endpoint is missing")
+	note(!slices.Contains(c.ChallengeMethods, "S256"), "code_challenge_methods_supported does not list S256")
+	note(signIn && c.Issuer == "", "issuer is missing, so no id_token can be verified")
+	for _, e := range []struct{ name, at string }{
+		{"authorization_endpoint", c.AuthorizationEndpoint}, {"token_endpoint", c.TokenEndpoint},
+		{"revocation_endpoint", c.RevocationEndpoint}, {"jwks_uri", c.JWKSURI},
+	} {
+		u, err := url.Parse(e.at)
+		note(e.at != "" && (err != nil || !secure(u)), e.name+" is not https")
+	}
+	return out
+}
+
+// SameIss compares the iss of a launch with a configured base as URLs: scheme and host without case, without a default port,
+// dot segments, unneeded escapes or trailing slashes. What is no absolute http or https URL, or has a user, query or
+// fragment, equals nothing. It sends nothing: an unknown iss is refused before any packet leaves.
+func SameIss(a, b string) bool {
+	na, okA := normalised(a)
+	nb, okB := normalised(b)
+	return okA && okB && na == nb
+}
+
+func normalised(raw string) (string, bool) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#") {
+		return "", false
+	}
+	scheme, host, port := strings.ToLower(u.Scheme), strings.ToLower(u.Hostname()), u.Port()
+	switch {
+	case scheme != "https" && scheme != "http":
+		return "", false
+	case scheme == "https" && port == "443", scheme == "http" && port == "80":
+		port = ""
+	}
+	// An escaped slash is a character of its segment, not a separator: such a path is compared as it is written.
+	where := u.EscapedPath()
+	if !strings.Contains(strings.ToLower(where), "%2f") {
+		where = (&url.URL{Path: path.Clean("/" + u.Path)}).EscapedPath()
+	}
+	return scheme + "://" + net.JoinHostPort(host, port) + strings.TrimRight(where, "/"), true
+}
+
+// longURL is where an authorize URL becomes too long for some servers and proxies on the way, in bytes.
+const longURL = 2000
+
+// Authorize begins a launch: an EHR launch with the launch value the EHR gave, byte for byte, or a standalone one with "".
+// Errors are those of [App.Pin].
+func (a *App) Authorize(ctx context.Context, launch string) (Start, error) {
+	conf, err := a.Pin(ctx)
+	if err != nil {
+		return Start{}, err
+	}
+	scopes := a.asked(conf, launch)
+	s := Start{State: rand.Text(), Verifier: oauth2.GenerateVerifier()} // 128 and 256 bits (REQ 13, 40)
+	params := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(s.Verifier), oauth2.SetAuthURLParam("aud", a.cfg.Base)}
+	if launch != "" {
+		params = append(params, oauth2.SetAuthURLParam("launch", launch))
+	}
+	if slices.Contains(scopes, "openid") {
+		s.Nonce = rand.Text()
+		params = append(params, oauth2.SetAuthURLParam("nonce", s.Nonce))
+	}
+	request := oauth2.Config{
+		ClientID: a.cfg.ClientID, RedirectURL: a.cfg.RedirectURI, Scopes: scopes,
+		Endpoint: oauth2.Endpoint{AuthURL: conf.AuthorizationEndpoint},
+	}
+	s.URL = request.AuthCodeURL(s.State, params...)
+	if conf.Has("authorize-post") && len(s.URL) > longURL {
+		s.URL, s.Form = posted(conf.AuthorizationEndpoint, s.URL)
+	}
+	return s, nil
+}
+
+// asked are the scopes of an authorize request, spelled as the server wants them.
+func (a *App) asked(conf *Configuration, launch string) []string {
+	all := slices.Clone(a.cfg.Scopes)
+	switch {
+	case launch != "":
+		all = append(all, Scope{Other: "launch"})
+	case conf.Has("context-standalone-patient") || !conf.Has("launch-standalone"):
+		// Not where the server says that it chooses no patient for a standalone app: it would refuse the scope.
+		all = append(all, Scope{Other: "launch/patient"})
+	}
+	return all.Spell(conf.V1Scopes())
+}
+
+// posted splits an authorize URL into the form's action, the endpoint with the query of its own, and the fields.
+func posted(endpoint, whole string) (string, url.Values) {
+	own, fields := query(endpoint), query(whole)
+	for name := range own {
+		fields.Del(name)
+	}
+	return endpoint, fields
+}
+
+func query(raw string) url.Values {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return url.Values{}
+	}
+	return u.Query()
+}
