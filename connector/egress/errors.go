@@ -22,12 +22,19 @@ var (
 	ErrOriginRefused = errors.New("the origin is refused")
 	// ErrAddressRefused: a configured name stands for an address it must not.
 	// Somebody changed a name server's answer, or the configuration is wrong.
-	ErrAddressRefused = errors.New("the address is refused")
+	ErrAddressRefused error = addressRefused{}
 	// ErrFence: the check of WithFence failed; its own error is wrapped too.
 	ErrFence = errors.New("the lease behind the request is gone")
 	// ErrTooLarge: the answer's body is over Limits.Body. The request was sent.
 	ErrTooLarge = errors.New("the answer is too large")
 )
+
+// addressRefused is ErrAddressRefused, for packages that do not import this one: they ask with errors.As for an
+// interface{ AddressRefused() bool }.
+type addressRefused struct{}
+
+func (addressRefused) Error() string        { return "the address is refused" }
+func (addressRefused) AddressRefused() bool { return true }
 
 // Kind says what failed, few enough for a metric label.
 type Kind string

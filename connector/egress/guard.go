@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -167,7 +168,7 @@ func (g *Guard) base(dials map[string]bool, limits Limits) *http.Transport {
 			if !ok {
 				return nil, fmt.Errorf("%w: not an address of this client", ErrOriginRefused)
 			}
-			c, err := g.dialer(loopback, limits.Connect).DialContext(ctx, network, addr)
+			c, err := g.dialer(loopback, nil, limits.Connect).DialContext(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}
@@ -193,12 +194,12 @@ func (g *Guard) base(dials map[string]bool, limits Limits) *http.Transport {
 // dialer connects to addresses that the configured name may stand for. The check
 // sits between resolving and connecting, on the very address connected to, so a
 // name that resolves differently the second time gains nothing.
-func (g *Guard) dialer(loopback bool, timeout time.Duration) *net.Dialer {
+func (g *Guard) dialer(loopback bool, within []netip.Prefix, timeout time.Duration) *net.Dialer {
 	return &net.Dialer{
 		Timeout:  timeout,
 		Resolver: g.resolver,
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-			return checkAddress(address, loopback)
+			return checkAddress(address, loopback, within)
 		},
 	}
 }

@@ -212,7 +212,7 @@ func TestAddresses(t *testing.T) {
 		"[64:ff9b::7f00:1]:443": false, "[64:ff9b:1::1]:443": false, "[2002:7f00:1::]:443": false, "[2001:0:7f00:1::]:443": false,
 		"ehr.example:443": false, "": false,
 	} {
-		if err := checkAddress(addr, false); (err == nil) != good || err != nil && !errors.Is(err, ErrAddressRefused) {
+		if err := checkAddress(addr, false, nil); (err == nil) != good || err != nil && !errors.Is(err, ErrAddressRefused) {
 			t.Errorf("%s for a name: %v, want good = %v", addr, err, good)
 		}
 	}
@@ -220,7 +220,7 @@ func TestAddresses(t *testing.T) {
 		"127.0.0.1:80": true, "127.5.5.5:80": true, "[::1]:80": true, "[::ffff:127.0.0.1]:80": true,
 		"10.1.2.3:80": false, "93.184.216.34:80": false, "169.254.169.254:80": false, "0.0.0.0:80": false, "[fe80::1]:80": false,
 	} {
-		if err := checkAddress(addr, true); (err == nil) != good {
+		if err := checkAddress(addr, true, nil); (err == nil) != good {
 			t.Errorf("%s for a loopback literal: %v, want good = %v", addr, err, good)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -113,8 +114,9 @@ func parsePrefixes(list ...string) []netip.Prefix {
 }
 
 // checkAddress judges an address (ip:port) about to be connected to. For a
-// loopback literal only loopback is right; for every other name, never.
-func checkAddress(address string, loopback bool) error {
+// loopback literal only loopback is right; for every other name, never, and where
+// within is not nil, nothing outside its networks is.
+func checkAddress(address string, loopback bool, within []netip.Prefix) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return fmt.Errorf("%w: it is not an IP address", ErrAddressRefused)
@@ -134,6 +136,9 @@ func checkAddress(address string, loopback bool) error {
 		if p.Contains(ip) {
 			return fmt.Errorf("%w: %s is in %s, which is this machine, its link, or a cloud's metadata", ErrAddressRefused, ip, p)
 		}
+	}
+	if within != nil && !slices.ContainsFunc(within, func(p netip.Prefix) bool { return p.Contains(ip) }) {
+		return fmt.Errorf("%w: %s is in no network that plaintext may go to", ErrAddressRefused, ip)
 	}
 	return nil
 }

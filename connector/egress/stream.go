@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -17,14 +18,18 @@ type Endpoint struct {
 	Host    string
 	Port    string
 	Connect time.Duration // for name and connection together: 10 s
-	// TLS is nil for plaintext, which only a loopback literal is spoken to in.
+	// TLS is nil for plaintext, which is spoken to a loopback literal, and to a host whose addresses are in Plaintext.
 	TLS *TLS
+	// Plaintext are the networks that plaintext may go to. What the host stands for is held to them at each connection, so
+	// that a changed answer of a name server takes nothing out of them.
+	Plaintext []netip.Prefix
 }
 
 // TLS is our side of a TLS connection. Everything is PEM.
 type TLS struct {
-	CA        []byte // authorities instead of the system's and the Guard's
-	Cert, Key []byte // ours, for mutual TLS; both or neither
+	CA        []byte   // authorities instead of the system's and the Guard's
+	Cert, Key []byte   // ours, for mutual TLS; both or neither
+	Protocols []string // offered by ALPN, best first (RFC 7301)
 }
 
 // Stream gives the way to one endpoint: each call makes one connection, to an
@@ -41,8 +46,11 @@ func (g *Guard) Stream(purpose string, e Endpoint) (func(ctx context.Context) (n
 	switch {
 	case host == "" || e.Port == "" || !plainHost(host):
 		return nil, fmt.Errorf("%s: the address has no host and port in plain ASCII", purpose)
-	case e.TLS == nil && !loopback:
-		return nil, fmt.Errorf("%s: plaintext would show what it carries to the network: use TLS (plaintext is only for localhost, 127.0.0.0/8 and ::1)", purpose)
+	case e.TLS == nil && !loopback && len(e.Plaintext) == 0:
+		return nil, fmt.Errorf("%s: plaintext would show what it carries to the network: use TLS (plaintext is only for localhost, 127.0.0.0/8, ::1 and networks named for it)", purpose)
+	}
+	if e.TLS != nil {
+		e.Plaintext = nil
 	}
 	if e.Connect <= 0 {
 		e.Connect = 10 * time.Second
@@ -54,7 +62,7 @@ func (g *Guard) Stream(purpose string, e Endpoint) (func(ctx context.Context) (n
 			return nil, fmt.Errorf("%s: %w", purpose, err)
 		}
 	}
-	dialer, address := g.dialer(loopback, e.Connect), net.JoinHostPort(host, e.Port)
+	dialer, address := g.dialer(loopback, e.Plaintext, e.Connect), net.JoinHostPort(host, e.Port)
 	return func(ctx context.Context) (net.Conn, error) {
 		c, err := dialer.DialContext(ctx, "tcp", address)
 		if err != nil || secure == nil {
@@ -65,7 +73,7 @@ func (g *Guard) Stream(purpose string, e Endpoint) (func(ctx context.Context) (n
 }
 
 func (g *Guard) tlsTo(host string, t TLS) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: g.roots, ServerName: host}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: g.roots, ServerName: host, NextProtos: t.Protocols}
 	if len(t.CA) > 0 {
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(t.CA) {
