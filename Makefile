@@ -21,7 +21,7 @@ run: ## Start sandbox EHR, sandbox platform and the connector; file the bundled 
 	@$(GO) run ./cmd/chartwire demo --listen 127.0.0.1:8080 --console 127.0.0.1:8081
 
 .PHONY: test
-test: lint unit race demo proofs ## Everything but HAPI and python-hl7: lint, tests (SQLite and Postgres), race detector, the demo's counts, the proofs in short form.
+test: lint unit race demo browser proofs ## Everything but HAPI and python-hl7: lint, tests (SQLite and Postgres), race detector, the demo's counts, the inbox in a browser, the proofs in short form.
 
 .PHONY: lint
 lint: ## gofmt and go vet.
@@ -71,10 +71,28 @@ fuzz: ## Each fuzz target for SECONDS_FUZZ seconds.
 KILLS ?= 300
 POINTS ?= 1
 PAUSES ?= 200
+PER ?= exchange
 CUTS ?= 50
 EXCHANGES ?= 20000
 SEEDS ?= 1000
 PLANTED ?= yes
+
+.PHONY: chromium
+chromium:
+	@if ! { command -v chromium && command -v certutil && fc-list | grep -qi emoji; } >/dev/null 2>&1; then apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core fonts-noto-color-emoji libnss3-tools >/dev/null; fi
+	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends npm >/dev/null; }
+
+# What the browser's tests are given. -run takes RUN, so that one path can be tried alone.
+BROWSER = $(GO) test ./cmd/prove/browser -count=1 -timeout 20m -v -run '$(or $(RUN),.)' -args -chromium $$(command -v chromium) -packages $(CURDIR)/bin/npm $(IMAGES)
+
+.PHONY: browser
+browser: chromium ## Drive Chromium through the inbox in an EHR's frame: every path, every cookie setting, and its figures.
+	@$(BROWSER) | grep -E '^ *(figure|FAIL|ok|panic|--- (FAIL|SKIP)|[a-z_]+_test.go)'
+
+.PHONY: screenshots
+screenshots: chromium ## Take each page of the inbox at 400 and 1280 px into docs/images.
+	@mkdir -p docs/images
+	@$(MAKE) --no-print-directory browser RUN=TestPictures IMAGES="-images $(CURDIR)/docs/images"
 
 .PHONY: prove
 prove: build ## Build bin/prove, which every measurement below is made with.
@@ -84,14 +102,15 @@ prove: build ## Build bin/prove, which every measurement below is made with.
 proofs: ## A short form of every measurement, in a few minutes in all.
 	@$(MAKE) --no-print-directory sim SEEDS=40 PLANTED=few
 	@$(MAKE) --no-print-directory crash KILLS=5 POINTS=1 PAUSES=3
+	@$(MAKE) --no-print-directory crash KILLS=3 POINTS=0 PAUSES=0 PER=thread
 	@if [ -w /dev/fuse ]; then $(MAKE) --no-print-directory powercut CUTS=3; else echo "POWER CUTS NOT RUN: there is no /dev/fuse to write to here"; fi
 	@$(MAKE) --no-print-directory faults EXCHANGES=300
 	@$(MAKE) --no-print-directory bench SECONDS=1
 	@echo "proofs: crashes, pauses, power cuts, faults, restores, simulation and benches, in short form"
 
 .PHONY: crash
-crash: prove ## KILLS kill -9 cycles a store, POINTS rounds over the crash points, PAUSES stops past a lease.
-	@bin/prove crash --kills $(KILLS) --points $(POINTS) --pauses $(PAUSES)
+crash: prove ## KILLS kill -9 cycles a store, POINTS rounds over the crash points, PAUSES stops past a lease. PER=thread: a thread is one entry.
+	@bin/prove crash --kills $(KILLS) --points $(POINTS) --pauses $(PAUSES) --per $(PER)
 
 .PHONY: powercut
 powercut: prove ## CUTS power cuts under each store, and under stores that must lose by them. Needs /dev/fuse and root.

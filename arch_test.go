@@ -23,7 +23,8 @@ var floors = map[string]int{"fhir": 1, "config": 1, "connector": 2, "adapters": 
 
 // rooms says which packages of ours each package may import. A trailing /... means the folder and all below it.
 var rooms = map[string][]string{
-	"config": {},
+	"config":          {"config/variable"},
+	"config/variable": {},
 
 	"fhir/r4":       {},
 	"fhir/client":   {"fhir/..."},
@@ -44,14 +45,16 @@ var rooms = map[string][]string{
 	"connector/store/disktest":  {},
 	"connector/store/pgtest":    {},
 	"connector/store/storetest": {"connector", "connector/clock", "connector/seal", "connector/audit"},
+	"connector/inbox":           {"config/variable", "connector", "connector/audit", "connector/clock", "connector/deliver", "connector/ingest", "fhir/smart"},
 	"connector/web":             {"connector/...", "fhir/smart"},
+	"connector/web/app":         {"connector", "connector/clock", "connector/inbox", "fhir/smart"},
 
 	"adapters":                     {"adapters/...", "config", "connector", "fhir/r4", "fhir/smart"},
 	"adapters/filing":              {"connector", "fhir/...", "adapters/hl7", "adapters/filing/transcript"},
 	"adapters/filing/transcript":   {"connector"},
 	"adapters/ehr/athena":          {"config", "connector", "fhir/...", "adapters/filing", "adapters/ehr/fhir"},
-	"adapters/ehr/epic":            {"connector", "adapters/ehr/fhir"},
-	"adapters/ehr/fhir":            {"connector", "fhir/...", "adapters/filing", "adapters/hl7"},
+	"adapters/ehr/epic":            {"connector", "adapters/filing", "adapters/ehr/fhir"},
+	"adapters/ehr/fhir":            {"connector", "connector/inbox", "fhir/...", "adapters/filing", "adapters/hl7"},
 	"adapters/ehr/openemr":         {"config", "connector", "fhir/...", "adapters/filing", "adapters/ehr/fhir"},
 	"adapters/ehr/meditech":        {"connector", "adapters/ehr/fhir"},
 	"adapters/ehr/oracle":          {"config", "connector", "fhir/...", "adapters/filing", "adapters/ehr/fhir"},
@@ -73,6 +76,7 @@ var rooms = map[string][]string{
 	"adapters/sandbox/scope":       {},
 	"adapters/sandbox/seed":        {"adapters/sandbox/...", "fhir/...", "adapters/hl7"},
 	"adapters/sandbox/script":      {},
+	"adapters/sandbox/shell":       {"adapters/sandbox/auth", "adapters/sandbox/ehr"},
 	"adapters/sandbox/stage":       {"adapters/sandbox/ehr"},
 	"adapters/sandbox/traffic":     {"adapters/sandbox/..."},
 
@@ -83,6 +87,7 @@ var rooms = map[string][]string{
 	"cmd/chartwire": {"config", "connector/...", "adapters/...", "fhir/...", "cmd/...", "testdata/threads"},
 
 	"cmd/prove":                 {"cmd/prove/..."},
+	"cmd/prove/browser":         {},
 	"cmd/prove/crash":           {"connector/clock", "connector/crash", "adapters/sandbox/...", "cmd/prove/figure", "cmd/prove/rig"},
 	"cmd/prove/figure":          {"connector/clock"},
 	"cmd/prove/powercut":        {"connector/clock", "connector/store/pgtest", "cmd/prove/figure", "cmd/prove/rig", "cmd/prove/powercut/..."},
@@ -96,7 +101,7 @@ var rooms = map[string][]string{
 
 // modules says which packages may import a third-party module. A module that is not here may be imported by none.
 var modules = map[string][]string{
-	"github.com/labstack/echo/v4":                              {"connector/web"},
+	"github.com/labstack/echo/v4":                              {"connector/web", "connector/web/app"},
 	"github.com/google/fhir/go":                                {"fhir/validate"},
 	"google.golang.org/protobuf":                               {"fhir/validate"},
 	"github.com/samply/golang-fhir-models/fhir-models":         {"fhir/r4"},
@@ -109,7 +114,7 @@ var modules = map[string][]string{
 	"golang.org/x/mod":                                         {"connector/audit", "connector/store"},
 	"github.com/tink-crypto/tink-go/v2":                        {"connector/seal"},
 	"github.com/oklog/ulid/v2":                                 {"connector", "connector/audit", "connector/ingest"},
-	"golang.org/x/image":                                       {"adapters/filing/transcript"},
+	"golang.org/x/image":                                       {"adapters/filing/transcript", "connector/inbox"},
 	"codeberg.org/go-pdf/fpdf":                                 {"adapters/filing/transcript"},
 	"golang.org/x/text":                                        {"connector/deliver", "adapters/sandbox/ehr", "adapters/filing/transcript", "adapters/hl7"},
 	"github.com/standard-webhooks/standard-webhooks/libraries": {"adapters/channel/webhook", "adapters/sandbox/platform", "connector/alert", "cmd/prove/bench"},
@@ -119,6 +124,8 @@ var modules = map[string][]string{
 	"github.com/prometheus/client_golang":                      {"cmd/app"},
 	"github.com/alecthomas/kong":                               {"cmd/chartwire", "cmd/prove"},
 	"github.com/google/go-cmp":                                 {"connector/store/storetest"},
+	"github.com/chromedp/chromedp":                             {"cmd/prove/browser"},
+	"github.com/chromedp/cdproto":                              {"cmd/prove/browser"},
 	"github.com/hanwen/go-fuse/v2":                             {"cmd/prove/powercut/lazyfs"},
 	"pgregory.net/rapid":                                       {"connector/store/storetest"},
 }
@@ -128,7 +135,7 @@ var testModules = map[string][]string{
 	"github.com/google/go-cmp":                 {""},
 	"pgregory.net/rapid":                       {""},
 	"github.com/getkin/kin-openapi":            {"connector/web"},
-	"golang.org/x/net":                         {"connector/egress"},
+	"golang.org/x/net":                         {"connector/egress", "connector/web/app"},
 	"github.com/go-jose/go-jose/v4":            {"adapters/sandbox", "adapters/ehr/fhir"},
 	"github.com/santhosh-tekuri/jsonschema/v6": {"config", "adapters/channel/webhook"},
 	"github.com/rogpeppe/go-internal":          {"cmd/chartwire"},
@@ -302,6 +309,7 @@ func TestRulesCanFail(t *testing.T) {
 		"an adapter knows no engine":               at("adapters/ehr/fhir", module+"/connector/deliver"),
 		"a name that only begins alike":            at("connector/web", module+"/connectorx"),
 		"echo outside web":                         at("cmd/app", "github.com/labstack/echo/v4"),
+		"pages know no store":                      at("connector/web/app", module+"/connector/store"),
 		"google/fhir outside the gate":             at("fhir/r4", "github.com/google/fhir/go/jsonformat"),
 		"pgx outside the store":                    at("connector/audit", "github.com/jackc/pgx/v5/pgxpool"),
 		"tink outside seal":                        at("connector/store", "github.com/tink-crypto/tink-go/v2/aead"),

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/chartwire/chartwire/adapters/ehr/epic"
 	ehrfhir "github.com/chartwire/chartwire/adapters/ehr/fhir"
 	"github.com/chartwire/chartwire/adapters/filing"
 
@@ -59,7 +58,7 @@ var ehrs = map[config.EHRType]func(EHRParts) (connector.EHR, error){
 
 // tellsThreads are the types whose adapters plan the transcript of a thread. With another one all but the last message of a
 // thread would be lost.
-var tellsThreads = map[config.EHRType]bool{config.FHIR: true, config.HL7v2: true}
+var tellsThreads = map[config.EHRType]bool{config.FHIR: true, config.HL7v2: true, config.Epic: true, config.Oracle: true}
 
 var channels = map[config.ChannelType]func(ChannelParts) (connector.Channel, error){
 	config.Webhook: newWebhook,
@@ -95,14 +94,6 @@ func newFHIR(p EHRParts) (connector.EHR, error) {
 		return nil, err
 	}
 	return ehrfhir.New(o), nil
-}
-
-func newEpic(p EHRParts) (connector.EHR, error) {
-	o, err := fhirOptions(p)
-	if err != nil {
-		return nil, err
-	}
-	return epic.New(o), nil
 }
 
 // fhirOptions are those of an EHR that speaks FHIR, whosever it is.

@@ -22,7 +22,7 @@ func newHL7v2(p EHRParts) (connector.EHR, error) {
 	case !fed && e != config.EncounterWhenKnown && e != config.EncounterRequired && e != config.EncounterNever:
 		return nil, fmt.Errorf("EHR %q: filing.encounter.policy %s asks the EHR for encounters, and an hl7v2 engine cannot be asked; write when-known, required or never, or match: adt, whose feed tells of visits", c.Name, e)
 	}
-	ehr := ehrhl7v2.New(ehrhl7v2.Options{Resends: c.HL7.Resend == config.ResendSameID, Dial: p.Dial, Fence: p.Fence, Now: p.Now, Policy: filing.Policy{
+	ehr := ehrhl7v2.New(ehrhl7v2.Options{Resends: c.HL7.Resend == config.ResendSameID, Echo: c.HL7.Echo == config.EchoQuery, Dial: p.Dial, Fence: p.Fence, Now: p.Now, Policy: filing.Policy{
 		Organization: c.Organization, Location: c.Location(),
 		NoteType:    r4.NewCoding(c.Filing.NoteType.System, c.Filing.NoteType.Code, c.Filing.NoteType.Display),
 		InlineBytes: int64(c.Limits.InlineBytes), People: p.People, Systems: c.IdentifierSystems,

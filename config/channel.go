@@ -59,7 +59,7 @@ type Channel struct {
 	SendURL          string        `yaml:"send_url" doc:"Where replies are posted; without it nothing can be sent. https, except on a loopback host." format:"endpoint"`
 	SendIdempotent   bool          `yaml:"send_idempotent" doc:"The platform takes the same webhook-id twice as one message, so an unanswered send may be repeated."`
 	Receipts         Receipts      `yaml:"receipts" doc:"The furthest delivery state the platform reports; with none a message counts as sent when it is handed over." default:"none" enum:"none|sent|delivered|read"`
-	DefaultPool      string        `yaml:"default_pool" doc:"Pool of the same EHR that gets what is addressed to nobody." format:"id"`
+	DefaultPool      string        `yaml:"default_pool" doc:"Pool of the same EHR that gets what is addressed to nobody. Required where the EHR has an inbox and pools." format:"id"`
 	Consent          Consent       `yaml:"consent" doc:"assumed sends until consent is revoked; required sends only after consent is given." default:"required" enum:"assumed|required"`
 	TrustIdentifiers bool          `yaml:"trust_identifiers" doc:"Bind a thread to a patient by the platform's identifier alone, without comparing names, birth date and phone."`
 	OrderWindow      time.Duration `yaml:"order_window" doc:"Without sequence numbers: how long to wait for earlier messages." default:"10s" min:"0s" max:"10m"`

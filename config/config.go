@@ -23,17 +23,18 @@ import (
 // Config is one whole configuration file. Build it with Load or Parse; a Config made by hand lacks defaults
 // (see Defaults) and has been checked by nobody.
 type Config struct {
-	Server   Server    `yaml:"server" doc:"Where Chartwire listens and how others reach it." required:"true"`
-	Identity Identity  `yaml:"identity" doc:"The root of the identifiers Chartwire gives to what it files." required:"true"`
-	Store    Store     `yaml:"store" doc:"Where accepted exchanges, filing state and the audit log are kept."`
-	Seal     Seal      `yaml:"seal" doc:"The keys everything a platform sends is sealed with." required:"true"`
-	EHRs     []EHR     `yaml:"ehrs" doc:"The EHR connections; each is a tenant of its own." required:"true"`
-	Channels []Channel `yaml:"channels" doc:"The messaging platforms."`
-	Pools    []Pool    `yaml:"pools" doc:"Groups of staff who share an inbox."`
-	People   []Person  `yaml:"people" doc:"Staff the platforms name by their own id, and who they are in the EHR."`
-	Parked   Parked    `yaml:"parked" doc:"How soon somebody has to have dealt with what needs a person."`
-	API      API       `yaml:"api" doc:"Who may call the JSON API."`
-	Alerts   Alerts    `yaml:"alerts" doc:"Who is told when something stands still or needs a person; metrics and log say it in any case."`
+	Server    Server     `yaml:"server" doc:"Where Chartwire listens and how others reach it." required:"true"`
+	Identity  Identity   `yaml:"identity" doc:"The root of the identifiers Chartwire gives to what it files." required:"true"`
+	Store     Store      `yaml:"store" doc:"Where accepted exchanges, filing state and the audit log are kept."`
+	Seal      Seal       `yaml:"seal" doc:"The keys everything a platform sends is sealed with." required:"true"`
+	EHRs      []EHR      `yaml:"ehrs" doc:"The EHR connections; each is a tenant of its own." required:"true"`
+	Channels  []Channel  `yaml:"channels" doc:"The messaging platforms."`
+	Pools     []Pool     `yaml:"pools" doc:"Groups of staff who share an inbox."`
+	People    []Person   `yaml:"people" doc:"Staff the platforms name by their own id, and who they are in the EHR."`
+	Templates []Template `yaml:"templates" doc:"Words the inbox offers for replies, with the patient's facts filled in."`
+	Parked    Parked     `yaml:"parked" doc:"How soon somebody has to have dealt with what needs a person."`
+	API       API        `yaml:"api" doc:"Who may call the JSON API."`
+	Alerts    Alerts     `yaml:"alerts" doc:"Who is told when something stands still or needs a person; metrics and log say it in any case."`
 
 	// File is the name the configuration was read from, Dir the folder relative paths in it are relative to.
 	File string `yaml:"-"`

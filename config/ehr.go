@@ -27,8 +27,8 @@ const (
 )
 
 // EHR is one EHR connection, a tenant. Name is a label; the store mints the id.
-// BaseURL, Backend, Launch, Watch, Limits.InlineBytes and Probe belong to the FHIR types; Address, TLS, Match, ADT and HL7
-// to type hl7v2.
+// BaseURL, Backend, Launch, Watch and Probe belong to the FHIR types; Address, PlaintextTo, TLS, Match, ADT and HL7 to type hl7v2.
+// What else some connections do nothing with, unused lists.
 type EHR struct {
 	Name              string            `yaml:"name" doc:"Label of the connection, in URLs and metrics: lower-case letters, digits, - and _." required:"true" format:"name"`
 	Type              EHRType           `yaml:"type" doc:"Kind of EHR." required:"true" enum:"fhir|epic|oracle|athena|meditech|openemr|hl7v2"`
@@ -45,11 +45,12 @@ type EHR struct {
 	Probe             Probe             `yaml:"probe" doc:"What chartwire doctor --probe may write to."`
 	Mode              Mode              `yaml:"mode" doc:"live; shadow plans and gates and writes nothing; off does nothing." default:"live" enum:"live|shadow|off"`
 
-	Address string `yaml:"address" doc:"hl7v2: the interface engine, mllps://host:port. mllp:// (plaintext) on a loopback host only." format:"mllp"`
-	TLS     *TLS   `yaml:"tls" doc:"hl7v2: certificates of the mllps connection."`
-	Match   Match  `yaml:"match" doc:"hl7v2: how the right patient is known: trust-identifiers files by the channel's identifiers alone; adt compares with an ADT feed. Type hl7v2 needs it." enum:"trust-identifiers|adt"`
-	ADT     *ADT   `yaml:"adt" doc:"hl7v2: where the EHR's ADT messages come in. match adt needs it."`
-	HL7     *HL7   `yaml:"hl7" doc:"hl7v2: what the messages carry. Type hl7v2 needs it."`
+	Address     string   `yaml:"address" doc:"hl7v2: the interface engine, mllps://host:port. mllp:// (plaintext) on a loopback host, or with plaintext_to, within a private network." format:"mllp"`
+	PlaintextTo []string `yaml:"plaintext_to" doc:"hl7v2: private networks patients' data may go to unencrypted, such as 10.20.30.0/24. mllp:// to another machine needs it, and connects to no address outside." format:"network"`
+	TLS         *TLS     `yaml:"tls" doc:"hl7v2: certificates of the mllps connection."`
+	Match       Match    `yaml:"match" doc:"hl7v2: how the right patient is known: trust-identifiers files by the channel's identifiers alone; adt compares with an ADT feed. Type hl7v2 needs it." enum:"trust-identifiers|adt"`
+	ADT         *ADT     `yaml:"adt" doc:"hl7v2: where the EHR's ADT messages come in. match adt needs it."`
+	HL7         *HL7     `yaml:"hl7" doc:"hl7v2: what the messages carry. Type hl7v2 needs it."`
 
 	// Own is what the adapter's Section decoded from the key named like the type, or nil.
 	Own any `yaml:"-"`
@@ -69,7 +70,10 @@ type Launch struct {
 	Key            Secret   `yaml:"key" doc:"Private key as one JWK with kid; for an asymmetric client." format:"jwk"`
 	Secret         Secret   `yaml:"secret" doc:"Client secret; for a symmetric client. Neither key nor secret for a public one."`
 	FrameAncestors []string `yaml:"frame_ancestors" doc:"Origins of the EHR that may show the inbox in a frame, as https://host[:port]." format:"origin"`
-	Issuer         string   `yaml:"issuer" doc:"Issuer of the id_token, where it is not base_url." format:"issuer"`
+	Issuer         string   `yaml:"issuer" doc:"Issuer of the id_token, where it is not the one the EHR's smart-configuration names." format:"issuer"`
+	Clinic         string   `yaml:"clinic" doc:"Name of the clinic as patients know it, for templates." format:"text"`
+	Scopes         []string `yaml:"scopes" doc:"Scopes to ask for instead of those the inbox needs; launch, openid and fhirUser are always among them." format:"scope"`
+	Origins        []string `yaml:"origins" doc:"Where the EHR's authorization server is, where that is not base_url's host: https://host[:port]. Codes and keys go nowhere else." format:"origin"`
 }
 
 // Roles maps the EHR's PractitionerRole codes to our roles.
@@ -273,6 +277,7 @@ type HL7 struct {
 	Ack           Ack                  `yaml:"ack" doc:"Acknowledgment mode the engine uses." default:"enhanced" enum:"original|enhanced"`
 	Retraction    Retraction           `yaml:"retraction" doc:"A retracted message: replace puts a document that says so in its place (T10); cancel sends T11 for each of its documents, only where the engine takes that for documents that can be seen." default:"replace" enum:"replace|cancel"`
 	Resend        Resend               `yaml:"resend" doc:"An unanswered message: same-id only where the engine dedupes by MSH-10; else park." default:"park" enum:"same-id|park"`
+	Echo          string               `yaml:"echo" doc:"The message chartwire doctor may send to see the engine answer: NMQ^N01, which names no patient and changes nothing at the receiver. Left out, doctor sends none." format:"echo"`
 }
 
 // Authority is the assigning authority of one identifier system in PID-3.

@@ -17,6 +17,8 @@ import (
 // None repeats the value of something that could be a secret.
 var formats = map[string]func(s, arg string) string{
 	"text":        checkText,
+	"prose":       checkProse,
+	"language":    checkLanguage,
 	"name":        checkName,
 	"id":          checkText,
 	"url":         checkURL,
@@ -37,6 +39,7 @@ var formats = map[string]func(s, arg string) string{
 	"appfacility": checkAppFacility,
 	"hl7id":       checkHL7ID,
 	"xcn":         checkXCN,
+	"echo":        checkEcho,
 	"jwk":         checkJWK,
 	"pem":         checkPEM,
 }

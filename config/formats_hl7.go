@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -16,8 +17,6 @@ func checkMLLP(s, _ string) string {
 		return "has more than a host and a port" + hint
 	case u.Port() == "" || badPort(u):
 		return "has no port; MLLP has no usual one" + hint
-	case u.Scheme == "mllp" && !isLoopback(u.Hostname()):
-		return "sends patients' data in the clear; write mllps:// (mllp:// is for loopback hosts only, such as a local TLS tunnel)"
 	}
 	return ""
 }
@@ -33,15 +32,22 @@ func checkNetwork(s, _ string) string {
 	return ""
 }
 
+// Networks that are not reached from outside: private and shared ones, and those of one link or of this machine, which the
+// guarded dialer connects to for no configured name.
+var (
+	privateNetworks = []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"}
+	localNetworks   = []string{"169.254.0.0/16", "127.0.0.0/8", "fe80::/10", "::1/128"}
+)
+
 // privately says whether a network is not reached from outside: private, shared, link-local or of this machine.
-func privately(p netip.Prefix) bool {
-	for _, in := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128"} {
-		outer := netip.MustParsePrefix(in)
-		if outer.Bits() <= p.Bits() && outer.Contains(p.Addr()) {
-			return true
-		}
-	}
-	return false
+func privately(p netip.Prefix) bool { return lies(p, privateNetworks) || lies(p, localNetworks) }
+
+// lies says whether a network is, or is part of, one of a list.
+func lies(p netip.Prefix, in []string) bool {
+	return slices.ContainsFunc(in, func(s string) bool {
+		outer := netip.MustParsePrefix(s)
+		return outer.Bits() <= p.Bits() && outer.Contains(p.Addr())
+	})
 }
 
 // hl7Delimiters are the characters a configured HL7 v2 value may not hold: it is written to the message as it is.
@@ -72,6 +78,17 @@ func checkXCN(s, _ string) string {
 	parts := strings.Split(s, "^")
 	if !plainHL7(s) || len(parts) < 2 || parts[0] == "" || parts[1] == "" {
 		return "names no signer; write id^family^given"
+	}
+	return ""
+}
+
+// EchoQuery is the one message hl7.echo may name: HL7 v2.5.1 has no other of which the standard says that it is for asking whether
+// the link works.
+const EchoQuery = "NMQ^N01"
+
+func checkEcho(s, _ string) string {
+	if s != EchoQuery {
+		return quote(s) + " is no message that asks whether the link works and changes nothing at the receiver; write " + EchoQuery + ", or remove echo and chartwire doctor sends none"
 	}
 	return ""
 }

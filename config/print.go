@@ -42,7 +42,7 @@ func printStruct(v reflect.Value) yaml.MapSlice {
 	}
 	switch x := v.Interface().(type) {
 	case EHR:
-		out = printOwn(out, string(x.Type), x.Own)
+		out = printOwn(withoutUnused(out, x), string(x.Type), x.Own)
 	case Channel:
 		out = printOwn(out, string(x.Type), x.Own)
 	}

@@ -35,6 +35,7 @@ func (l *loader) rules(c *Config) {
 	for i, p := range c.People {
 		l.knownEHR(c, p.EHR, index("$.people", i)+".ehr")
 	}
+	l.templateRules(c)
 	for i, t := range c.API.Tokens {
 		l.knownEHR(c, t.EHR, index("$.api.tokens", i)+".ehr")
 	}
@@ -129,6 +130,7 @@ func (l *loader) unique(c *Config) {
 	check("this channel name", "$.channels", "name", len(c.Channels), func(i int) string { return c.Channels[i].Name })
 	check("this pool id", "$.pools", "id", len(c.Pools), func(i int) string { return perEHR(c.Pools[i].EHR, c.Pools[i].ID) })
 	check("this person id", "$.people", "id", len(c.People), func(i int) string { return perEHR(c.People[i].EHR, c.People[i].ID) })
+	check("this template id", "$.templates", "id", len(c.Templates), func(i int) string { return perEHR(c.Templates[i].EHR, c.Templates[i].ID) })
 	check("this token name", "$.api.tokens", "name", len(c.API.Tokens), func(i int) string { return c.API.Tokens[i].Name })
 	check("this token hash", "$.api.tokens", "sha256", len(c.API.Tokens), func(i int) string { return c.API.Tokens[i].SHA256 })
 }
@@ -179,14 +181,18 @@ func urlHost(s string) string {
 
 func (l *loader) channelRules(c *Config, ch *Channel, path string) {
 	known := l.knownEHR(c, ch.EHR, path+".ehr")
-	if ch.DefaultPool != "" && known && c.Pool(ch.EHR, ch.DefaultPool) == nil {
-		var ids []string
-		for _, p := range c.Pools {
-			if p.EHR == ch.EHR {
-				ids = append(ids, p.ID)
-			}
+	var pools []string
+	for _, p := range c.Pools {
+		if p.EHR == ch.EHR {
+			pools = append(pools, p.ID)
 		}
-		l.mistake(path+".default_pool", fmt.Sprintf("EHR %s has no pool %s; write the id of one of its pools%s", ch.EHR, quote(ch.DefaultPool), listNames(ids, ch.DefaultPool)))
+	}
+	switch {
+	case !known:
+	case ch.DefaultPool != "" && !slices.Contains(pools, ch.DefaultPool):
+		l.mistake(path+".default_pool", fmt.Sprintf("EHR %s has no pool %s; write the id of one of its pools%s", ch.EHR, quote(ch.DefaultPool), listNames(pools, ch.DefaultPool)))
+	case ch.DefaultPool == "" && len(pools) > 0 && c.EHR(ch.EHR).Launch != nil:
+		l.mistake(path, fmt.Sprintf("has no default_pool: what comes and names no pool of EHR %s would wait in nobody's work list; write the id of one of its pools%s", ch.EHR, listNames(pools, "")))
 	}
 	if ch.Type == Webhook {
 		if ch.SendURL == "" && !l.given(path+".send_url") {

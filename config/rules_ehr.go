@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // ehrRules checks one EHR connection: what its type needs, and what does not belong to its type.
@@ -22,12 +23,13 @@ func (l *loader) ehrRules(e *EHR, path string) {
 	}
 	l.filingRules(e, path+".filing")
 	l.roleRules(&e.Roles, path+".roles")
+	l.unusedRules(e, path)
 }
 
 // fhirRules checks the types that speak FHIR.
 func (l *loader) fhirRules(e *EHR, path string) {
 	l.need(path, "base_url", "the FHIR R4 base address of this EHR")
-	for _, key := range []string{"address", "tls", "match", "hl7", "adt"} {
+	for _, key := range []string{"address", "plaintext_to", "tls", "match", "hl7", "adt"} {
 		l.foreign(path, key, "hl7v2")
 	}
 	if e.Backend == nil && !l.given(path+".backend") && checkURL(e.BaseURL, "") == "" && !isLoopback(urlHost(e.BaseURL)) {
@@ -37,8 +39,18 @@ func (l *loader) fhirRules(e *EHR, path string) {
 			l.warn(path+".backend", "no backend: nothing can be filed unattended; add backend with client_id and key_file")
 		}
 	}
-	if e.Launch != nil && e.Launch.Key.IsSet() && e.Launch.Secret.IsSet() {
-		l.mistake(path+".launch", "has both a key and a secret; keep the one this client is registered with")
+	if e.Launch != nil {
+		l.launchRules(e.Launch, path+".launch")
+	}
+}
+
+// launchRules checks the inbox's client: one way to authenticate, and a frame it may be shown in.
+func (l *loader) launchRules(a *Launch, path string) {
+	if a.Key.IsSet() && a.Secret.IsSet() {
+		l.mistake(path, "has both a key and a secret; keep the one this client is registered with")
+	}
+	if len(a.FrameAncestors) == 0 {
+		l.warn(path+".frame_ancestors", "no frame_ancestors: browsers will not show the inbox inside the EHR, only in a window of its own; write the origin of the EHR's pages")
 	}
 }
 
@@ -50,6 +62,7 @@ func (l *loader) hl7v2Rules(e *EHR, path string) {
 	for _, key := range []string{"base_url", "backend", "launch", "watch", "probe"} {
 		l.foreign(path, key, "the FHIR types")
 	}
+	l.engineRules(e, path)
 	if e.TLS != nil {
 		l.tlsRules(e.TLS, path+".tls")
 	}
@@ -146,20 +159,34 @@ func (l *loader) filingRules(e *EHR, path string) {
 	case Meditech:
 		l.meditechRules(e, path)
 	}
-	if e.Filing.Per == PerThread && (slices.Contains(as, StrategyCommunication) || e.Type == FHIR && as.Auto()) {
-		l.mistake(path+".per", "thread is for notes and documents, and as may come to communication; name note or document in as, or write exchange")
-	}
-	if e.Type == Epic {
-		l.epicRules(e, path)
-	}
+	l.grainRules(e, path)
 	note := path + ".note_type"
 	if l.given(note) && l.given(note+".system") != l.given(note+".code") {
 		l.mistake(note, "has one of system and code; a code means nothing without its system, write both")
 	}
 }
 
+// grainRules refuses a thread as one entry where none can be filed so.
+func (l *loader) grainRules(e *EHR, path string) {
+	as := e.Filing.As
+	if e.Filing.Per != PerThread {
+		return
+	}
+	if why, ok := oneByOne[e.Type]; ok {
+		l.mistake(path+".per", "thread is not for type "+string(e.Type)+": "+why+"; write exchange, or leave it out")
+		return
+	}
+	if slices.Contains(as, StrategyCommunication) || as.Auto() && (e.Type == FHIR || e.Type == Oracle) {
+		l.mistake(path+".per", "thread is for notes and documents, and as may come to communication; name note or document in as, or write exchange")
+	}
+}
+
 // encounterRules refuses what a policy has no use for, and what an interface engine cannot be asked.
 func (l *loader) encounterRules(e *EHR, path string) {
+	if why, ok := noEncounter[e.Type]; ok {
+		l.withoutEncounter(e, path, why)
+		return
+	}
 	p := e.Filing.Encounter.Policy
 	unasked := e.Type == HL7v2 && e.Match != MatchADT // an ADT feed tells of visits
 	if unasked && (p == EncounterOpen || p == EncounterRecent || p == EncounterThread) {
@@ -177,6 +204,23 @@ func (l *loader) encounterRules(e *EHR, path string) {
 	}
 	if l.given(path+".departments") && e.Filing.Encounter.Departments != nil && len(e.Filing.Encounter.Departments) == 0 {
 		l.mistake(path+".departments", "is empty, so that no encounter fits; name departments, or remove it for all")
+	}
+}
+
+// withoutEncounter refuses what can have no effect where entries belong to no encounter. Left out, the policy is never.
+func (l *loader) withoutEncounter(e *EHR, path, why string) {
+	no := " has no effect with type " + string(e.Type) + ": " + why + "; "
+	switch p := e.Filing.Encounter.Policy; {
+	case !l.given(path + ".policy"):
+		e.Filing.Encounter.Policy = EncounterNever
+	case p != EncounterNever && p != "":
+		l.mistake(path+".policy", string(p)+no+"write never, or leave it out")
+	}
+	if l.given(path+".days") && e.Filing.Encounter.Days != 7 { // the default, as config print writes it
+		l.mistake(path+".days", strings.TrimSpace(no)+" remove it")
+	}
+	if l.given(path + ".departments") {
+		l.mistake(path+".departments", strings.TrimSpace(no)+" remove it")
 	}
 }
 

@@ -23,9 +23,6 @@ func (l *loader) epicRules(e *EHR, path string) {
 			l.mistake(path+".as", string(s)+" is nothing Epic takes for a patient's messages; write note")
 		}
 	}
-	if e.Filing.Per == PerThread {
-		l.mistake(path+".per", "thread is not available for type epic in this version; write exchange")
-	}
 	note := path + ".note_type"
 	if !l.given(note + ".code") {
 		e.Filing.NoteType = epicNoteDefault

@@ -5,6 +5,19 @@ import (
 	"slices"
 )
 
+// oneByOne are the types that file each message by itself, and why.
+var oneByOne = map[EHRType]string{
+	Meditech: "MEDITECH takes Communications alone, and a thread is one note or one document",
+	Athena:   "each message is a document of its own there in this version",
+	OpenEMR:  "each message is a document of its own there in this version",
+}
+
+// noEncounter are the types whose entries belong to no encounter, and why.
+var noEncounter = map[EHRType]string{
+	Athena:  "neither a clinical document nor a patient case of athenaOne's API names an encounter",
+	OpenEMR: "a document of OpenEMR's API belongs to no encounter",
+}
+
 // codeSet72 is the code system of a Millennium domain's own document types.
 var codeSet72 = regexp.MustCompile(`^https://fhir\.cerner\.com/[^/]+/codeSet/72$`)
 

@@ -215,6 +215,8 @@ func formatPattern(tag string) string {
 		return "^https?://"
 	case "mllp":
 		return "^mllps?://"
+	case "echo":
+		return `^NMQ\^N01$`
 	case "store":
 		return "^(sqlite:|postgres(ql)?://)"
 	default:

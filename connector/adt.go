@@ -10,6 +10,9 @@ type ADTIndex interface {
 	InsertADTMessage(ehr, control string, message []byte, now time.Time, keep time.Duration) (bool, error)
 	// ADTPatients gives the patients that have an identifier which makes this reference, in no order; none where nobody has.
 	ADTPatients(ehr, reference string) ([]ADTPatient, error)
+	// HoldADTPatients is ADTPatients for a commit that changes none of them: they stay as they are until it, and others may hold
+	// them too.
+	HoldADTPatients(ehr, reference string) ([]ADTPatient, error)
 	// PutADTPatient inserts or replaces by Reference, with the identifiers.
 	PutADTPatient(p ADTPatient) error
 	// ADTVisit gives a visit by its reference, ADTVisits those of a patient, in no order.

@@ -20,10 +20,14 @@ type ChartQuery struct {
 	Type      string
 	Next      string     // what the page before said
 	Reference string     // Type/id
-	Identity  Identifier // all that carry it, on any chart
+	Identity  Identifier // all that carry it, on any chart; on Patient's where the EHR lists a patient's entries alone
 	Patient   string     // Patient/id; "" any
 	Channels  []string   // only entries with an identifier of ours for one of these; none: all of the patient
 	Since     time.Time  // only entries changed since, where the EHR can tell; zero: all
+
+	// Known are the identities of the type that we have written, or mean to, on Patient's chart: an EHR that keeps something made
+	// of an identifier, and not the identifier, is recognised by these.
+	Known []Identifier
 }
 
 // ChartPage is one page of an answer; Next is "" on the last.

@@ -41,8 +41,9 @@ type Lack struct {
 // Capability is one thing an EHR can be asked to do: declared by its own statement, granted to us, and proven by having been
 // done. These are three facts, and each may be true without the others.
 type Capability struct {
-	Resource    string `json:"resource"`    // Communication, or MLLP and MDM for an interface engine
-	Interaction string `json:"interaction"` // as FHIR spells it: create, read, update, search-type, transaction
+	Resource    string `json:"resource"`      // Communication, or MLLP and MDM for an interface engine
+	Interaction string `json:"interaction"`   // as FHIR spells it: create, read, update, search-type, transaction
+	API         string `json:"api,omitempty"` // the vendor's own API that does it: OpenEMR's standard API; "" FHIR, or what Resource says
 	// Needed says that filing as configured does not go on without it. What only serves filing has a gap too, which says what
 	// is done instead.
 	Needed   bool      `json:"needed"`

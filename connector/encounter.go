@@ -2,12 +2,13 @@ package connector
 
 import "time"
 
-// EncounterQuery asks for encounters of one patient. Exactly one of Visit, Open and Since is set.
+// EncounterQuery asks for encounters of one patient. Exactly one of Reference, Visit, Open and Since is set.
 type EncounterQuery struct {
-	Patient string     // EHR reference
-	Visit   Identifier // those that carry it, in the channel's system: the visit a platform named
-	Open    bool       // those that are under way
-	Since   time.Time  // those that began at or after; more may be given
+	Patient   string     // EHR reference
+	Reference string     // this one, where it is that patient's: Encounter/…
+	Visit     Identifier // those that carry it, in the channel's system: the visit a platform named
+	Open      bool       // those that are under way
+	Since     time.Time  // those that began at or after; more may be given
 }
 
 // Encounter is what a choice among encounters may depend on. Reference and Identifiers are PHI.

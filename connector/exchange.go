@@ -24,6 +24,7 @@ type Exchange struct {
 	Refs      map[string]Reference // participant key → resolved reference; missing means logical
 	Missing   map[string]bool      // proxies looked up and not found: to be created where policy says so
 	Parent    string               // message id (platform's) of the real parent already on the chart, or ""
+	ParentAs  string               // the resource type of its entry, "" where that is not known: the thread may have gone on as another one
 	BasedOn   string               // SymRequest of a CommunicationRequest on the chart, or its EHR reference, or ""
 	Encounter string               // EHR reference, SymEncounter where only the plan's shape is asked for, or ""
 	Charted   Delivery             // status items: the delivery the chart already shows; zero where it shows none
@@ -33,7 +34,9 @@ type Exchange struct {
 
 	Retraction *Retraction
 	Corrected  *Correction // correction: who and when
-	Revisions  []int       // retraction: every revision on the chart, newest last
+	Revisions  []int       // of a follow-up's message: every revision on the chart, newest last
+	// Entries are the resource types of Revisions' entries, as far as receipts tell: a thread may have gone on as another one.
+	Entries map[int]string
 
 	// Transcript is what to file instead of the message by itself, on an EHR that files a thread as one entry. Stands is the
 	// version in which the message already is on the chart; 0 for none.
@@ -44,6 +47,10 @@ type Exchange struct {
 	RequestStatus string // request items: active, completed, on-hold, revoked
 	StatusReason  string // request on-hold, message not-done: why
 	Strategy      Strategy
+
+	Task      *Task  // task items: what it is to say; Received is then our commit of that, Thread.Priority how urgent it is
+	TaskNew   bool   // it is not on the chart yet
+	TaskFocus string // EHR reference of the thread's header, "" where that is not on the chart
 }
 
 // Transcript is a thread, or what is new of it, as one entry of a chart.
@@ -196,6 +203,7 @@ type Traits struct {
 	Replaces    bool // a new entry can take the place of one that is there, without an update of that
 	Requests    bool // takes CommunicationRequest
 	RequestPut  bool // and its update
+	Tasks       bool // takes Task, and its update
 	Watch       bool // CommunicationRequest can be searched
 	Subscribe   bool // takes R4 rest-hook Subscriptions
 	Transaction bool

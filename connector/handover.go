@@ -31,8 +31,9 @@ func TakeHandover(tx Tx, m MessageRow, h Handover, now time.Time) (Thread, Messa
 	if err != nil {
 		return t, m, err
 	}
+	named := t.Placed()
 	if h.ThreadID != "" && h.ThreadID != t.Ext {
-		if t, err = placeThread(tx, t, h.ThreadID); err != nil {
+		if t, err = placeThread(tx, t, h.ThreadID, now); err != nil {
 			return t, m, err
 		}
 		if m, err = tx.Message(m.EHR, m.ID); err != nil {
@@ -64,12 +65,17 @@ func TakeHandover(tx Tx, m MessageRow, h Handover, now time.Time) (Thread, Messa
 	if err := tx.PutThread(&t); err != nil {
 		return t, m, err
 	}
+	if !named && t.Placed() {
+		if err := wakeTasks(tx, t, now); err != nil {
+			return t, m, err
+		}
+	}
 	return t, m, tx.TouchLane(m.EHR, t.ID, LaneChart, now, m.Message.Priority)
 }
 
 // placeThread gives a thread of ours the platform's id, or merges it with the thread that has it already: ours into that
 // one, or that one into ours where something of ours is on its way to a chart under its own name.
-func placeThread(tx Tx, t Thread, ext string) (Thread, error) {
+func placeThread(tx Tx, t Thread, ext string, now time.Time) (Thread, error) {
 	if t.Placed() {
 		return t, ErrOtherMessage
 	}
@@ -97,7 +103,7 @@ func placeThread(tx Tx, t Thread, ext string) (Thread, error) {
 	}
 	kept.Ext, kept.Info.ID = ext, ext
 	kept.absorb(gone)
-	return kept, nil
+	return kept, mergeSpells(tx, kept, gone.Desk, now)
 }
 
 // absorb takes over what a merged thread knew and this one does not. Two patients in one thread stop it: nothing files
@@ -106,8 +112,11 @@ func (t *Thread) absorb(gone Thread) {
 	switch {
 	case t.Patient.IsZero():
 		t.Patient = gone.Patient
-	case !gone.Patient.IsZero() && !t.Patient.SameIdentifiers(gone.Patient):
-		t.Changed = true
+	case !gone.Patient.IsZero() && t.Disputes(gone.Patient):
+		t.Dispute(gone.Patient)
+	}
+	for _, k := range gone.Info.Disputed {
+		t.Dispute(k)
 	}
 	t.Changed = t.Changed || gone.Changed
 	t.Info.Subject = cmp.Or(t.Info.Subject, gone.Info.Subject)
@@ -122,6 +131,7 @@ func (t *Thread) absorb(gone Thread) {
 	if gone.Info.TurnedAt.After(t.Info.TurnedAt) {
 		t.Info.TurnedAt, t.Closed = gone.Info.TurnedAt, gone.Closed
 	}
+	t.ChangeDesk(func(d *Desk) { d.absorb(gone.Desk) })
 	for _, ext := range gone.Info.Awaits {
 		t.Await(ext)
 	}

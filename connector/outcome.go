@@ -14,6 +14,7 @@ var (
 	ErrAbsent        = errors.New("not found in the chart")
 	ErrNotSearchable = errors.New("this EHR cannot be searched for it")
 	ErrFenced        = errors.New("the lane's lease was taken over")
+	ErrPaused        = errors.New("the EHR connection is paused, so nothing leaves for it")
 	ErrNotFound      = errors.New("not found")
 	ErrStore         = errors.New("the store could not commit")
 )

@@ -60,10 +60,19 @@ type EncounterFinder interface {
 	Encounters(ctx context.Context, q EncounterQuery) ([]Encounter, error)
 }
 
+// VisitNamer is an EHR that cannot be asked for encounters, and whose entries name the visit a platform knows.
+type VisitNamer interface {
+	// NamesVisit says whether entries can name this visit: of another system they would go without a word about it.
+	NamesVisit(visit Identifier) bool
+}
+
 // PatientAwaiter is an EHR whose patients and visits are kept in our own store, where news of them comes by itself. Its answers
 // are asked for anew each time, and a thread that is held for its patient is woken by news of one of these references.
 type PatientAwaiter interface {
 	Awaits(k PatientKey) []string
+	// Stored is Match by a reference, read in a transaction of ours: inside Update, the patient stays as they are until the commit.
+	// ErrNoMatch and ErrAmbiguous as Match; other errors are the store's.
+	Stored(tx Tx, reference string) (Patient, error)
 }
 
 // Watcher sees CommunicationRequests that were born in the EHR.

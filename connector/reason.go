@@ -1,6 +1,9 @@
 package connector
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Reason says why an item is held, unknown or parked. The one enum is the metric label, the filter of the parked list
 // and, through Sentence, the words a person reads.
@@ -62,6 +65,7 @@ const (
 	ChartDiffers      Reason = "chart-differs"    // reconcile found that the chart is not what was filed
 	ByHand            Reason = "by-hand"          // it changes a message that a person has dealt with by hand
 	PolicyLeftOut     Reason = "policy"
+	TakenBack         Reason = "retracted" // a correction of a message that was retracted before it was written
 	Internals         Reason = "internal"
 )
 
@@ -82,11 +86,11 @@ var (
 )
 
 var reasons = map[Reason]advice{
-	NoPatient:        {"no single patient in the EHR has the identifier the channel gave", "registration", "register or correct the identifier in the EHR; what is held then files by itself, what is parked on a replay", byOthers},
-	PatientAmbiguous: {"several patients in the EHR have the identifier the channel gave", "registration", "merge or correct the duplicates in the EHR; what is held then files by itself, what is parked on a replay", byOthers},
-	PatientDisagrees: {"the patient found has another family name or birth date, or too little agrees", "registration", "compare the platform's and the EHR's demographics and correct the wrong one; what is held then files by itself, what is parked on a replay", byOthers},
-	PatientChanged:   {"a later event of this thread names another patient", "registration", "ask the platform which patient the thread is about; nothing is filed until it is settled", byItself},
-	PatientInactive:  {"the patient's record in the EHR is inactive or was merged into another", "registration", "finish the merge in the EHR and re-link the thread; what is parked then needs a replay", byOthers},
+	NoPatient:        {"no single patient in the EHR has the identifier the channel gave", "registration", "register or correct the identifier in the EHR; what is held then files by itself, what is parked on a replay. Or say who it is: chartwire relink THREAD --patient Patient/ID", byOthers},
+	PatientAmbiguous: {"several patients in the EHR have the identifier the channel gave", "registration", "merge or correct the duplicates in the EHR; what is held then files by itself, what is parked on a replay. Or say who it is: chartwire relink THREAD --patient Patient/ID", byOthers},
+	PatientDisagrees: {"the patient found has another family name or birth date, or too little agrees", "registration", "compare the platform's and the EHR's demographics and correct the wrong one; what is held then files by itself, what is parked on a replay. Or say who it is: chartwire relink THREAD --patient Patient/ID", byOthers},
+	PatientChanged:   {"a later event of this thread names another patient", "registration", "find out which patient the thread is about, then: chartwire relink THREAD --patient Patient/ID; nothing is filed until then", byOthers},
+	PatientInactive:  {"the patient's record in the EHR is inactive or was merged into another", "registration", "finish the merge in the EHR, then: chartwire relink THREAD --patient Patient/ID; what is parked then needs a replay", byOthers},
 	NeedsEncounter:   {"the EHR needs an encounter and none fits the policy", "scheduling", "open an encounter in the EHR or change filing.encounter.policy; what is held then files by itself, what is parked on a replay", byOthers},
 	NeedsAttachment:  {"an attachment has not been fetched from the platform yet", "platform", "none; it is retried until media.within has passed", byItself},
 	EarlierItem:      {"an earlier item of the thread, or one it refers to, is not done yet", "chartwire", "none; it goes on when the earlier one is done", byItself},
@@ -127,12 +131,13 @@ var reasons = map[Reason]advice{
 	SendRefused:       {"the platform refused the message", "pool", "read the platform's reason and reach the patient another way", onlyKnow},
 	SendUnknown:       {"the platform may or may not have taken the message", "pool", "look on the platform; if it went out, release it. A replay sends again only where the channel is send_idempotent", tryAgain},
 	NotDelivered:      {"the message did not reach the recipient", "pool", "reach the patient another way", onlyKnow},
-	ByHand:            {"the message it changes was released or retracted by a person, so the chart has to be changed by hand too", "staff", "make the change in the EHR by hand, then release it", onlyKnow},
+	ByHand:            {"the message it changes was released, retracted or left on another patient's chart by a person, so the chart has to be changed by hand too", "staff", "make the change in the EHR by hand, then release it", onlyKnow},
 	RestoredUnknown:   {"the database was restored from a backup, and this EHR cannot be searched for what was filed since", "interface", "look in the chart: if it is there, say already there; if not, enter it by hand and release it", mayBeThere},
 	RestoredSent:      {"the database was restored from a backup, so this request may have been sent already", "pool", "look on the platform; if it was not sent, make a new request", onlyKnow},
 	Restored:          {"the database is a restored backup: what it does not know as filed is looked for on the chart before it is written", "interface", "have the platforms send again what they sent since the backup, then run chartwire reconcile", onlyKnow},
 	ChartDiffers:      {"reconcile found entries on the chart that are not what was filed", "interface", "read the findings of chartwire reconcile; correct the chart in the EHR", onlyKnow},
 	PolicyLeftOut:     {"left out by the filing policy", "chartwire", "none", byItself},
+	TakenBack:         {"the message was retracted before its correction was on the chart", "chartwire", "none", byItself},
 	Internals:         {"Chartwire itself failed on this item", "interface", "read chartwire trace and report the fault; then replay", mayBeThere},
 }
 
@@ -145,6 +150,9 @@ func (r Reason) Owner() string { return reasons[r].owner }
 
 // Next says what that person does.
 func (r Reason) Next() string { return reasons[r].next }
+
+// NeedsSomebody says whether somebody outside Chartwire has to do something: where nobody has to, Next begins with none.
+func (r Reason) NeedsSomebody() bool { return r != "" && !strings.HasPrefix(r.Next(), "none") }
 
 // Actions says what a person can do about a parked item of this reason, the usual one first; wait where nothing has to be
 // done. What an item itself allows is for deliver to say.

@@ -32,7 +32,7 @@ type EventRow struct {
 type Binding struct {
 	Reference string    `json:"reference,omitempty"` // Patient/id
 	At        time.Time `json:"at,omitzero"`
-	How       string    `json:"how,omitempty"`       // reference | identifier | trusted
+	How       string    `json:"how,omitempty"`       // reference | identifier | trusted | person
 	Encounter string    `json:"encounter,omitempty"` // that all of the thread is filed under, by the policy thread
 }
 
@@ -52,7 +52,8 @@ type Thread struct {
 	NextSeq   int64     // 1 + the highest sequence that has left the chart lane; 0 before the first
 	LastSent  time.Time // sent_at of the last exchange that left the chart lane (channels without sequence)
 	LastMsg   string    // sealed: its message id
-	Version   int64     // grows with every change; live streams carry it
+	Desk      Desk
+	Version   int64 // grows with every change; live streams carry it
 	CreatedAt time.Time
 }
 
@@ -113,6 +114,9 @@ type ItemDetail struct {
 	Decision   *Decision   `json:"decision,omitempty"` // the last word of a person about it
 	Wait       *Wait       `json:"wait,omitempty"`     // what it has been held for, and since when
 	Telling    *Telling    `json:"telling,omitempty"`  // the transcript it is filed in; nil where it is an entry of its own
+	Task       *Task       `json:"task,omitempty"`     // task items: what the Task is to say
+	Under      string      `json:"under,omitempty"`    // what is on the chart of it is there under this patient, and the thread is another's now
+	Note       bool        `json:"note,omitempty"`     // an internal note of ours: the platform does not know it, and it has no place in its order
 }
 
 // Wait is how long an item has been held for something that only people can bring about: its patient (NoPatient stands for
@@ -159,7 +163,7 @@ type WriteRow struct {
 	EHR         string
 	Thread      string
 	Item        string
-	Ord         int
+	Ord         int    // below zero: it was planned for a patient the thread is not bound to any more, and only its past counts
 	Key         string // hashed
 	Provides    string // hashed: scoped symbol this write's receipt resolves
 	State       WriteState
@@ -168,6 +172,14 @@ type WriteRow struct {
 	Attempts    int
 	AttemptedAt time.Time // commit time of the latest attempt
 	FiledAt     time.Time
+}
+
+// FiledWrite is the proof of a write that is on the chart.
+type FiledWrite struct {
+	Item       string
+	Receipt    Receipt
+	FiledAt    time.Time
+	Identified bool // it carries an identifier of ours: an entry or a person, and not what only accompanies them
 }
 
 // Attempt is one try of one write, or of one send (Write is then the item's id).

@@ -57,11 +57,13 @@ type Tx interface {
 
 	Thread(ehr, id string) (Thread, error)
 	ThreadByExt(ehr, channel, ext string) (Thread, error)
-	// PutThread inserts or updates by ID and grows Version.
+	// PutThread inserts or updates by ID and grows Version; ErrStale where the row has another Version.
 	PutThread(t *Thread) error
 	// PassThread writes how far the order of a thread has come, which only the holder of its chart lane moves: NextSeq,
 	// LastSent, LastMsg and Strategy. Version grows. ErrNotFound where the thread is gone.
 	PassThread(t Thread) error
+	// BumpThread only grows a thread's Version: something that a live page shows has changed beside the thread's own row.
+	BumpThread(ehr, thread string) error
 	// Rehome moves every message, blob and item of one thread to another and removes the empty one. It is for a thread
 	// Chartwire started whose platform id turns out to be a thread that came in meanwhile. Nothing of it may be filed yet.
 	Rehome(ehr, from, to string) error
@@ -92,9 +94,14 @@ type Tx interface {
 	TouchLane(ehr, thread string, kind LaneKind, due time.Time, p Priority) error
 	// HoldLane checks the fence and renews the lease; ErrFenced where another claim took the lane.
 	HoldLane(l *Lane, now time.Time) error
+	// HoldToSend is HoldLane for a commit after which a request may leave for the EHR: ErrPaused where the connection is paused.
+	HoldToSend(l *Lane, now time.Time) error
 	// ReleaseLane gives the lane back, due again at next (zero: only when touched), or at once where it was touched since
 	// l.Touched was read.
 	ReleaseLane(l Lane, next, now time.Time) error
+	// TakeLane ends the claim that holds a lane, if one does: its holder commits nothing any more (ErrFenced), and the lane can be
+	// claimed at once. Where the caller has made sure that no attempt of the lane is open, nothing planned before leaves after.
+	TakeLane(ehr, thread string, kind LaneKind) error
 	// LaneTouched reads the lane's present Touched; deliver reads it before LaneItems.
 	LaneTouched(l Lane) (int64, error)
 
@@ -107,9 +114,9 @@ type Tx interface {
 	WritesOf(ehr, item string) ([]WriteRow, error)
 	// WritesByRef gives the writes whose receipt names an EHR reference (Type/id).
 	WritesByRef(ehr, ref string) ([]WriteRow, error)
-	// AnyFiled gives the newest write of a resource type ("": of any) with an identity that is filed in an EHR, for the proof
+	// NewestFiled gives the newest write of a resource type with an identity that is filed in an EHR, for the proof
 	// that Find works there. It looks among the latest of all types; ErrNotFound where none of them is of the type.
-	AnyFiled(ehr, typ string) (WriteRow, error)
+	NewestFiled(ehr, typ string) (WriteRow, error)
 	PutAttempt(a *Attempt) error
 	Attempts(ehr, write string) ([]Attempt, error)
 	// FiledThreads gives threads of an EHR with a write filed from a time up to, not including, another, those of one
@@ -117,6 +124,10 @@ type Tx interface {
 	FiledThreads(ehr string, from, until time.Time, after FiledThread, limit int) ([]FiledThread, error)
 	// ThreadWrites gives every write of a thread, in the order they came about.
 	ThreadWrites(ehr, thread string) ([]WriteRow, error)
+	// ThreadMessages gives every revision of every message of a thread, oldest commit first. FiledWrites gives what of
+	// ThreadWrites is on the chart, without the requests, which are most of what a write holds.
+	ThreadMessages(ehr, thread string) ([]MessageRow, error)
+	FiledWrites(ehr, thread string) ([]FiledWrite, error)
 
 	BornByRef(ehr, ref string) (Born, error)
 	PutBorn(b *Born) error
@@ -128,6 +139,7 @@ type Tx interface {
 	PutProbe(p Probe) error
 	LastProbe(ehr string) (Probe, error)
 	ADTIndex
+	DeskIndex
 
 	Audit(a AuditEntry) error
 	// CountRefusal folds an unauthenticated refusal into one audit row per channel, source and minute.

@@ -1,8 +1,11 @@
 package connector
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -60,6 +63,18 @@ type PatientKey struct {
 // IsZero says whether the key names nobody.
 func (k PatientKey) IsZero() bool { return k.Reference == "" && len(k.Identifiers) == 0 }
 
+// Participant names the patient as the send contract wants a participant named: by an identifier, where one is known.
+func (k PatientKey) Participant() Participant {
+	p := Participant{Role: RolePatient}
+	if len(k.Identifiers) > 0 {
+		p.Identifier = &k.Identifiers[0]
+	}
+	if k.Name != nil {
+		p.Name = strings.TrimSpace(strings.Join(k.Name.Given, " ") + " " + k.Name.Family)
+	}
+	return p
+}
+
 // SameIdentifiers says whether other names the same patient: every identifier whose system both give must have the same
 // value, and at least one system must be shared. A key without identifiers names nobody else.
 func (k PatientKey) SameIdentifiers(other PatientKey) bool {
@@ -92,6 +107,9 @@ type ThreadInfo struct {
 
 	TurnedAt time.Time `json:"turned_at,omitzero"` // the platform's time of the newest close or reopen taken
 	Awaits   []string  `json:"awaits,omitempty"`   // ids of messages it spoke of and has not given (Thread.Await)
+
+	Disputed []PatientKey `json:"disputed,omitempty"` // whom later events have named instead of the thread's patient (Thread.Dispute)
+	Settled  []PatientKey `json:"settled,omitempty"`  // how events may name the patient a person has linked the thread to (Thread.Settle)
 }
 
 // Attachment is a file of a message. Data is nil until it was given inline or fetched.
@@ -99,10 +117,16 @@ type Attachment struct {
 	ID          string `json:"id"`
 	Filename    string `json:"filename,omitempty"`
 	ContentType string `json:"content_type"`
-	Size        int64  `json:"size,omitempty"` // bytes, as declared
-	SHA256      string `json:"sha256,omitempty"`
+	Size        int64  `json:"size,omitempty"`   // bytes, as declared
+	SHA256      string `json:"sha256,omitempty"` // Hash of its bytes, as declared
 	URL         string `json:"url,omitempty"`
 	Data        []byte `json:"data,omitempty"`
+}
+
+// Hash is the SHA-256 of bytes in lower-case hex: what an Attachment names, and what receipts compare.
+func Hash(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
 // Message is one message as the channel gave it, or the new words of a correction.
@@ -119,6 +143,7 @@ type Message struct {
 	ClientID    string        `json:"client_message_id,omitempty"`
 	Language    string        `json:"language,omitempty"`
 	Priority    Priority      `json:"priority,omitempty"`
+	Encounter   string        `json:"encounter,omitempty"` // of a message of ours: the encounter it was written in, by the EHR's launch. Never a platform's word
 }
 
 // Delivery is how far a message to a patient has got, and when, by the platform's word.

@@ -1,5 +1,7 @@
 package connector
 
+import "slices"
+
 // Direction says which way a message went. Values are those of the channel event contract.
 type Direction string
 
@@ -99,7 +101,14 @@ const (
 	LaneRequest LaneKind = "request" // CommunicationRequests toward the EHR
 	LaneSend    LaneKind = "send"    // messages toward the platform
 	LaneMedia   LaneKind = "media"   // attachments fetched from the platform
+	LaneTask    LaneKind = "task"    // Tasks toward the EHR: by themselves, so that no exchange ever waits for one
 )
+
+// FilingLanes gives the lanes whose work goes to the EHR, and so stops where that is paused.
+func FilingLanes() []LaneKind { return []LaneKind{LaneChart, LaneRequest, LaneTask} }
+
+// TowardEHR says whether the lane is one of FilingLanes.
+func (k LaneKind) TowardEHR() bool { return slices.Contains(FilingLanes(), k) }
 
 // ItemKind says what an item does on its lane.
 type ItemKind string
@@ -114,6 +123,7 @@ const (
 	ItemClose      ItemKind = "close"      // chart: header completed
 	ItemReopen     ItemKind = "reopen"     // chart: header in-progress again
 	ItemRequest    ItemKind = "request"    // request: CommunicationRequest of a reply, and each change of its status
+	ItemTask       ItemKind = "task"       // task: the Task of a spell of work, and each change of it
 	ItemSend       ItemKind = "send"       // send: hand a message to the platform
 	ItemFetch      ItemKind = "fetch"      // media: fetch one message's attachments
 	ItemConflict   ItemKind = "conflict"   // chart, parked: the same message id with other content

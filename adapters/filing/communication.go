@@ -17,12 +17,13 @@ const (
 	CategoryAutomated    = "automated"
 	CategoryCorrection   = "correction"
 	CategoryNotDelivered = "not-delivered"
+	CategoryAnswer       = "answer" // of a Task
 )
 
 var categoryText = map[string]string{
 	CategoryThread: "Message thread", CategoryPatient: "Patient message", CategoryReply: "Reply to patient",
 	CategoryInternal: "Internal note", CategoryAutomated: "Automated message", CategoryCorrection: "Correction",
-	CategoryNotDelivered: "Message not delivered",
+	CategoryNotDelivered: "Message not delivered", CategoryAnswer: "Answer patient message",
 }
 
 func (p *planner) category(code string) r4.CodeableConcept {
@@ -125,7 +126,12 @@ func (p *planner) message() ([]connector.Write, error) {
 		c.SetReceived(p.x.Received)
 	}
 	if p.x.Parent != "" {
-		c.InResponseTo = []r4.Reference{r4.Ref(p.messageSymbol(p.x.Parent, 1))}
+		parent := []r4.Reference{r4.Ref(p.messageSymbol(p.x.Parent, 1))}
+		if p.x.ParentAs == "" || p.x.ParentAs == "Communication" {
+			c.InResponseTo = parent
+		} else {
+			c.About = parent // R4 allows nothing but a Communication in inResponseTo
+		}
 	}
 	if p.x.BasedOn != "" {
 		c.BasedOn = []r4.Reference{r4.Ref(p.x.BasedOn)}
@@ -151,7 +157,7 @@ func (p *planner) remarks() []string {
 	if p.x.AfterGap {
 		out = append(out, transcript.AfterGap)
 	}
-	if p.policy.Spare && p.x.Kind == connector.ItemCorrection { // no element says which
+	if p.policy.Shape.Notes != nil && p.x.Kind == connector.ItemCorrection { // no element says which
 		out = append(out, "these words correct the message "+MessageValue(p.x.Thread.ID, p.x.Message.ID, 1))
 	}
 	return out

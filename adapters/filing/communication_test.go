@@ -155,7 +155,7 @@ func TestDeliveryNews(t *testing.T) {
 		c := resource(t, w[0], "Communication")
 		text, _ := at(c, "payload", 0, "contentString").(string)
 		if !strings.HasPrefix(text, "NOT DELIVERED") || at(c, "about", 0, "reference") != "{message:t-1/m-1}" ||
-			at(c, "sender", "reference") != "Organization/clinic-a" || w[0].Expect.Text != filing.Hash([]byte(text)) {
+			at(c, "sender", "reference") != "Organization/clinic-a" || w[0].Expect.Text != connector.Hash([]byte(text)) {
 			t.Errorf("not delivered: %v", c)
 		}
 	})
@@ -185,6 +185,11 @@ func TestExchangeLinks(t *testing.T) {
 		at(c, "partOf", 0, "reference") != "{header}" || c["language"] != "es-MX" || c["priority"] != "stat" ||
 		at(c, "encounter", "reference") != "Encounter/e1" || at(c, "note", 1, "text") == nil {
 		t.Errorf("links: %v", c)
+	}
+	x.ParentAs = "DocumentReference"
+	c = resource(t, plan(t, policy(t), able(comm), x)[0], "Communication")
+	if c["inResponseTo"] != nil || at(c, "about", 0, "reference") != "{message:t-1/m-0}" {
+		t.Errorf("an answer to a note: %v", c)
 	}
 	x.Parent, x.NoHeader, x.Message.Language = "", true, "not a language"
 	c = resource(t, plan(t, policy(t), able(comm), x)[0], "Communication")

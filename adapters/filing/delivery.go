@@ -121,7 +121,7 @@ func (p *planner) notDelivered() ([]connector.Write, error) {
 	c.Payload = []r4.Payload{r4.StringPayload(text)}
 	return p.file(entry{
 		id: id, kind: "Communication", resource: c, provides: connector.SymMessage(id.Value), date: p.newsAt(),
-		expect: connector.Expect{Subject: connector.SymPatient, Text: Hash([]byte(text)), Status: "completed"},
+		expect: connector.Expect{Subject: connector.SymPatient, Text: connector.Hash([]byte(text)), Status: "completed"},
 	})
 }
 

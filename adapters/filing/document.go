@@ -36,7 +36,7 @@ func (p *planner) bothForms(t transcript.Transcript, title string, at time.Time)
 	return sheet{contents: []r4.Attachment{
 		r4.NewAttachment(r4.ContentTypePlain, transcript.Text(t), title, at),
 		r4.NewAttachment(contentTypePDF, pdf, title, at),
-	}, files: []string{Hash(pdf)}}, nil
+	}, files: []string{connector.Hash(pdf)}}, nil
 }
 
 // transcriptOf is a transcript of one message, told at a time: the message itself, or what is said of it.

@@ -34,7 +34,7 @@ func TestDocument(t *testing.T) {
 	if !strings.HasPrefix(text.ContentType, "text/plain") || pdf.ContentType != "application/pdf" || !bytes.HasPrefix(pdf.Data, []byte("%PDF-")) {
 		t.Errorf("contents: %s, %s", text.ContentType, pdf.ContentType)
 	}
-	if w.Expect.Text != filing.Hash([]byte("hello")) || words(t, w) != "hello" || len(w.Expect.Attachments) != 1 || w.Expect.Attachments[0] != filing.Hash(pdf.Data) {
+	if w.Expect.Text != connector.Hash([]byte("hello")) || words(t, w) != "hello" || len(w.Expect.Attachments) != 1 || w.Expect.Attachments[0] != connector.Hash(pdf.Data) {
 		t.Errorf("expected of the chart: %+v", w.Expect)
 	}
 	for _, line := range []string{"Document: Secure message", "Thread: Home readings", "Patient: Daniel Cho, born 2015-07-04", "From: Maria Cho (mother, proxy)",
@@ -85,7 +85,7 @@ func TestDocumentsOfAMessage(t *testing.T) {
 		d := resource(t, writes[0], "DocumentReference")
 		text, pdf := forms(t, writes[0])
 		if at(d, "relatesTo", 0, "code") != c.relation || !strings.Contains(string(text.Data), "\nDocument: "+c.says+"\n") || words(t, writes[0]) != c.words ||
-			writes[0].Expect.Text != filing.Hash([]byte(c.words)) || writes[0].Expect.Attachments[0] != filing.Hash(pdf.Data) {
+			writes[0].Expect.Text != connector.Hash([]byte(c.words)) || writes[0].Expect.Attachments[0] != connector.Hash(pdf.Data) {
 			t.Errorf("%s: %v, %+v\n%s", name, d["relatesTo"], writes[0].Expect, text.Data)
 		}
 	}

@@ -108,7 +108,7 @@ func (l *losses) message() bool {
 	case len(l.writes) == 0:
 		l.add(LostMessage, "Nothing of this message is put on the chart.")
 		return false
-	case m.Text != "" && !l.chart.words[Hash([]byte(m.Text))]:
+	case m.Text != "" && !l.chart.words[connector.Hash([]byte(m.Text))]:
 		l.add(LostWords, "The chart does not hold the exact words.")
 	}
 	for _, a := range m.Attachments {
@@ -128,7 +128,7 @@ func (l *losses) message() bool {
 func (l *losses) attachment(a connector.Attachment) {
 	name, sum := firstNonEmpty(title(a), "unnamed"), a.SHA256
 	if len(a.Data) > 0 {
-		sum = Hash(a.Data)
+		sum = connector.Hash(a.Data)
 	}
 	switch {
 	case len(a.Data) > 0 && l.chart.files[sum]:

@@ -149,7 +149,7 @@ func TestLostIsReadFromTheWrites(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	w.Body = []byte(`{"internalnote":"patient to Nurse triage (pool): hello"}`)
-	w.Expect.Text, w.Expect.Attachments = filing.Hash([]byte("hello")), []string{filing.Hash(x.Message.Attachments[0].Data)}
+	w.Expect.Text, w.Expect.Attachments = connector.Hash([]byte("hello")), []string{connector.Hash(x.Message.Attachments[0].Data)}
 	if got := filing.Lost(x, []connector.Write{w}, traits); len(got) != 2 || got[0].Text != "Who sent it stands in the text only." || got[1].Text != "1 recipient stands in the text only." {
 		t.Errorf("%+v", got)
 	}

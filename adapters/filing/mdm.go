@@ -2,6 +2,7 @@ package filing
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -95,7 +96,7 @@ func (p *planner) mdmRetraction() ([]connector.Write, error) {
 	if len(p.x.Revisions) == 0 {
 		return nil, nil
 	}
-	if p.policy.MDM.Cancels {
+	if p.policy.MDM.Cancels && p.x.Stands == 0 { // a transcript tells other messages, too
 		return p.mdmCancel()
 	}
 	m, r, at := p.x.Message, p.x.Retraction, p.received()
@@ -112,9 +113,13 @@ func (p *planner) mdmRetraction() ([]connector.Write, error) {
 	if r != nil && r.By != nil {
 		text += "\nRetracted by: " + transcript.Person(*r.By)
 	}
-	l := letter{event: "T10", id: p.ids.Retracted(p.x.Thread.ID, m.ID), document: p.documentID("retracted"),
+	version := "retracted"
+	if p.x.Revision > 1 {
+		version = fmt.Sprintf("v%d-taken", p.x.Revision)
+	}
+	l := letter{event: "T10", id: p.ids.Retracted(p.x.Thread.ID, m.ID, p.x.Revision), document: p.documentID(version),
 		parent: p.revisionID(slices.Max(p.x.Revisions)), reason: "Retracted", at: at, text: []byte(text),
-		expect: connector.Expect{Text: Hash([]byte(text))}}
+		expect: connector.Expect{Text: connector.Hash([]byte(text))}}
 	if p.x.Stands > 0 {
 		l.event, l.parent = "T06", p.versionID(p.x.Stands)
 	}
@@ -167,7 +172,7 @@ func (p *planner) told(l letter, what string, m connector.Message, at time.Time)
 	for _, a := range m.Attachments {
 		if file, ok := p.encapsulated(a); ok {
 			l.files = append(l.files, file)
-			l.expect.Attachments = append(l.expect.Attachments, Hash(a.Data))
+			l.expect.Attachments = append(l.expect.Attachments, connector.Hash(a.Data))
 			carried = append(carried, a)
 			continue
 		}
@@ -176,7 +181,7 @@ func (p *planner) told(l letter, what string, m connector.Message, at time.Time)
 	m.Attachments = named
 	l.at, l.text = at, p.noteTextWith(l.id, what, m, at, carried, "in this document")
 	if m.Text != "" {
-		l.expect.Text = Hash([]byte(m.Text))
+		l.expect.Text = connector.Hash([]byte(m.Text))
 	}
 	return p.send(l)
 }

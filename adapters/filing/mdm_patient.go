@@ -149,13 +149,16 @@ func (p *planner) visit() hl7.PV1 {
 		}
 		return v
 	}
-	if named == nil {
-		return v
-	}
-	if a, ok := p.policy.MDM.Authorities[named.System]; ok && a.Type == VisitNumber {
-		v.Visit = hl7.CX{ID: named.Value, Authority: hl7.HD{Namespace: a.Namespace}, Type: VisitNumber}
+	if named != nil && p.policy.MDM.NamesVisit(*named) {
+		v.Visit = hl7.CX{ID: named.Value, Authority: hl7.HD{Namespace: p.policy.MDM.Authorities[named.System].Namespace}, Type: VisitNumber}
 	}
 	return v
+}
+
+// NamesVisit says whether documents can name a visit the platform knows by this identifier: one with an authority of visit numbers.
+func (m MDM) NamesVisit(visit connector.Identifier) bool {
+	a, ok := m.Authorities[visit.System]
+	return m.Visits && ok && a.Type == VisitNumber && visit.Value != ""
 }
 
 // documentID is TXA-12 of a document of the message: what names the message for ever, and its version.

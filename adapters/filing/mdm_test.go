@@ -93,7 +93,7 @@ OBX|11|TX|34748-4^^LN||and \S\well\S\\X0D\\X07\||||||F|||20261122130311-0500
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 	if w.Type != "MDM" || w.Method != "MDM" || w.URL != "T02" || w.Symbolic() || w.Provides != connector.SymMessage("t-1/m-1") ||
-		w.Expect.Subject != connector.SymPatient || w.Expect.Text != filing.Hash([]byte(x.Message.Text)) || w.Identity.Value != "t-1/m-1" {
+		w.Expect.Subject != connector.SymPatient || w.Expect.Text != connector.Hash([]byte(x.Message.Text)) || w.Identity.Value != "t-1/m-1" {
 		t.Errorf("the write is %s %s of %s", w.Method, w.URL, w.Type)
 	}
 }
@@ -188,7 +188,7 @@ func TestMDMFiles(t *testing.T) {
 	if !reflect.DeepEqual(kinds, []string{"application/pdf Base64 JVBERi0xLjc=", "image/jpeg Base64 anBlZw=="}) {
 		t.Errorf("files: %q", kinds)
 	}
-	if !reflect.DeepEqual(w.Expect.Attachments, []string{filing.Hash([]byte("%PDF-1.7")), filing.Hash([]byte("jpeg"))}) {
+	if !reflect.DeepEqual(w.Expect.Attachments, []string{connector.Hash([]byte("%PDF-1.7")), connector.Hash([]byte("jpeg"))}) {
 		t.Errorf("the chart is expected to show %v", w.Expect.Attachments)
 	}
 	text := hl7.TextOf(d.Content)

@@ -20,7 +20,7 @@ func (p *planner) mdmOfThread() ([]connector.Write, error) {
 	text := transcript.Text(p.transcript(id))
 	_, last := span(shown)
 	l := letter{event: "T02", id: id, document: p.versionID(t.Version), at: last, text: text,
-		expect: connector.Expect{Text: Hash(text)}, provides: connector.SymTranscript(id.Value)}
+		expect: connector.Expect{Text: connector.Hash(text)}, provides: connector.SymTranscript(id.Value)}
 	switch {
 	case len(t.Replaces) > 1:
 		return nil, refuse(connector.Internals, "one document cannot replace several")

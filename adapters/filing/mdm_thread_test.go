@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/adapters/filing/transcript"
 	"github.com/chartwire/chartwire/adapters/hl7"
 	"github.com/chartwire/chartwire/connector"
@@ -29,7 +28,7 @@ func TestMDMOfAThread(t *testing.T) {
 			t.Errorf("%s: the words are %v", c.event, said)
 		}
 		if d.Event != c.event || !strings.HasSuffix(d.TXA.Document.ID, "-"+number) || !strings.HasSuffix(d.TXA.Parent.ID, c.parent) ||
-			(c.parent == "") != (d.TXA.Parent.ID == "") || w.Provides != "{transcript:t-1/"+number+"}" || w.Expect.Text != filing.Hash([]byte(hl7.TextOf(d.Content))) {
+			(c.parent == "") != (d.TXA.Parent.ID == "") || w.Provides != "{transcript:t-1/"+number+"}" || w.Expect.Text != connector.Hash([]byte(hl7.TextOf(d.Content))) {
 			t.Errorf("%s: %s of %s, %+v", d.Event, d.TXA.Document.ID, d.TXA.Parent.ID, w)
 		}
 	}
@@ -43,8 +42,12 @@ func TestMDMNewsOfAToldMessage(t *testing.T) {
 		"retraction": exchange(connector.ItemRetraction, connector.AsMDM, daniel, retraction(1), stands),
 		"failure":    exchange(connector.ItemStatus, connector.AsMDM, daniel, toPatient(connector.Failed), stands),
 	} {
-		if _, d := mdmOf(t, mdmPolicy(), x); d.Event != "T06" || d.TXA.Parent.ID != connector.ControlID(connector.Identifier{System: base + "/texting/transcript", Value: "t-1/v1"})+"-v2" {
-			t.Errorf("%s: %s to %s", name, d.Event, d.TXA.Parent.ID)
+		for _, cancels := range []bool{false, true} { // it has no document of its own that could be cancelled
+			p := mdmPolicy()
+			p.MDM.Cancels = cancels
+			if _, d := mdmOf(t, p, x); d.Event != "T06" || d.TXA.Parent.ID != connector.ControlID(connector.Identifier{System: base + "/texting/transcript", Value: "t-1/v1"})+"-v2" {
+				t.Errorf("%s, cancels %v: %s to %s", name, cancels, d.Event, d.TXA.Parent.ID)
+			}
 		}
 	}
 }

@@ -37,9 +37,9 @@ func (n Names) NotDelivered(thread, message string) connector.Identifier {
 	return connector.Identifier{System: n.system("message"), Value: MessageValue(thread, message, 1) + "/not-delivered"}
 }
 
-// Retracted identifies the document that says a message was retracted.
-func (n Names) Retracted(thread, message string) connector.Identifier {
-	return connector.Identifier{System: n.system("message"), Value: MessageValue(thread, message, 1) + "/retracted"}
+// Retracted identifies the document that says a message was retracted, or only that revision of it.
+func (n Names) Retracted(thread, message string, revision int) connector.Identifier {
+	return connector.Identifier{System: n.system("message"), Value: MessageValue(thread, message, revision) + "/retracted"}
 }
 
 // Transcript identifies a version of a thread's transcript. The version is always named, so that no thread's id can be taken
@@ -66,6 +66,11 @@ func (n Names) Header(thread string) connector.Identifier {
 // Request identifies a CommunicationRequest of ours by its ULID.
 func (n Names) Request(id string) connector.Identifier {
 	return connector.Identifier{System: n.system("request"), Value: id}
+}
+
+// Task identifies the Task of a spell of work by its ULID.
+func (n Names) Task(id string) connector.Identifier {
+	return connector.Identifier{System: n.system("task"), Value: id}
 }
 
 // Participant identifies a person by the channel's id, or by the channel's identifier for them where it gave no id.

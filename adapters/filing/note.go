@@ -83,7 +83,7 @@ func (p *planner) newNote(id connector.Identifier, doc sheet) *r4.DocumentRefere
 
 // noteDate is the date a note can be listed by: its own, or where that is the EHR's to give, its period's.
 func (p *planner) noteDate(at time.Time) time.Time {
-	if p.policy.Shape.BareNotes {
+	if p.policy.Shape.Bare(documentReference) {
 		return at
 	}
 	return p.received()
@@ -133,6 +133,9 @@ func (p *planner) noteCorrection() ([]connector.Write, error) {
 		return writes, err
 	}
 	for _, r := range earlier {
+		if kind := p.x.Entries[r]; kind != "" && kind != documentReference {
+			continue // nothing can supersede it
+		}
 		id := p.ids.Message(p.x.Thread.ID, m.ID, r)
 		writes = append(writes, change(documentReference, connector.SymMessage(id.Value), id, "superseded", "superseded",
 			map[string]any{"status": "superseded"}))
@@ -184,5 +187,5 @@ func (p *planner) noteDelivery() ([]connector.Write, error) {
 	d.SetContext(p.x.Encounter, p.newsAt(), p.newsAt())
 	d.Relate(r4.RelationAppends, r4.Ref(p.standing(1)))
 	return p.file(entry{id: id, kind: documentReference, resource: d, provides: connector.SymMessage(id.Value), date: p.noteDate(p.newsAt()),
-		expect: connector.Expect{Subject: connector.SymPatient, Text: Hash([]byte(text)), Attachments: doc.files, Status: "current"}})
+		expect: connector.Expect{Subject: connector.SymPatient, Text: connector.Hash([]byte(text)), Attachments: doc.files, Status: "current"}})
 }

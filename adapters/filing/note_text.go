@@ -17,15 +17,25 @@ import (
 
 // idLine tells one note from every other, on a chart that keeps no identifier of ours: the channel and the message's id. A
 // transcript of one message has it too.
-const idLine = transcript.CiteLabel + ": "
-
 // CitedID is what the id line of a note's text says: the channel and the value of the message's identifier (Names.Message),
 // with white space runs as one space and what no line can hold as U+FFFD. false where the text has no such line before its
 // words.
 func CitedID(note []byte) (channel, value string, ok bool) {
-	head, _, _ := bytes.Cut(note, []byte("\n\n"))
-	for line := range bytes.Lines(head) {
-		if rest, is := strings.CutPrefix(string(bytes.TrimSuffix(line, []byte("\n"))), idLine); is {
+	return cited(note, transcript.CiteLabel)
+}
+
+// CitedTranscript is CitedID of a thread's transcript: the value is that of Names.Transcript.
+func CitedTranscript(note []byte) (channel, value string, ok bool) {
+	return cited(note, transcript.ThreadCiteLabel)
+}
+
+func cited(note []byte, label string) (channel, value string, ok bool) {
+	for line := range bytes.Lines(note) {
+		line = bytes.TrimRight(line, "\r\n") // an EHR may end lines its own way
+		if len(line) == 0 {
+			break
+		}
+		if rest, is := strings.CutPrefix(string(line), label+": "); is {
 			channel, value, ok = strings.Cut(rest, " ")
 			return channel, value, ok
 		}
@@ -71,7 +81,7 @@ func (p *planner) noteText(id connector.Identifier, what string, m connector.Mes
 	line("Sent", p.local(at))
 	line("Received", p.localOrNone(m))
 	line("Delivery", transcript.Delivery(m, p.x.Delivery, p.policy.Location))
-	b.WriteString(idLine + p.cite(id) + "\n")
+	b.WriteString(transcript.CiteLabel + ": " + p.cite(id) + "\n")
 	line("Corrects", p.cites)
 	for _, remark := range p.remarks() {
 		line("Note", remark)

@@ -28,8 +28,8 @@ func (p *planner) noteOfThread() ([]connector.Write, error) {
 	d.Description = r4.String(firstNonEmpty(clean(p.x.Thread.Subject), clean(p.x.Thread.Topic)))
 	first, last := span(shown)
 	d.SetContext(p.x.Encounter, first, last)
-	e := entry{id: id, kind: documentReference, resource: d, provides: connector.SymTranscript(id.Value), date: p.received(),
-		expect: connector.Expect{Subject: connector.SymPatient, Text: Hash(text), Attachments: doc.files, Status: "current"}}
+	e := entry{id: id, kind: documentReference, resource: d, provides: connector.SymTranscript(id.Value), date: p.noteDate(last),
+		expect: connector.Expect{Subject: connector.SymPatient, Text: connector.Hash(text), Attachments: doc.files, Status: "current"}}
 	if e.origin, err = p.authors(d, shown, last); err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func TestThreadAsNote(t *testing.T) {
 		t.Fatalf("%d contents, %v", len(echo.Attachments), err)
 	}
 	text := echo.Attachments[0].Data
-	if w[0].Expect.Text != filing.Hash(text) || len(w[0].Expect.Attachments) != 0 {
+	if w[0].Expect.Text != connector.Hash(text) || len(w[0].Expect.Attachments) != 0 {
 		t.Errorf("expected of the chart: %+v", w[0].Expect)
 	}
 	said, ok := transcript.Words(text)
@@ -59,7 +59,7 @@ func TestThreadAsNote(t *testing.T) {
 	if !ok || len(said) != 3 || !slices.EqualFunc(said, words, func(s transcript.Said, want string) bool { return string(s.Words) == want }) {
 		t.Errorf("the words are %v", said)
 	}
-	for _, line := range []string{"Document: Transcript, version 1", "Message id: texting t-1/v1", "Left out: internal notes of the care team: 1", "State: closed 2026-11-22 13:03:11 -06:00", "Messages: 3"} {
+	for _, line := range []string{"Document: Transcript, version 1", "Transcript id: texting t-1/v1", "Left out: internal notes of the care team: 1", "State: closed 2026-11-22 13:03:11 -06:00", "Messages: 3"} {
 		if !strings.Contains("\n"+string(text), "\n"+line+"\n") {
 			t.Errorf("it does not say %q:\n%s", line, text)
 		}
@@ -81,7 +81,7 @@ func TestThreadAsNote(t *testing.T) {
 func TestThreadAsDocument(t *testing.T) {
 	w := plan(t, policy(t), able(printed), threadOf(printed))[0]
 	text, pdf := forms(t, w)
-	if w.Expect.Text != filing.Hash(text.Data) || len(w.Expect.Attachments) != 1 || w.Expect.Attachments[0] != filing.Hash(pdf.Data) {
+	if w.Expect.Text != connector.Hash(text.Data) || len(w.Expect.Attachments) != 1 || w.Expect.Attachments[0] != connector.Hash(pdf.Data) {
 		t.Errorf("expected of the chart: %+v", w.Expect)
 	}
 	if !equalPlans(t, able(printed), threadOf(printed)) {

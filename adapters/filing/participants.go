@@ -96,7 +96,7 @@ func (p *planner) configured(pt connector.Participant, kind string) person {
 // ours says whether the exchange was written here or asked for in the EHR. Its participants may then be named by EHR
 // references; a platform's ids are never taken for such.
 func (p *planner) ours() bool {
-	return p.x.Message.ClientID != "" || p.x.BasedOn != "" || p.x.RequestID != ""
+	return p.x.Message.ClientID != "" || p.x.BasedOn != "" || p.x.RequestID != "" || p.x.Task != nil
 }
 
 // proxy refers to the RelatedPerson the EHR knows, creates one where policy and EHR allow, else names them logically. A

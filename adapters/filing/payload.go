@@ -1,8 +1,6 @@
 package filing
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -32,21 +30,21 @@ func (p *planner) content(id connector.Identifier, m connector.Message, at time.
 			return c, refuse(connector.GateRefused, "the message's words are not UTF-8, so no FHIR entry can hold them exactly")
 		}
 		c.payload = append(c.payload, textPayload(m.Text, at))
-		c.text = Hash([]byte(m.Text))
+		c.text = connector.Hash([]byte(m.Text))
 	}
 	for i, a := range m.Attachments {
 		kind, size := contentType(a.ContentType), int64(len(a.Data))
 		switch {
 		case size > 0 && size <= p.policy.InlineBytes:
 			c.payload = append(c.payload, r4.AttachmentPayload(r4.NewAttachment(kind, a.Data, title(a), at)))
-			c.attachments = append(c.attachments, Hash(a.Data))
+			c.attachments = append(c.attachments, connector.Hash(a.Data))
 		case size > 0 && binaries && p.traits.Transaction && !p.policy.NoBinary:
 			name := id.Token() + "#attachment/" + strconv.Itoa(i+1)
 			c.binaries = append(c.binaries, binary{name, r4.NewBinary(kind, a.Data, connector.SymPatient)})
 			linked := r4.LinkedAttachment(kind, r4.URN(name), title(a), int(size), at)
 			linked.Hash = r4.String(r4.AttachmentHash(a.Data))
 			c.payload = append(c.payload, r4.AttachmentPayload(linked))
-			c.attachments = append(c.attachments, Hash(a.Data))
+			c.attachments = append(c.attachments, connector.Hash(a.Data))
 		default:
 			c.payload = append(c.payload, r4.StringPayload("Attachment not included: "+transcript.File(a)))
 		}
@@ -62,18 +60,12 @@ func textPayload(text string, at time.Time) r4.Payload {
 	return r4.AttachmentPayload(r4.NewAttachment(r4.ContentTypePlain, []byte(text), TextTitle, at))
 }
 
-// Hash is the lower-case hex SHA-256 the receipts compare.
-func Hash(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
-}
-
 // wordsHash is what the chart must show of a message's words, "" where it has none.
 func wordsHash(m connector.Message) string {
 	if m.Text == "" {
 		return ""
 	}
-	return Hash([]byte(m.Text))
+	return connector.Hash([]byte(m.Text))
 }
 
 func title(a connector.Attachment) string { return firstNonEmpty(clean(a.Filename), clean(a.ID)) }

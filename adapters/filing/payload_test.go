@@ -61,7 +61,7 @@ func TestWordsSurvive(t *testing.T) {
 			if got := words(t, last); got != text {
 				t.Fatalf("%s: %q became %q", s, text, got)
 			}
-			if last.Expect.Text != filing.Hash([]byte(text)) {
+			if last.Expect.Text != connector.Hash([]byte(text)) {
 				t.Fatalf("%s: the expected hash is not that of %q", s, text)
 			}
 		}
@@ -167,7 +167,7 @@ func TestAttachments(t *testing.T) {
 	if named, _ := at(c, "payload", 3, "contentString").(string); !strings.Contains(named, "a3, image/png, 0 bytes") {
 		t.Errorf("named: %q", named)
 	}
-	if !slices.Equal(w.Expect.Attachments, []string{filing.Hash(small.Data), filing.Hash(large.Data)}) {
+	if !slices.Equal(w.Expect.Attachments, []string{connector.Hash(small.Data), connector.Hash(large.Data)}) {
 		t.Errorf("expected hashes: %v", w.Expect.Attachments)
 	}
 	for name, change := range map[string]func(*filing.Policy, *connector.Traits){
@@ -178,7 +178,7 @@ func TestAttachments(t *testing.T) {
 		change(&p, &traits)
 		w := plan(t, p, traits, x)[0]
 		named, _ := at(resource(t, w, "Communication"), "payload", 2, "contentString").(string)
-		if !strings.Contains(named, "l.png, image/png, 6 bytes, SHA-256 "+filing.Hash(large.Data)) || len(w.Expect.Attachments) != 1 {
+		if !strings.Contains(named, "l.png, image/png, 6 bytes, SHA-256 "+connector.Hash(large.Data)) || len(w.Expect.Attachments) != 1 {
 			t.Errorf("%s: %q %v", name, named, w.Expect.Attachments)
 		}
 	}

@@ -16,7 +16,6 @@ type Policy struct {
 	Location      *time.Location    // of the times written for people; nil is UTC
 	NoteType      r4.Coding         // DocumentReference.type
 	DocStatus     r4.DocStatus      // of notes: DocFinal or DocPreliminary
-	Spare         bool              // of notes: only what a vendor's clinical-note API is known to take (spare.go)
 	CreateProxies bool              // create a RelatedPerson for a proxy the EHR does not know
 	Internal      bool              // file internal notes where the strategy can restrict them
 	InlineBytes   int64             // largest attachment that travels inside its entry, in bytes before base64
@@ -48,6 +47,9 @@ func Plan(policy Policy, traits connector.Traits, x connector.Exchange) ([]conne
 	p := &planner{policy: policy, traits: traits, x: x, ids: Names{Base: x.Base, Channel: x.Channel}, known: map[string]r4.Reference{}}
 	if x.Kind == connector.ItemRequest {
 		return p.request()
+	}
+	if x.Kind == connector.ItemTask {
+		return p.task()
 	}
 	strategy := x.Strategy
 	if strategy == "" {

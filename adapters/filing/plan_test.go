@@ -27,6 +27,7 @@ func variety(s connector.Strategy) []connector.Exchange {
 		exchange(connector.ItemExchange, s, id("m-4"), from(system), toPatient(connector.Failed)),
 		exchange(connector.ItemClose, s), exchange(connector.ItemReopen, s),
 		request("01JD", "active", ""), request("01JD", "completed", ""), request("01JD", "on-hold", "why"),
+		task(connector.TaskAccepted, true), task(connector.TaskRequested, false, byPool("nurse-triage")), task(connector.TaskCompleted, false),
 	}
 }
 

@@ -73,7 +73,7 @@ func (p *planner) requestStatus(born bool) connector.Write {
 	if why := clean(p.x.StatusReason); why != "" {
 		set["statusReason"] = map[string]any{"text": why}
 		remove = nil
-		what += ":" + Hash([]byte(why))[:8]
+		what += ":" + connector.Hash([]byte(why))[:8]
 	}
 	w := change("CommunicationRequest", target, id, what, status, set, remove...)
 	if born {

@@ -29,7 +29,7 @@ func (p *planner) correction() ([]connector.Write, error) {
 	return p.file(e)
 }
 
-// retraction marks every revision that is on the chart as entered in error. It is never a deletion, and where the EHR
+// retraction marks every revision that is on the chart as entered in error; kind is what it is there as, where nobody knows. It is never a deletion, and where the EHR
 // cannot change an entry a person must: the sentence says what and where.
 func (p *planner) retraction(kind string) ([]connector.Write, error) {
 	if p.leftOut() || len(p.x.Revisions) == 0 {
@@ -42,7 +42,7 @@ func (p *planner) retraction(kind string) ([]connector.Write, error) {
 	for _, r := range p.x.Revisions {
 		id := p.ids.Message(p.x.Thread.ID, p.x.Message.ID, r)
 		symbol := connector.SymMessage(id.Value)
-		writes = append(writes, change(kind, symbol, id, "entered-in-error", "entered-in-error",
+		writes = append(writes, change(firstNonEmpty(p.x.Entries[r], kind), symbol, id, "entered-in-error", "entered-in-error",
 			map[string]any{"status": "entered-in-error"}))
 		o, err := p.nullified()
 		if err != nil {
@@ -62,7 +62,7 @@ func (p *planner) retraction(kind string) ([]connector.Write, error) {
 
 func (p *planner) retractionSentence() string {
 	s := fmt.Sprintf("The message sent %s (%s) was retracted", p.local(p.x.Message.SentAt),
-		MessageValue(p.x.Thread.ID, p.x.Message.ID, 1))
+		MessageValue(p.x.Thread.ID, p.x.Message.ID, p.x.Revision))
 	if r := p.x.Retraction; r != nil && !r.At.IsZero() {
 		s += " at " + p.local(r.At)
 	}

@@ -14,9 +14,8 @@ type Shape struct {
 	// Staff makes a Communication a message among staff: without thread, identifier or life cycle, its words and everything
 	// that has no place in one text. A message that cannot be one is filed as a note. nil leaves Communications as they are.
 	Staff *StaffMessage
-	// BareNotes leaves of a note what says which patient, what, by whom and when: no identifier, profile, category, date,
-	// relation or label. What that would have said is in the note's text.
-	BareNotes bool
+	// Notes is what a note may hold; nil leaves notes as they are.
+	Notes *NoteShape
 	// NoHeader leaves the thread's header out: an entry without words may not be taken, and every message stands by itself.
 	NoHeader bool
 }
@@ -35,12 +34,15 @@ type StaffMessage struct {
 
 // Bare says whether entries of a type hold no identifier of ours.
 func (s Shape) Bare(kind string) bool {
-	return s.Staff != nil && kind == "Communication" || s.BareNotes && kind == documentReference
+	return s.Staff != nil && kind == "Communication" || s.Notes != nil && !s.Notes.Named && kind == documentReference
 }
 
 // asStaffMessage files what staff write as messages of theirs, and everything else as notes.
 func (p *planner) asStaffMessage() ([]connector.Write, error) {
 	fits := p.staffMessage(p.x.Message)
+	if filed := p.x.Entries[1]; filed != "" && p.x.Kind != connector.ItemExchange {
+		fits = filed == "Communication" // whoever has a box there today
+	}
 	switch p.x.Kind {
 	case connector.ItemExchange:
 		if p.leftOut() {
@@ -144,24 +146,4 @@ func (s *StaffMessage) priority(given connector.Priority) *r4.Priority {
 func bareText(text []byte) r4.Attachment {
 	a := r4.NewAttachment(strings.ReplaceAll(r4.ContentTypePlain, " ", ""), text, "", time.Time{})
 	return r4.Attachment{ContentType: a.ContentType, Data: a.Data}
-}
-
-// bare cuts a note down to what an EHR with bare notes takes.
-func bare(d *r4.DocumentReference) {
-	d.Meta, d.Identifier, d.MasterIdentifier, d.Category, d.Date, d.Custodian = nil, nil, nil, nil, nil, nil
-	d.Description, d.Language, d.RelatesTo, d.SecurityLabel = nil, nil, nil, nil
-	d.Type = r4.Ptr(r4.CodeableConcept{Coding: d.Type.Coding})
-	if d.Context != nil {
-		d.Context.Related = nil
-	}
-	var authors []r4.Reference
-	for _, a := range d.Author {
-		if literal(a, []string{"Practitioner"}) {
-			authors = append(authors, r4.Reference{Reference: a.Reference})
-		}
-	}
-	d.Author = authors
-	for i, c := range d.Content {
-		d.Content[i].Attachment = r4.Attachment{ContentType: r4.String(strings.ReplaceAll(*c.Attachment.ContentType, " ", "")), Data: c.Attachment.Data}
-	}
 }

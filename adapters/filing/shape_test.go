@@ -15,7 +15,7 @@ import (
 func messageCenter(t testing.TB, inbox string) filing.Policy {
 	p := policy(t)
 	p.People = map[string]string{"prac-ana": "Practitioner/prac-ana", "nurse-triage": "Group/triage"}
-	p.Shape = filing.Shape{BareNotes: true, Staff: &filing.StaffMessage{
+	p.Shape = filing.Shape{Notes: &filing.NoteShape{Period: true, Charset: true}, Staff: &filing.StaffMessage{
 		Category: r4.NewCoding(r4.SystemCommunicationCategory, "notification", ""), Senders: []string{"Practitioner"},
 		Recipients: []string{"Practitioner", "Group"}, Urgent: true, Inbox: inbox, ReplyTo: "Group/replies", ReplyToURL: "https://ehr.example/reply-to"}}
 	return p
@@ -106,7 +106,7 @@ func TestStaffMessageHoldsWhatItMay(t *testing.T) {
 			t.Errorf("the text does not say %q:\n%s", said, text)
 		}
 	}
-	if w.Identity.Value != "t-1/m-1" || w.Expect.Text != filing.Hash([]byte("one\n\ntwo")) || w.Expect.Subject != connector.SymPatient {
+	if w.Identity.Value != "t-1/m-1" || w.Expect.Text != connector.Hash([]byte("one\n\ntwo")) || w.Expect.Subject != connector.SymPatient {
 		t.Errorf("write: %+v", w.Expect)
 	}
 }
@@ -145,6 +145,16 @@ func TestStaffMessagesAreNotTakenBack(t *testing.T) {
 	w = plan(t, policy, able(comm), exchange(connector.ItemCorrection, comm, toPatient(connector.Sent), mine, correction(2, 1)))
 	if len(w) != 1 || w[0].Type != "Communication" || !strings.Contains(boxed(t, w[0]), "corrected words") {
 		t.Errorf("correction of a staff message: %+v", w)
+	}
+	was := func(kind string) func(*connector.Exchange) {
+		return func(x *connector.Exchange) { x.Entries = map[int]string{1: kind} }
+	}
+	w = plan(t, policy, able(comm), exchange(connector.ItemRetraction, comm, toPatient(connector.Sent), mine, retraction(1), was("DocumentReference")))
+	if len(w) == 0 || w[0].Type != "DocumentReference" {
+		t.Errorf("retraction of what was a note before its author had a box: %+v", w)
+	}
+	if _, err := filing.Plan(policy, able(comm), exchange(connector.ItemRetraction, comm, toPatient(connector.Sent), retraction(1), was("Communication"))); !errors.As(err, &refused) {
+		t.Errorf("retraction of a staff message whose author has no box any more: %v", err)
 	}
 	w = plan(t, policy, able(comm), exchange(connector.ItemStatus, comm, toPatient(connector.Failed), mine))
 	if len(w) != 1 || w[0].Type != "DocumentReference" {

@@ -147,7 +147,7 @@ func (s *shown) walk(name string, v any, text *strings.Builder) {
 func (s shown) tells(text []byte) {
 	said, _ := transcript.Words(text)
 	for _, one := range said {
-		s.words[Hash(one.Words)] = true
+		s.words[connector.Hash(one.Words)] = true
 	}
 }
 

@@ -36,7 +36,7 @@ func policy(t testing.TB) filing.Policy {
 // able can do everything.
 func able(s connector.Strategy) connector.Traits {
 	return connector.Traits{Strategy: s, Update: true, Requests: true, RequestPut: true, Watch: true, Subscribe: true,
-		Transaction: true, Provenance: true, Proxies: true, IfNoneExist: true, Echo: connector.EchoExact}
+		Transaction: true, Provenance: true, Proxies: true, IfNoneExist: true, Tasks: true, Echo: connector.EchoExact}
 }
 
 // event is as much of the channel event contract as a plan needs.

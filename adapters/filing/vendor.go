@@ -147,10 +147,10 @@ func (p *planner) call(piece Piece, words string) (connector.Write, error) {
 	w.Key, w.Identity, w.Date, w.Expect.Subject = piece.ID.Token(), piece.ID, p.received(), connector.SymPatient
 	switch {
 	case piece.File != nil:
-		w.Expect.Attachments = []string{Hash(piece.File.Data)}
+		w.Expect.Attachments = []string{connector.Hash(piece.File.Data)}
 		return w, nil
 	case words != "":
-		w.Expect.Text = Hash([]byte(words))
+		w.Expect.Text = connector.Hash([]byte(words))
 	}
 	w.Provides = connector.SymMessage(piece.ID.Value)
 	return w, nil

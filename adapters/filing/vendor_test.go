@@ -68,7 +68,7 @@ func TestVendorMessage(t *testing.T) {
 	}
 	note, file := writes[0], writes[1]
 	got, ok := filing.Words(text(t, note))
-	if !ok || string(got) != words || note.Expect.Text != filing.Hash([]byte(words)) {
+	if !ok || string(got) != words || note.Expect.Text != connector.Hash([]byte(words)) {
 		t.Errorf("the words are %q", got)
 	}
 	for _, want := range []string{"- log.csv, text/csv, 3 bytes, SHA-256 ", "Attachments (on the chart too, beside this note):\n- reading.png, image/png, 4 bytes, SHA-256 "} {
@@ -82,7 +82,7 @@ func TestVendorMessage(t *testing.T) {
 			Expect: connector.Expect{Subject: "{patient}", Text: note.Expect.Text}},
 		{Key: base + "/texting/attachment|t-1/m-1/1", Method: "POST", URL: "{patient}/notes", Type: "Note", Header: file.Header, Body: file.Body,
 			Identity: connector.Identifier{System: base + "/texting/attachment", Value: "t-1/m-1/1"}, Date: receivedAt,
-			Expect: connector.Expect{Subject: "{patient}", Attachments: []string{filing.Hash([]byte("\x89PNG"))}}},
+			Expect: connector.Expect{Subject: "{patient}", Attachments: []string{connector.Hash([]byte("\x89PNG"))}}},
 	}
 	if diff := cmp.Diff(want, writes); diff != "" {
 		t.Errorf("writes (-want +got):\n%s", diff)

@@ -30,10 +30,8 @@ type binary struct {
 // file makes the writes of an entry: the proxies it names, then one POST, or one transaction where something must be
 // there with it, then its Provenance where that cannot come along.
 func (p *planner) file(e entry) ([]connector.Write, error) {
-	if d, ok := e.resource.(*r4.DocumentReference); ok && p.policy.Shape.BareNotes {
-		bare(d)
-	} else if ok {
-		p.spare(d)
+	if d, ok := e.resource.(*r4.DocumentReference); ok {
+		p.shaped(d)
 	}
 	together := p.traits.Transaction && (len(e.before) > 0 || (e.origin != nil && p.traits.Provenance))
 	condition := ""

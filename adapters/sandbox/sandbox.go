@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 	"github.com/chartwire/chartwire/adapters/sandbox/platform"
+	"github.com/chartwire/chartwire/adapters/sandbox/shell"
 	"github.com/chartwire/chartwire/fhir/validate"
 )
 
@@ -33,6 +35,8 @@ type EHROptions struct {
 	Clients []auth.Client
 	// Path is where FHIR is below the origin; "" is /fhir.
 	Path string
+	// Browsers are the origins of apps that call from a browser (CORS), without credentials of its own.
+	Browsers []string
 }
 
 // EHR is a sandbox EHR with its authorization server.
@@ -44,6 +48,8 @@ type EHR struct {
 	now    func() time.Time
 	ended  atomic.Bool
 	beside func(*http.Request) func(*http.Request) *ehr.Response // who answers instead of FHIR; nil for nobody
+	shell  atomic.Pointer[shell.Shell]                           // the EHR's own pages; nil before OpenShell
+	cors   map[string]bool
 }
 
 // gate is shared: its tables are large and it is safe for concurrent use.
@@ -89,10 +95,53 @@ func newEHR(origin string, opts EHROptions) (*EHR, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &EHR{Server: server, Auth: as, origin: origin, now: opts.EHR.Now}, nil
+	e := &EHR{Server: server, Auth: as, origin: origin, now: opts.EHR.Now, cors: map[string]bool{}}
+	for _, o := range opts.Browsers {
+		e.cors[o] = true
+	}
+	return e, nil
 }
 
-func (e *EHR) route(w http.ResponseWriter, r *http.Request) { e.Send(w, r, e.exchange(r)) }
+func (e *EHR) route(w http.ResponseWriter, r *http.Request) {
+	if pages := e.shell.Load(); pages != nil && strings.HasPrefix(r.URL.Path, "/shell/") {
+		pages.ServeHTTP(w, r)
+		return
+	}
+	if e.crossOrigin(w, r) {
+		return
+	}
+	e.Send(w, r, e.exchange(r))
+}
+
+// crossOrigin answers a preflight, and lets a known app's browser read what is answered (Fetch standard, CORS protocol). It
+// says whether that was all.
+func (e *EHR) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if !e.cors[origin] {
+		return false
+	}
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Add("Vary", "Origin")
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
+	}
+	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT")
+	h.Set("Access-Control-Allow-Headers", "authorization, content-type, if-match, if-none-exist, prefer")
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+// OpenShell serves the EHR's own pages at URL()/shell/ from now on, with the app that is launched at launchURL in a frame. It
+// gives their handler, for who wants them at another address, too.
+func (e *EHR) OpenShell(launchURL string) (http.Handler, error) {
+	pages, err := shell.New(shell.Options{Chart: e.Server, Auth: e.Auth, LaunchURL: launchURL, Base: e.Base(), StyleURL: e.origin + "/shell/style.json"})
+	if err != nil {
+		return nil, err
+	}
+	e.shell.Store(pages)
+	return pages, nil
+}
 
 // URL is the server's origin.
 func (e *EHR) URL() string { return e.origin }

@@ -18,6 +18,7 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
 	"github.com/chartwire/chartwire/adapters/sandbox/platform"
+	"github.com/chartwire/chartwire/adapters/sandbox/script"
 	"github.com/chartwire/chartwire/adapters/sandbox/seed"
 	"github.com/chartwire/chartwire/testdata/threads"
 	"github.com/go-jose/go-jose/v4"
@@ -33,7 +34,7 @@ type world struct {
 	n    int
 }
 
-func startEHR(t *testing.T, clients map[string]string, script ...string) *world {
+func startEHR(t *testing.T, clients map[string]string, rules ...string) *world {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
@@ -45,8 +46,8 @@ func startEHR(t *testing.T, clients map[string]string, script ...string) *world 
 		t.Fatal(err)
 	}
 	opts := sandbox.EHROptions{EHR: ehr.Options{Now: time.Now, Traits: traits}}
-	if len(script) > 0 {
-		opts.EHR.Script = ehr.MustScript(strings.Join(script, "\n"))
+	if len(rules) > 0 {
+		opts.EHR.Script = script.Must[ehr.Script](strings.Join(rules, "\n"))
 	}
 	for id, scopes := range clients {
 		opts.Clients = append(opts.Clients, auth.Client{ID: id, JWKS: jwks, Scopes: scopes, Backend: true})

@@ -57,7 +57,7 @@ func (f *fed) Alarm(string, connector.Reason, string)     {}
 func (f *fed) Moved(_, _ string, i connector.Item)        { f.states <- i }
 
 func newFed(t *testing.T, adt string) *fed {
-	f := &fed{house: newHouse(t), engine: newDocEngine(t), states: make(chan connector.Item, 1000), sequence: map[string]int{}}
+	f := &fed{house: newHouse(t), engine: newDocEngine(t, "127.0.0.1"), states: make(chan connector.Item, 1000), sequence: map[string]int{}}
 	f.ours, f.oursKey = identity(t)
 	f.their, f.theyKey = identity(t)
 	f.write("ours.pem", f.ours)

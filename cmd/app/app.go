@@ -20,6 +20,7 @@ import (
 	"github.com/chartwire/chartwire/connector/clock"
 	"github.com/chartwire/chartwire/connector/deliver"
 	"github.com/chartwire/chartwire/connector/egress"
+	"github.com/chartwire/chartwire/connector/inbox"
 	"github.com/chartwire/chartwire/connector/ingest"
 	"github.com/chartwire/chartwire/connector/seal"
 	"github.com/chartwire/chartwire/connector/store"
@@ -58,10 +59,13 @@ type App struct {
 	ids     map[string]string
 	audit   auditLogs
 	doctor  *doctor.Doctor
-	board   *alert.Board
-	parking alert.Parking
-	held    []io.Closer // connections that are kept open
-	close   sync.Once
+	desk    *inbox.Desk
+
+	stopping chan struct{} // closed when Run begins to stop
+	board    *alert.Board
+	parking  alert.Parking
+	held     []io.Closer // connections that are kept open
+	close    sync.Once
 }
 
 // New opens the store, checks what must not change, and wires everything. Nothing is sent or served before Run. Errors
@@ -73,7 +77,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &App{o: o}
+	a := &App{o: o, stopping: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			_ = a.Close()
@@ -180,12 +184,19 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 	if err != nil {
 		return err
 	}
+	if a.desk, err = parts.desk(events, a.o.Clock, a.engine.Patient); err != nil {
+		return err
+	}
+	pages, err := parts.pages(a.desk, a.o.Clock, a.stopping)
+	if err != nil {
+		return err
+	}
 	jwks, err := parts.jwks()
 	if err != nil {
 		return err
 	}
 	a.web, err = web.New(web.Options{Store: a.store, Ingest: events, Clock: a.o.Clock, Log: a.o.Log, Channels: parts.webChannels(lines),
-		EHRs: parts.webEHRs(), Tokens: parts.tokens(), JWKS: jwks, Notify: a.engine.Notify, Alarm: func(ehr string, r connector.Reason, item string) { watchers.Alarm(parts.nameOf(ehr), r, item) }, Patient: a.engine.Patient, Metrics: a.metrics.handler(), Notes: a.notes, Version: a.o.Version})
+		EHRs: parts.webEHRs(), Tokens: parts.tokens(), JWKS: jwks, Notify: a.engine.Notify, Alarm: func(ehr string, r connector.Reason, item string) { watchers.Alarm(parts.nameOf(ehr), r, item) }, Patient: a.engine.Patient, Metrics: a.metrics.handler(), Notes: a.notes, Version: a.o.Version, App: pages})
 	return err
 }
 
@@ -233,6 +244,7 @@ func (a *App) Store() connector.Store { return a.store }
 func (a *App) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	context.AfterFunc(ctx, func() { close(a.stopping) }) // the pages' streams end, or the listener would wait for them
 	work := map[string]func() error{
 		"engine":  func() error { return a.engine.Run(ctx) },
 		"public":  func() error { return web.Serve(ctx, a.public, a.web.Public()) },
@@ -241,6 +253,7 @@ func (a *App) Run(ctx context.Context) error {
 			return web.Serve(ctx, a.control, a.operators(ctx, web.Control(web.Operator{Store: a.store, Clock: a.o.Clock, Log: a.o.Log,
 				Engine: a.engine, EHRs: values(a.ids), Lines: linesOf(a.o.Config, a.ids), Audit: a.audit.verify})))
 		},
+		"inbox":    func() error { return a.desk.Run(ctx) },
 		"clock":    func() error { return a.watchClock(ctx) },
 		"alerts":   func() error { return a.board.Run(ctx) },
 		"parking":  func() error { return a.parking.Run(ctx) },

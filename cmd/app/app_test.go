@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chartwire/chartwire/adapters"
 	"github.com/chartwire/chartwire/cmd/app"
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
@@ -126,7 +127,7 @@ api:
 // open wires the house from its folder.
 func (h *house) open() error {
 	h.t.Helper()
-	c, problems := config.Load(filepath.Join(h.dir, "chartwire.yaml"))
+	c, problems := config.Load(filepath.Join(h.dir, "chartwire.yaml"), adapters.Sections()...)
 	if c == nil {
 		h.t.Fatalf("the configuration is wrong: %v", problems)
 	}

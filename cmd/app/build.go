@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -52,6 +53,7 @@ func (b *builder) connections() ([]deliver.Connection, error) {
 			Mode: string(e.Mode), Concurrent: concurrent, PerSecond: e.Limits.RequestsPerSecond, Deadline: e.Limits.Deadline,
 			SearchLag: e.Limits.SearchLag, Poll: e.Watch.Poll, NotBefore: e.Watch.NotBefore, Systems: e.IdentifierSystems,
 			TrustIDs: e.Match == config.MatchTrustIdentifiers, HoldFor: e.Filing.HoldFor, Encounters: Encounters(e.Filing.Encounter),
+			PerThread: e.Filing.Per == config.PerThread, Idle: e.Filing.Idle,
 			NotifyURL: b.config.Server.PublicURL + "/ehrs/" + e.Name + "/notify", NotifyWith: notifyHeader + ": " + b.notifySecret(e)})
 	}
 	return out, nil
@@ -115,8 +117,8 @@ func (b *builder) ehrClient(e config.EHR) (*http.Client, error) {
 	return b.guard.Client("ehr "+e.Name, origins, egress.Limits{Total: e.Limits.Deadline, Conns: 2 * e.Limits.Concurrent, Body: 64 << 20})
 }
 
-// engineDial is the guarded way to an interface engine. Plaintext, which config allows toward this machine alone, is said aloud
-// at each start.
+// engineDial is the guarded way to an interface engine. Plaintext, which config allows toward this machine and networks that
+// somebody has named, is said aloud at each start.
 func (b *builder) engineDial(e config.EHR) (func(context.Context) (net.Conn, error), error) {
 	u, err := url.Parse(e.Address)
 	if err != nil {
@@ -128,6 +130,18 @@ func (b *builder) engineDial(e config.EHR) (func(context.Context) (net.Conn, err
 		if t := e.TLS; t != nil {
 			to.TLS.CA, to.TLS.Cert, to.TLS.Key = t.CA.Bytes(), t.Cert.Bytes(), []byte(t.Key.Reveal())
 		}
+		return b.guard.Stream("ehr "+e.Name, to)
+	}
+	for _, s := range e.PlaintextTo {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, fmt.Errorf("EHR %q: plaintext_to: %w", e.Name, err)
+		}
+		to.Plaintext = append(to.Plaintext, p)
+	}
+	if len(to.Plaintext) > 0 { // config takes it for no host of this machine
+		b.log.Warn("PLAINTEXT: this EHR connection sends patients' data UNENCRYPTED to another machine; anybody on the way can read and change them",
+			"ehr", e.Name, "engine", u.Host, "plaintext_to", e.PlaintextTo, "next", "have the interface engine speak TLS, write mllps:// and remove plaintext_to")
 	} else {
 		b.log.Warn("PLAINTEXT: this EHR connection sends patients' data unencrypted to a port of this machine; whatever listens there must encrypt it before it leaves",
 			"ehr", e.Name, "next", "use mllps:// where the engine speaks TLS itself")
@@ -169,11 +183,22 @@ func (b *builder) lines() ([]deliver.Line, error) {
 	return out, nil
 }
 
+// pools are the ids of an EHR connection's pools.
+func (b *builder) pools(ehr string) []string {
+	var out []string
+	for _, p := range b.config.Pools {
+		if p.EHR == ehr {
+			out = append(out, p.ID)
+		}
+	}
+	return out
+}
+
 // channels are the channels as ingest knows them, by name.
 func (b *builder) channels() map[string]ingest.Channel {
 	out := map[string]ingest.Channel{}
 	for _, c := range b.config.Channels {
-		out[c.Name] = ingest.Channel{Name: c.Name, EHR: b.ids[c.EHR], DefaultPool: c.DefaultPool, Consent: string(c.Consent), Receipts: string(c.Receipts)}
+		out[c.Name] = ingest.Channel{Name: c.Name, EHR: b.ids[c.EHR], DefaultPool: c.DefaultPool, Pools: b.pools(c.EHR), Consent: string(c.Consent), Receipts: string(c.Receipts)}
 	}
 	return out
 }

@@ -101,7 +101,11 @@ func OpenOperator(ctx context.Context, c *config.Config) (*Operator, error) {
 	restored := func(ctx context.Context, agent string) (connector.Epoch, error) {
 		return beginEpoch(ctx, s, values(ids), agent, clock.System)
 	}
-	return &Operator{who: who(), store: s, local: operators(control, s, clock.System, quiet, engine.Reconcile, restored, parts.doctor(s, clock.System, nil))}, nil
+	desk, err := sessionDesk(s, keys, ids, clock.System)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return &Operator{who: who(), store: s, local: operators(control, s, clock.System, quiet, engine.Reconcile, restored, parts.doctor(s, clock.System, nil), desk)}, nil
 }
 
 // running is the Operator of the serve that runs with this configuration's store, nil where none does.

@@ -14,10 +14,11 @@ import (
 
 // operators adds to the control handler what needs the EHR connections.
 func operators(control http.Handler, s connector.Store, c clock.Clock, log *slog.Logger, reconcile web.Reconciler,
-	restored func(ctx context.Context, agent string) (connector.Epoch, error), d *doctor.Doctor) http.Handler {
+	restored func(ctx context.Context, agent string) (connector.Epoch, error), d *doctor.Doctor, desk web.UserSessions) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/reconcile", web.Reconcile(s, c, log, reconcile))
 	mux.Handle("/restored", web.Restored(s, c, log, restored))
+	mux.Handle("/sessions", web.Sessions(log, desk))
 	examine := web.Examine(log, asked{d})
 	mux.Handle("/doctor", examine)
 	mux.Handle("/doctor/", examine)
@@ -33,5 +34,5 @@ func (a *App) operators(serving context.Context, control http.Handler) http.Hand
 		defer context.AfterFunc(serving, stop)()
 		return a.engine.Reconcile(ctx, q, found)
 	}
-	return operators(control, a.store, a.o.Clock, a.o.Log, reconcile, a.restored, a.doctor)
+	return operators(control, a.store, a.o.Clock, a.o.Log, reconcile, a.restored, a.doctor, a.desk)
 }

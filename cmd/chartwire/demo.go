@@ -16,8 +16,8 @@ type demoCmd struct {
 	Generate string   `help:"Post generated events, such as threads=2000,messages=5,shuffle,repeat=0.1." placeholder:"SPEC"`
 	Seed     uint64   `help:"Seed of generated events." default:"1"`
 	EHR      string   `help:"The sandbox EHR: ${ehrs}; note takes notes alone, hl7v2 is an interface engine." default:"fhir" placeholder:"TYPE"`
-	As       string   `help:"How to file: auto, communication, note or document; of a FHIR server." default:"auto" enum:"auto,communication,note,document"`
-	Per      string   `help:"What one entry holds: exchange, or thread; of a FHIR server with --as note or document, and of hl7v2." default:"exchange" enum:"exchange,thread"`
+	As       string   `help:"How to file: auto, communication, note or document; of a FHIR server and oracle." default:"auto" enum:"auto,communication,note,document"`
+	Per      string   `help:"What one entry holds: exchange, or thread; of a FHIR server or oracle with --as note, of epic and of hl7v2." default:"exchange" enum:"exchange,thread"`
 	EHRURL   string   `name:"ehr-url" help:"Use this open FHIR R4 server instead of the sandbox EHR." placeholder:"URL"`
 	Faults   string   `help:"What goes wrong at the sandbox EHR: the file of a script, or seed:N[:RATE[:PALETTE]]; hl7v2 has a vocabulary of its own and no seed (docs/sandbox-faults.md)." placeholder:"SCRIPT"`
 	Traits   string   `help:"What the sandbox EHR can do, such as conditional=ignored,lag=5s (docs/sandbox-faults.md)." placeholder:"WORDS"`

@@ -12,6 +12,7 @@ import (
 
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/engine"
 	"github.com/chartwire/chartwire/cmd/app"
 	"github.com/chartwire/chartwire/cmd/doctor"
 	"github.com/chartwire/chartwire/config"
@@ -135,5 +136,47 @@ func TestDoctorAndServe(t *testing.T) {
 	}
 	if code, out, errs := chartwire(t, "doctor", "--config", file, "--ehr", "mercy"); code != 0 || !strings.Contains(out, "yes (probe 20") || !strings.Contains(out, "seen in the chart: Chart Review") {
 		t.Errorf("exit %d: %s\n%s", code, errs, out)
+	}
+}
+
+// TestDoctorEchoes: an interface engine is sent nothing, until the configuration says that it may be asked; then it answers, and keeps
+// nothing.
+func TestDoctorEchoes(t *testing.T) {
+	n, err := sandbox.StartEngine(context.WithoutCancel(t.Context()), "", engine.Options{Now: clock.System.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	dir := t.TempDir()
+	for _, c := range [][2]string{
+		{"", "\n?  MLLP echo   not sent: once the interface engineer agrees to one message without a patient (NMQ^N01) for each doctor, write hl7.echo: NMQ^N01 in the Chartwire configuration\n"},
+		{", echo: NMQ^N01", "\nok  MLLP echo   NMQ^N01 answered AA\n"},
+	} {
+		keys, want := c[0], c[1]
+		file := filepath.Join(dir, "chartwire.yaml")
+		text := fmt.Sprintf(`
+server: {public_url: "https://connector.clinic.example", listen: "127.0.0.1:0", console_listen: "127.0.0.1:0"}
+identity: {base: "https://connector.clinic.example/sid"}
+store: {url: "sqlite:chartwire.db"}
+seal: {keyset_file: keyset.json}
+ehrs:
+  - name: county
+    type: hl7v2
+    address: %q
+    timezone: America/Denver
+    organization: Organization/county
+    match: trust-identifiers
+    hl7: {sending: CHARTWIRE^CLINIC, receiving: EHR^COUNTY, authorities: {"urn:oid:1.2": {namespace: COUNTY}}%s}
+`, n.URL(), keys)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out, errs := chartwire(t, "doctor", "--config", file)
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("with %q exit %d: %s\n%s", keys, code, errs, out)
+		}
+		if came := len(n.Arrivals()); came != 0 && keys == "" || len(n.Ledger()) != 0 {
+			t.Errorf("with %q the engine was sent %d and kept %d", keys, came, len(n.Ledger()))
+		}
 	}
 }

@@ -46,8 +46,10 @@ type cli struct {
 	Doctor    doctorCmd    `cmd:"" help:"Examine EHR connections: declared, granted, proven, and who must close which gap. Reads only; audited."`
 	Trace     traceCmd     `cmd:"" help:"Show where a message is: every item, attempt and receipt. Audited."`
 	Parked    parkedCmd    `cmd:"" help:"List what needs a person, and decide about it: replay, already-there, release, retract."`
+	Relink    relinkCmd    `cmd:"" help:"Say which patient a thread is about: one held for its patient, or whose patient was merged. Audited."`
 	Pause     pauseCmd     `cmd:"" help:"Stop filing toward an EHR, or sending to a channel; events are still taken."`
 	Resume    resumeCmd    `cmd:"" help:"Let filing or sending go on."`
+	Sessions  sessionsCmd  `cmd:"" help:"List or end the sessions of a user of the clinician's inbox. Audited."`
 	Reconcile reconcileCmd `cmd:"" help:"Read the chart back and say what is missing, edited, doubled or on a wrong chart. Reads only; audited."`
 	Restored  restoredCmd  `cmd:"" help:"Say that the database is a restored backup: nothing is filed again without looking for it first."`
 	Audit     auditCmd     `cmd:"" help:"Verify the audit log."`

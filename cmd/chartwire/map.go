@@ -12,7 +12,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/cmd/preview"
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
@@ -158,7 +157,7 @@ func uploadLines(body json.RawMessage) (string, bool) {
 	for _, u := range all {
 		fmt.Fprintf(&b, "%s: %s (%s)", u.Field, u.Name, u.Type)
 		if u.Data != nil {
-			fmt.Fprintf(&b, ", %d bytes, SHA-256 %s\n", len(u.Data), filing.Hash(u.Data))
+			fmt.Fprintf(&b, ", %d bytes, SHA-256 %s\n", len(u.Data), connector.Hash(u.Data))
 			continue
 		}
 		fmt.Fprintf(&b, "\n%s\n", strings.TrimSuffix(u.Text, "\n"))

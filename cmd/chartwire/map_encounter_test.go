@@ -28,16 +28,21 @@ func TestMapShowsTheEncounterAPolicyWouldFind(t *testing.T) {
 		{"never", "../../testdata/threads/03-photo-by-url-out-of-order.ndjson", false, connector.Filed},
 		{"required", "../../testdata/threads-contract/proxy-with-photo.ndjson", true, connector.Held},
 		{"required", "../../testdata/threads/03-photo-by-url-out-of-order.ndjson", true, connector.Filed},
+		{"required # the engine cannot name it", "../../testdata/threads/03-photo-by-url-out-of-order.ndjson", true, connector.Held},
 		{"open", "../../testdata/threads-contract/proxy-with-photo.ndjson", true, ""},
 		{"recent", "../../testdata/threads-contract/proxy-with-photo.ndjson", true, ""},
 		{"thread", "../../testdata/threads-contract/proxy-with-photo.ndjson", true, ""},
 	} {
 		t.Run(c.policy, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "chartwire.yaml")
-			says := "encounter: {policy: " + c.policy + "}"
+			policy, unnamed := strings.CutSuffix(c.policy, " # the engine cannot name it")
+			says := "encounter: {policy: " + policy + "}"
 			text := strings.NewReplacer("filing: {as: communication", "filing: {"+says+", as: communication", "filing: {as: note", "filing: {"+says+", as: note").Replace(string(raw))
 			if c.engine != "" {
 				text = strings.Replace(text, "    match: trust-identifiers", "    filing: {"+says+"}\n    match: trust-identifiers", 1)
+			}
+			if !unnamed {
+				text = strings.Replace(text, "{namespace: COUNTY}", `{namespace: COUNTY}, "https://clinic.example/sid/visit": {namespace: COUNTY, type: VN}`, 1)
 			}
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)

@@ -126,6 +126,10 @@ func (c *reader) note(ctx context.Context, o *onChart) error {
 		if in, value, ok := filing.CitedID(text); ok && in == channel {
 			c.messages[value] = append(c.messages[value], o)
 		}
+		if in, value, ok := filing.CitedTranscript(text); ok && in == channel {
+			o.text = text
+			c.version(value, o)
+		}
 	}
 	for _, id := range o.Identifier {
 		switch id.System {
@@ -134,8 +138,7 @@ func (c *reader) note(ctx context.Context, o *onChart) error {
 		case identityBase + "/" + channel + "/thread":
 			c.headers[id.Value]++
 		case identityBase + "/" + channel + "/transcript":
-			thread := id.Value[:max(0, strings.LastIndexByte(id.Value, '/'))]
-			c.threads[thread] = append(c.threads[thread], o)
+			c.version(id.Value, o)
 		}
 	}
 	return nil

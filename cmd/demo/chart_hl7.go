@@ -60,6 +60,19 @@ func (d documents) told(thread string, m *entry) []shown {
 	return out
 }
 
+// transcripts counts those that stand.
+func (d documents) transcripts() int {
+	n := 0
+	for _, all := range d {
+		for _, one := range all {
+			if one.ReplacedBy == "" && strings.HasPrefix(one.Text, "Secure message thread\n") {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // transcriptNumber is what the numbers of a thread's transcripts begin with.
 func transcriptNumber(thread string) string {
 	return connector.ControlID(connector.Identifier{System: identityBase + "/" + channel + "/transcript", Value: thread + "/v1"}) + "-v"
@@ -73,6 +86,7 @@ func (d documents) strays(x expectation) int {
 		for _, m := range t.Messages {
 			most[revisionNumber(t.ID, m.ID, m.Revision)] = len(d[revisionNumber(t.ID, m.ID, m.Revision)])
 			most[number(t.ID+"/"+m.ID)+"-retracted"] = 1
+			most[fmt.Sprintf("%s-v%d-taken", number(t.ID+"/"+m.ID), m.Revision)] = 1
 			most[number(t.ID+"/"+m.ID+"/not-delivered")+"-v1"] = 1
 		}
 	}

@@ -25,13 +25,35 @@ func (c *reader) told(thread string, m *entry) []shown {
 		if o.Status != "current" || len(o.Content) == 0 {
 			continue
 		}
-		text, err := base64.StdEncoding.DecodeString(o.Content[0].Attachment.Data)
-		if err != nil {
-			continue
+		text := o.text
+		if text == nil {
+			var err error
+			if text, err = base64.StdEncoding.DecodeString(o.Content[0].Attachment.Data); err != nil {
+				continue
+			}
 		}
 		out = append(out, tellings(o, string(text), m)...)
 	}
 	return out
+}
+
+// version takes down a transcript by the value of its identifier, thread/vN.
+func (c *reader) version(value string, o *onChart) {
+	thread := value[:max(0, strings.LastIndexByte(value, '/'))]
+	c.threads[thread] = append(c.threads[thread], o)
+}
+
+// transcripts counts those that stand.
+func (c *reader) transcripts() int {
+	n := 0
+	for _, all := range c.threads {
+		for _, o := range all {
+			if o.Status == "current" {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // tellings are the places of a transcript that tell a message revision.

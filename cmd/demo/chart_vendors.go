@@ -36,7 +36,7 @@ var keysOracle = connection(`    type: oracle
 {{range .Systems}}      {{printf "%q" .}}: {{printf "%q" .}}
 {{end}}    backend: {client_id: chartwire-backend, key_file: backend.jwk.json}
 {{with .Pools}}    oracle: {inbox: {{(index . 0).Ref}}}
-{{end}}    filing: {as: auto, per: exchange}
+{{end}}    filing: {as: {{.As}}, per: {{.Per}}, idle: 1m}
     limits: {requests_per_second: 5000, concurrent: 8, search_lag: 5s, deadline: 30s}
 `)
 
@@ -115,6 +115,10 @@ func (c *reader) cited(ctx context.Context, kind string, params url.Values) erro
 		if in, value, ok := filing.CitedID(o.text); ok && in == channel {
 			o.created, o.place = o.Meta.LastUpdated, len(c.messages)
 			c.messages[value] = append(c.messages[value], o)
+		}
+		if in, value, ok := filing.CitedTranscript(o.text); ok && in == channel {
+			o.created = o.Meta.LastUpdated
+			c.version(value, o)
 		}
 	}
 	return nil

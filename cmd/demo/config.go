@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+
+	"github.com/chartwire/chartwire/fhir/smart"
 )
 
 const (
@@ -27,7 +29,9 @@ ehrs:
   - name: sandbox
     timezone: America/Chicago
     organization: {{.Organization}}
-{{.Connection}}channels:
+{{.Connection}}{{if .Launch}}    launch: {client_id: chartwire-inbox, clinic: Riverbend Family Clinic, key_file: inbox.jwk.json, frame_ancestors: ["{{.Shell}}"]}
+    roles: {clinician: [doctor, nurse], staff: [administrator], default: read_only}
+{{end}}channels:
   - name: texting
     type: webhook
     class: secure
@@ -43,17 +47,21 @@ ehrs:
     max_event_bytes: 40MB
     media: {origins: ["{{.Media}}"], max_bytes: 25MB}
 pools:
-{{range .Pools}}  - {id: {{printf "%q" .ID}}, ehr: sandbox, reference: {{.Ref}}}
+{{range .Pools}}  - {id: {{printf "%q" .ID}}, ehr: sandbox, name: {{printf "%q" .Name}}, reference: {{.Ref}}, members: {{$.Members}}}
 {{else}}  []
 {{end}}people:
 {{range .People}}  - {id: {{printf "%q" .ID}}, ehr: sandbox, reference: {{.Ref}}}
 {{else}}  []
+{{end}}{{if .Launch}}templates:
+  - {id: received, ehr: sandbox, name: We have your message, texts: {en: "Hello {{"{{patient.given}}"}}, we have your message and will answer today. {{"{{user.name}}"}}", es: "Hola {{"{{patient.given}}"}}, recibimos su mensaje y le contestaremos hoy. {{"{{user.name}}"}}"}}
+  - {id: appointment, ehr: sandbox, name: Your appointment, texts: {en: "Your appointment is on {{"{{appointment.date}}"}} at {{"{{appointment.time}}"}}.", es: "Su cita es el {{"{{appointment.date}}"}} a las {{"{{appointment.time}}"}}."}}
+  - {id: call, ehr: sandbox, name: Please call us, texts: {en: "Please call the clinic, {{"{{patient.given}}"}}: we would like to talk with you. If it is an emergency, call 911.", es: "Por favor llame a la clínica, {{"{{patient.given}}"}}: queremos hablar con usted. Si es una emergencia, llame al 911."}}
 {{end}}api:
   tokens:
     - {name: demo, sha256: {{.TokenHash}}, ehr: sandbox, role: clinician, act_as: [{{.ActAs}}]}
 `))
 
-type named struct{ ID, Ref string }
+type named struct{ ID, Ref, Name string }
 
 // writeConfig writes the configuration and the secrets it names.
 func (r *run) writeConfig(public string) error {
@@ -64,8 +72,12 @@ func (r *run) writeConfig(public string) error {
 	values := map[string]any{
 		"Public": public, "Base": identityBase, "Store": or(r.o.Store, "sqlite:chartwire.db"), "EHR": r.base,
 		"Organization": r.refs.Organization, "Systems": r.systems(), "Key": r.backend != nil, "Send": r.platform.SendURL(),
-		"Media": r.platform.URL(), "Pools": refsOf(r.refs.Pools, nil), "People": refsOf(r.refs.People, r.staffIDs()),
+		"Media": r.platform.URL(), "Pools": r.pools(), "People": refsOf(r.refs.People, r.staffIDs()),
 		"TokenHash": hex.EncodeToString(hash[:]), "ActAs": r.actAs(), "DefaultPool": "", "Authorities": r.people.Authorities(), "As": or(r.o.As, "auto"), "Per": or(r.o.Per, "exchange"),
+		"Launch": r.inbox != nil, "Shell": "", "Members": "[" + strings.Join(r.staff(), ", ") + "]",
+	}
+	if r.sandbox != nil {
+		values["Shell"] = r.sandbox.URL()
 	}
 	var keys strings.Builder
 	if err := r.kind.keys.Execute(&keys, values); err != nil {
@@ -75,12 +87,15 @@ func (r *run) writeConfig(public string) error {
 	if pools := refsOf(r.refs.Pools, nil); len(pools) > 0 {
 		values["DefaultPool"] = pools[0].ID
 	}
-	if r.backend != nil {
-		jwk, err := r.backend.PrivateJWK()
+	for name, key := range map[string]*smart.Key{"backend.jwk.json": r.backend, "inbox.jwk.json": r.inbox} {
+		if key == nil {
+			continue
+		}
+		jwk, err := key.PrivateJWK()
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(r.dir, "backend.jwk.json"), jwk, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(r.dir, name), jwk, 0o600); err != nil {
 			return err
 		}
 	}
@@ -93,6 +108,29 @@ func (r *run) writeConfig(public string) error {
 	}
 	defer f.Close()
 	return demoConfig.Execute(f, values)
+}
+
+// pools are the pools by their names, as far as the events tell them.
+func (r *run) pools() []named {
+	out := refsOf(r.refs.Pools, nil)
+	for n := range out {
+		out[n].Name = out[n].ID
+		for _, p := range r.people.Pools {
+			if p.ID == out[n].ID && p.Name != "" {
+				out[n].Name = p.Name
+			}
+		}
+	}
+	return out
+}
+
+// staff are the practitioners, each once: in a small clinic everybody is in every pool.
+func (r *run) staff() []string {
+	set := map[string]bool{}
+	for _, ref := range r.refs.People {
+		set[ref] = true
+	}
+	return slices.Sorted(maps.Keys(set))
 }
 
 // systems are the identifier systems the events use; the sandbox EHR uses the same.
@@ -119,7 +157,7 @@ func refsOf(refs map[string]string, only map[string]bool) []named {
 	var out []named
 	for _, id := range slices.Sorted(maps.Keys(refs)) {
 		if only == nil || only[id] {
-			out = append(out, named{id, refs[id]})
+			out = append(out, named{ID: id, Ref: refs[id]})
 		}
 	}
 	return out

@@ -41,7 +41,7 @@ type Options struct {
 	Generate string   // spec of generated traffic
 	Seed     uint64
 	As       string // filing.as of the FHIR types; auto when empty
-	Per      string // filing.per of fhir, note and hl7v2; exchange when empty. A thread nobody closes is filed after a minute
+	Per      string // filing.per of fhir, note, epic, oracle (as note) and hl7v2; exchange when empty. A thread nobody closes is filed after a minute
 	EHRType  string // one of Types; fhir when empty
 	EHRURL   string // an open FHIR server instead of the sandbox
 	Faults   string // what goes wrong at the sandbox EHR (ehr.OpenScript, for hl7v2 engine.OpenScript)
@@ -84,6 +84,7 @@ type run struct {
 	born     string // text of the EHR-born request
 	kind     kind
 	backend  *smart.Key
+	inbox    *smart.Key // of the clinician's inbox; nil where the EHR launches no apps
 }
 
 // Run does the whole demonstration. It returns nil when the chart is what was sent (or, without Once, when ctx ends),
@@ -220,7 +221,7 @@ func (r *run) startEngine(ctx context.Context, bundle []byte) error {
 const (
 	backendID = "chartwire-backend"
 	// backendScopes are what the sandbox's administrator granted.
-	backendScopes = "system/Patient.rs system/Encounter.rs system/Practitioner.rs system/PractitionerRole.rs system/Organization.rs system/RelatedPerson.crus system/Communication.crus system/CommunicationRequest.crus system/DocumentReference.crus system/Provenance.crs system/Binary.cr system/Subscription.crus"
+	backendScopes = "system/Patient.rs system/Encounter.rs system/Practitioner.rs system/PractitionerRole.rs system/Organization.rs system/RelatedPerson.crus system/Communication.crus system/CommunicationRequest.crus system/Task.crus system/DocumentReference.crus system/Provenance.crs system/Binary.cr system/Subscription.crus"
 )
 
 func (r *run) startPlatform(ctx context.Context) error {
@@ -243,6 +244,9 @@ func (r *run) startApp(ctx context.Context) error {
 	}
 	console, err := net.Listen("tcp", or(r.o.Console, "127.0.0.1:0"))
 	if err != nil {
+		return err
+	}
+	if err := r.registerInbox("http://" + public.Addr().String()); err != nil {
 		return err
 	}
 	if err := r.writeConfig("http://" + public.Addr().String()); err != nil {
@@ -340,14 +344,14 @@ func (r *run) report(s Summary) {
 func (r *run) serve(ctx context.Context) {
 	fmt.Fprintf(r.o.Out, `
 Everything keeps running; Ctrl-C ends it.
-  console      %s/console/
+%s  console      %s/console/
   metrics      %s/metrics
   EHR          %s
   platform     %s
   one thread   curl -H 'Authorization: Bearer %s' %s/api/v1/threads/%s:%s
   reply        curl -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{"text":"Thank you."}' %s/api/v1/threads/%s:%s/messages
   files        %s
-`, r.app.Console(), r.app.Console(), r.shownAt(), r.platform.URL(), r.api, r.app.Public(), channel, r.firstThread(),
+`, r.openInbox(), r.app.Console(), r.app.Console(), r.shownAt(), r.platform.URL(), r.api, r.app.Public(), channel, r.firstThread(),
 		r.api, r.app.Public(), channel, r.firstThread(), r.dir)
 	<-ctx.Done()
 }

@@ -99,8 +99,8 @@ func TestThreads(t *testing.T) {
 	for _, as := range []string{"note", "document"} {
 		s := play(t, Options{As: as, Per: "thread", Events: []string{"../../testdata/threads-contract/proxy-with-photo.ndjson"}})
 		wantClean(t, s)
-		if s.OnChart != 3 || s.Filed != 3 {
-			t.Errorf("%s: %d on the chart and %d filed, want the contract thread's 3 messages", as, s.OnChart, s.Filed)
+		if s.OnChart != 3 || s.Filed != 3 || s.Transcripts != 1 {
+			t.Errorf("%s: %d on the chart and %d filed, want the contract thread's 3 messages in one entry, not %d", as, s.OnChart, s.Filed, s.Transcripts)
 		}
 	}
 }

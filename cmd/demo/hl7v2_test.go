@@ -97,8 +97,8 @@ func TestDocumentsReadBack(t *testing.T) {
 func TestHL7v2Threads(t *testing.T) {
 	s := play(t, Options{EHRType: "hl7v2", Per: "thread", Events: []string{"../../testdata/threads-contract/proxy-with-photo.ndjson"}})
 	wantClean(t, s)
-	if s.OnChart != 3 || s.Filed != 3 {
-		t.Errorf("%d on the chart and %d filed, want the contract thread's 3 messages", s.OnChart, s.Filed)
+	if s.OnChart != 3 || s.Filed != 3 || s.Transcripts != 1 {
+		t.Errorf("%d on the chart and %d filed, want the contract thread's 3 messages in one entry, not %d", s.OnChart, s.Filed, s.Transcripts)
 	}
 }
 

@@ -98,7 +98,7 @@ var keysEpic = connection(`    type: epic
     identifier_systems:
 {{range .Systems}}      {{printf "%q" .}}: {{printf "%q" .}}
 {{end}}    backend: {client_id: chartwire-backend, key_file: backend.jwk.json}
-    filing: {as: note, per: exchange, doc_status: final, encounter: {policy: open}}
+    filing: {as: note, per: {{.Per}}, idle: 1m, doc_status: final, encounter: {policy: open}}
     limits: {requests_per_second: 5000, concurrent: 8, search_lag: 5s, deadline: 30s}
 `)
 
@@ -124,6 +124,7 @@ var keysHL7 = connection(`    type: hl7v2
       sending: CHARTWIRE^DEMO
       receiving: ENGINE^RIVERBEND
       resend: same-id
+      echo: NMQ^N01
       authorities:
 {{range $system, $namespace := .Authorities}}        {{printf "%q" $system}}: {namespace: {{$namespace}}, type: MR}
 {{end}}    filing: {as: mdm, per: {{.Per}}, idle: 1m}

@@ -88,6 +88,8 @@ func what(i connector.Item) string {
 		return "message sent to the platform"
 	case connector.ItemRequest:
 		return "request " + i.Detail.Status + " on the chart"
+	case connector.ItemTask:
+		return "task " + string(i.Detail.Task.Status) + " on the chart"
 	case connector.ItemFetch:
 		return "attachment fetched"
 	case connector.ItemExchange:

@@ -23,6 +23,7 @@ type Summary struct {
 	Duplicates   int     `json:"duplicates"`
 	OutOfOrder   int     `json:"out_of_order"`
 	WrongPatient int     `json:"wrong_patient"`
+	Transcripts  int     `json:"transcripts,omitempty"` // of threads, that stand on the chart: with --per thread
 	Seconds      float64 `json:"seconds"`
 }
 
@@ -73,6 +74,9 @@ func (r *run) summary(ctx context.Context) (Summary, error) {
 		}
 	}
 	s.Duplicates += c.strays(x)
+	if of, ok := c.(interface{ transcripts() int }); ok {
+		s.Transcripts = of.transcripts()
+	}
 	s.Seconds = float64(r.clock.Now().Sub(r.began).Milliseconds()) / 1000
 	return s, nil
 }
@@ -174,8 +178,11 @@ func compare(ctx context.Context, c chart, t *thread, patient string, s *Summary
 	newest := map[string]*entry{}
 	var before shown
 	for _, m := range t.Messages {
-		newest[m.ID] = m
 		found := c.entries(t.ID, m)
+		if len(found) == 0 && m.Retracted && m.Revision > 1 {
+			continue // it was retracted before its correction was there, and what is there has to say so
+		}
+		newest[m.ID] = m
 		if len(found) == 0 {
 			newest[m.ID] = nil
 			continue

@@ -42,6 +42,7 @@ type Report struct {
 	Good         bool                   `json:"good"` // nothing that filing needs has a gap
 	Facts        []connector.Fact       `json:"facts"`
 	Capabilities []connector.Capability `json:"capabilities"`
+	Inbox        []connector.Fact       `json:"inbox,omitempty"` // whether the inbox can be launched; Good is not about it
 	Probe        *connector.Probe       `json:"probe,omitempty"` // the last one
 }
 
@@ -72,6 +73,9 @@ func (d *Doctor) examine(ctx context.Context, c Connection, agent string) (Repor
 		return r, err
 	}
 	r.Facts = append(missingFiles(c.Config), d.storeFact(c))
+	if c.Config.Launch != nil {
+		r.Inbox = d.inbox(ctx, c)
+	}
 	if c.EHR == nil {
 		r.Facts = append(r.Facts, connector.Fact{Name: "connection", Value: "cannot be made", Good: connector.KnownNo,
 			Gap: lack(connector.FixConfig, "the connection cannot be made: %v; correct it in the Chartwire configuration.", c.Err)})
@@ -86,8 +90,10 @@ func (d *Doctor) examine(ctx context.Context, c Connection, agent string) (Repor
 		r.Facts = append(r.Facts, connector.Fact{Name: "connection", Value: "this type cannot be examined; what is proven is below", Good: connector.NotKnown})
 	}
 	r.Facts = append(r.Facts, found.Facts...)
-	if f, ok := d.published(ctx, c); ok {
-		r.Facts = append(r.Facts, f)
+	if b := c.Config.Backend; b != nil {
+		if f, ok := d.published(ctx, b.Key); ok {
+			r.Facts = append(r.Facts, f)
+		}
 	}
 	r.Probe, r.Capabilities = known.probe, known.applied(found.Capabilities)
 	r.Good = !slices.ContainsFunc(r.Capabilities, func(c connector.Capability) bool { return c.Needed && c.Gap != nil })

@@ -27,7 +27,7 @@ var filedTypes = []string{"Communication", "DocumentReference", "CommunicationRe
 // gather reads what was filed, and the last probe. The later of two contrary proofs counts.
 func (e *evidence) gather(tx connector.Tx, ehr string) error {
 	for _, typ := range filedTypes {
-		w, err := tx.AnyFiled(ehr, typ)
+		w, err := tx.NewestFiled(ehr, typ)
 		if errors.Is(err, connector.ErrNotFound) {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/egress"
 	"github.com/chartwire/chartwire/fhir/smart"
@@ -15,14 +16,13 @@ import (
 
 const maxJWKS = 1 << 20
 
-// published looks whether our public keys are where EHRs fetch them, the key of this connection among them, without a
-// redirect: vendors follow none. ok is false where the connection has no key.
-func (d *Doctor) published(ctx context.Context, c Connection) (f connector.Fact, ok bool) {
-	b := c.Config.Backend
-	if b == nil || !b.Key.IsSet() || b.Key.Missing() {
+// published looks whether our public keys are where EHRs fetch them, this one among them, without a redirect: vendors follow
+// none. ok is false where there is no key.
+func (d *Doctor) published(ctx context.Context, secret config.Secret) (f connector.Fact, ok bool) {
+	if !secret.IsSet() || secret.Missing() {
 		return f, false
 	}
-	key, err := smart.LoadKey([]byte(b.Key.Reveal()))
+	key, err := smart.LoadKey([]byte(secret.Reveal()))
 	if err != nil {
 		return f, false // the connection was not built, which says it
 	}

@@ -26,17 +26,21 @@ func (r Report) print(w io.Writer) {
 		verdict = "something that filing needs is missing"
 	}
 	fmt.Fprintf(w, "━━ %s (%s): %s\n\n", r.EHR, r.Type, verdict)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, f := range r.Facts {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", marks[f.Good], f.Name, f.Value)
+	printFacts(w, r.Facts)
+	if len(r.Inbox) > 0 {
+		fmt.Fprint(w, "\nThe inbox inside the EHR:\n")
+		printFacts(w, r.Inbox)
 	}
-	_ = t.Flush()
 	if len(r.Capabilities) > 0 {
 		fmt.Fprintln(w)
-		t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "CAPABILITY\tNEEDED\tDECLARED\tGRANTED\tPROVEN")
 		for _, c := range r.Capabilities {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", c.Name(), choose(c.Needed, "yes", "-"), c.Declared, c.Granted, provenWords(c))
+			name := c.Name()
+			if c.API != "" {
+				name += " by " + c.API
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", name, choose(c.Needed, "yes", "-"), c.Declared, c.Granted, provenWords(c))
 		}
 		_ = t.Flush()
 	}
@@ -47,6 +51,7 @@ func (r Report) print(w io.Writer) {
 		{"Filing needs, and lacks:", r.gaps(true)},
 		{"It files without, and could do more:", r.gaps(false)},
 		{"To be looked at:", r.factGaps()},
+		{"The inbox lacks:", inboxGaps(r.Inbox)},
 	} {
 		if len(group.gaps) > 0 {
 			fmt.Fprintf(w, "\n%s\n", group.title)
@@ -56,6 +61,14 @@ func (r Report) print(w io.Writer) {
 		}
 	}
 	r.printProbe(w)
+}
+
+func printFacts(w io.Writer, facts []connector.Fact) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range facts {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", marks[f.Good], f.Name, f.Value)
+	}
+	_ = t.Flush()
 }
 
 var marks = map[connector.Known]string{connector.KnownYes: "ok", connector.KnownNo: "BAD", connector.NotKnown: "?"}
@@ -104,6 +117,16 @@ func (r Report) factGaps() []sentence {
 	var out []sentence
 	for _, f := range r.Facts {
 		if f.Gap != nil && !told[*f.Gap] {
+			out = joined(out, f.Name, *f.Gap)
+		}
+	}
+	return out
+}
+
+func inboxGaps(facts []connector.Fact) []sentence {
+	var out []sentence
+	for _, f := range facts {
+		if f.Gap != nil {
 			out = joined(out, f.Name, *f.Gap)
 		}
 	}

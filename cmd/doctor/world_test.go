@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chartwire/chartwire/adapters"
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
@@ -40,10 +41,11 @@ type setting struct {
 	wrongKey bool   // the EHR knows another key
 	before   func(*http.Request) *ehr.Response
 	after    func(*http.Request, *ehr.Response) *ehr.Response
-	backend  string // more of the backend section
-	more     string // more of the connection's section
-	public   string // server.public_url
-	kind     string // the EHR type; "" is fhir
+	backend  string                                                          // more of the backend section
+	more     string                                                          // more of the connection's section
+	public   string                                                          // server.public_url
+	kind     string                                                          // the EHR type; "" is fhir
+	start    func(context.Context, sandbox.EHROptions) (*sandbox.EHR, error) // nil: sandbox.StartEHR
 }
 
 func key(t *testing.T) *smart.Key {
@@ -71,8 +73,11 @@ func open(t *testing.T, s setting) *clinic {
 		}
 		o.Clients = []auth.Client{{ID: "chartwire", JWKS: jwks, Scopes: s.scopes, Backend: true}}
 	}
+	if s.start == nil {
+		s.start = sandbox.StartEHR
+	}
 	var err error
-	if c.ehr, err = sandbox.StartEHR(context.WithoutCancel(t.Context()), o); err != nil {
+	if c.ehr, err = s.start(context.WithoutCancel(t.Context()), o); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.ehr.Close)
@@ -135,7 +140,7 @@ ehrs:
 
 func (c *clinic) config() *config.Config {
 	c.t.Helper()
-	cfg, problems := config.Load(c.path("chartwire.yaml"))
+	cfg, problems := config.Load(c.path("chartwire.yaml"), adapters.Sections()...)
 	if config.Fatal(problems, false) {
 		c.t.Fatal(problems)
 	}

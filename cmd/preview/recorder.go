@@ -87,6 +87,12 @@ func (r *recorder) asked() connector.EHR {
 	return r
 }
 
+// NamesVisit is the adapter's.
+func (r *recorder) NamesVisit(visit connector.Identifier) bool {
+	namer, ok := r.EHR.(connector.VisitNamer)
+	return ok && namer.NamesVisit(visit)
+}
+
 // visited is a recorder of an EHR that can be asked for encounters.
 type visited struct{ *recorder }
 

@@ -15,6 +15,7 @@ type crashCmd struct {
 	Points int    `help:"Rounds over all named crash points on each store." default:"1"`
 	Pauses int    `help:"SIGSTOPs past the lease, on each kind of EHR." default:"200"`
 	Store  string `help:"sqlite, postgres or both." enum:"sqlite,postgres,both" default:"both"`
+	Per    string `help:"What is one entry of the chart (filing.per): an exchange, or a thread." enum:"exchange,thread" default:"exchange"`
 	Seed   uint64 `help:"Of the random times." default:"1"`
 	Keep   bool   `help:"Keep the logs of a failed run and say where."`
 	Binary string `help:"A chartwire built with -tags crashpoints, in place of building one." type:"existingfile" placeholder:"FILE"`
@@ -33,7 +34,7 @@ func (c crashCmd) Run(ctx context.Context, book *figure.Book) error {
 			return err
 		}
 	}
-	r := &crash.Run{Binary: binary, Seed: c.Seed, Keep: c.Keep, Book: book, Out: os.Stderr}
+	r := &crash.Run{Binary: binary, Seed: c.Seed, Per: c.Per, Keep: c.Keep, Book: book, Out: os.Stderr}
 	r.Begin()
 	stores := slices.DeleteFunc([]string{rig.SQLite, rig.Postgres}, func(s string) bool { return c.Store != "both" && c.Store != s })
 	for _, s := range stores {

@@ -46,6 +46,8 @@ const (
 	Stop          Kind = "stop"              // a connection was stopped
 	Park          Kind = "park"              // an item was handed to a person
 	Release       Kind = "release"           // a person released or replayed an item
+	Work          Kind = "work"              // a person took a thread on, gave it to somebody, or settled it
+	Note          Kind = "note"              // a person wrote a note for colleagues
 	Deny          Kind = "deny"              // an authenticated request was refused
 	Login         Kind = "login"             // a person or API caller signed in, or failed to
 	Logout        Kind = "logout"
@@ -61,7 +63,7 @@ const (
 
 // Kinds lists every Kind.
 func Kinds() []Kind {
-	return []Kind{EventAccepted, EventRefused, Undecodable, Conflict, Changed, MessageRead, Match, Send, File, Find, Fetch, Hold, Stop, Park, Release, Deny,
+	return []Kind{EventAccepted, EventRefused, Undecodable, Conflict, Changed, MessageRead, Match, Send, File, Find, Fetch, Hold, Stop, Park, Release, Work, Note, Deny,
 		Login, Logout, Consent, ADT, Watch, Token, Admin, Config, Key, AuditRead}
 }
 

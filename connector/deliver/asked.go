@@ -19,10 +19,15 @@ func (c *conn) enter(ctx context.Context, by asker) (*ticket, error) {
 	return c.pace.enter(ctx, by)
 }
 
-// heed makes the pace wait for as long as the store says that the EHR asked.
+// heed makes the pace wait for as long as the store says that the EHR asked. One looks at a time, and the others wait for what it
+// sees or until ctx ends: a store that does not answer keeps nobody from stopping.
 func (c *conn) heed(ctx context.Context) error {
-	c.heeding.Lock()
-	defer c.heeding.Unlock()
+	select {
+	case c.heeding <- struct{}{}:
+		defer func() { <-c.heeding }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	now := c.e.clock.Now()
 	if !c.heeded.IsZero() && now.Sub(c.heeded) < heedEvery {
 		return nil

@@ -19,6 +19,7 @@ func (d *drainer) chart(ctx context.Context, p pick) error {
 		return err
 	}
 	i.Late = i.Late || p.late
+	d.delayed(i)
 	if retracting(i) {
 		return d.retractItem(ctx, i)
 	}
@@ -26,10 +27,17 @@ func (d *drainer) chart(ctx context.Context, p pick) error {
 	if !ok || err != nil {
 		return err
 	}
+	if gone, err := d.leftOut(ctx, i, rows); gone || err != nil {
+		return err
+	}
 	if rows == nil {
 		x, ready, err := d.gather(ctx, p, traits)
 		if !ready || err != nil {
 			return err
+		}
+		if p.trial && i.Detail.Note { // no transcript has a form for them that every chart restricts
+			d.finish(i, connector.NotDue, connector.PolicyLeftOut)
+			return nil
 		}
 		if p.trial {
 			return d.tellable(i, x)
@@ -50,6 +58,10 @@ func (d *drainer) chart(ctx context.Context, p pick) error {
 func (d *drainer) begin(ctx context.Context, i *connector.Item) (t connector.Traits, rows []connector.WriteRow, ok bool, err error) {
 	if rows, err = d.planned(ctx, i); err != nil {
 		return t, nil, false, err
+	}
+	if elsewhere(i) { // nothing of it may go on, whatever let it
+		d.park(i, connector.PatientChanged, "part of it is, or may be, on the chart of the patient the thread was bound to before; look there, then release it")
+		return t, nil, false, nil
 	}
 	open := slices.ContainsFunc(rows, func(w connector.WriteRow) bool { return w.State == connector.WriteAttempted })
 	if t, err = d.c.can(ctx, d.asker()); err != nil {
@@ -263,17 +275,20 @@ func (d *drainer) bound(i *connector.Item, k connector.PatientKey, p connector.P
 	})
 }
 
+// untouched says whether nobody has done anything about an item since it came.
+func untouched(i *connector.Item) bool { return i.Tries == 0 && i.ChangedAt.Equal(i.CommittedAt) }
+
 // planned gives the writes an earlier attempt of this item committed: they are what Find, compare and retry use, never
 // a new plan.
 func (d *drainer) planned(ctx context.Context, i *connector.Item) (rows []connector.WriteRow, err error) {
-	if i.Tries == 0 && i.ChangedAt.Equal(i.CommittedAt) {
-		return nil, nil // nobody has touched it since it came
+	if untouched(i) {
+		return nil, nil
 	}
 	err = d.e.store.View(ctx, func(tx connector.Tx) error {
 		rows, err = tx.WritesOf(d.lane.EHR, i.ID)
 		return err
 	})
-	if len(rows) == 0 {
+	if rows = live(rows); len(rows) == 0 {
 		return nil, err
 	}
 	return rows, err

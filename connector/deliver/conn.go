@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
@@ -27,7 +28,8 @@ type conn struct {
 	nudge      chan struct{}
 	subscribed bool // only the watcher reads and sets it
 
-	heeding sync.Mutex // see heed
+	stops   atomic.Pointer[stop] // found out and not committed yet
+	heeding chan struct{}        // see heed; holds one token while somebody looks
 	heeded  time.Time
 	askedBy time.Time
 
@@ -42,6 +44,7 @@ type conn struct {
 	visits   map[string]seen              // encounters, by what was asked
 	altered  []time.Time
 	making   making
+	failing  failing
 	probes   map[string]*connector.WriteRow // by resource type, "" for any: what Find is to be proven with
 }
 
@@ -55,7 +58,7 @@ func newConn(c Connection, e *Engine) *conn {
 	if c.Deadline == 0 {
 		c.Deadline = 30 * time.Second
 	}
-	out := &conn{Connection: c, e: e, pace: newPace(e.clock, c.PerSecond, c.Concurrent), nudge: make(chan struct{}, 1),
+	out := &conn{Connection: c, e: e, pace: newPace(e.clock, c.PerSecond, c.Concurrent), nudge: make(chan struct{}, 1), heeding: make(chan struct{}, 1),
 		patients: map[string]connector.Patient{}, people: map[string]person{}, visits: map[string]seen{}, probes: map[string]*connector.WriteRow{}}
 	out.tellStalls()
 	return out

@@ -120,6 +120,8 @@ func (e *Engine) connections() []string {
 // allowed says whether an action makes sense for an item.
 func allowed(i connector.Item, a connector.Action) error {
 	switch {
+	case elsewhere(&i) && (a == connector.ActReplay || a == connector.ActAlreadyThere):
+		return fmt.Errorf("%w: part of it is, or may be, on the chart of the patient its thread was bound to before, and the rest must not come there or elsewhere. Look there, have it corrected in the EHR, then release it", ErrNotThisWay)
 	case a == connector.ActReplay && !hasWork(i):
 		return ErrNoReplay
 	case a == connector.ActRelease:
@@ -186,6 +188,11 @@ func release(tx connector.Tx, i *connector.Item, ask Ask, now time.Time) error {
 			return err
 		}
 	}
+	if i.Lane == connector.LaneMedia { // and the message whose file it was
+		if err := tx.TouchLane(i.EHR, i.Thread, connector.LaneChart, now, i.Priority); err != nil {
+			return err
+		}
+	}
 	return decided(tx, *i, now)
 }
 
@@ -220,12 +227,15 @@ func decision(i *connector.Item, ask Ask, now time.Time) {
 	i.Detail.Decision = &connector.Decision{Act: ask.Act, By: ask.Agent, At: now, Reason: i.Reason, Why: ask.Why}
 }
 
-// decided adds the audit row: who, what, and what it was before and is now.
+// decided tells live pages, and adds the audit row: who, what, and what it was before and is now.
 func decided(tx connector.Tx, i connector.Item, now time.Time) error {
 	d := i.Detail.Decision
 	detail := map[string]string{"act": string(d.Act), "reason": string(d.Reason), "from": string(connector.Parked), "to": string(i.State)}
 	if d.Why != "" {
 		detail["why"] = d.Why
+	}
+	if err := tx.BumpThread(i.EHR, i.Thread); err != nil {
+		return err
 	}
 	return tx.Audit(connector.AuditEntry{ID: connector.NewID(now), EHR: i.EHR, At: now, Kind: "admin", Action: "E", Agent: d.By,
 		Thread: i.Thread, Item: i.ID, Detail: detail})

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	filingKinds = []connector.LaneKind{connector.LaneChart, connector.LaneRequest}
+	filingKinds = connector.FilingLanes()
 	sendKinds   = []connector.LaneKind{connector.LaneSend}
 	mediaKinds  = []connector.LaneKind{connector.LaneMedia}
 )
@@ -119,6 +119,10 @@ func (d *dispatcher) claim(ctx context.Context) bool {
 	now := d.e.clock.Now()
 	places := d.crew.others - d.crew.back
 	if d.paced {
+		if err := d.c.commitStop(ctx); err != nil {
+			d.failed(err)
+			return false
+		}
 		if err := d.c.heed(ctx); err != nil {
 			d.failed(err)
 			return false
@@ -227,6 +231,9 @@ func (e *Engine) drain(ctx context.Context, c *conn, l connector.Lane, front boo
 		d.pending, d.moved = nil, nil
 		d.release(context.WithoutCancel(ctx), e.clock.Now().Add(jitter(time.Second)))
 		return
+	}
+	if ctx.Err() == nil {
+		c.tellFailing(l, err != nil)
 	}
 	if err != nil && ctx.Err() == nil {
 		e.log.Error("a lane could not go on; trying again", "ehr", c.Name, "thread", l.Thread, "lane", string(l.Kind), "error", err)

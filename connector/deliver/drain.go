@@ -25,6 +25,7 @@ type drainer struct {
 	pending []func(tx connector.Tx) error
 	moved   []connector.Item // told to the observer once committed
 	back    bool             // the lane was given back
+	stops   *stop            // of the connection, in pending
 
 	// What this drain has brought about and may not have committed yet.
 	known    map[string]string              // scoped symbol → EHR reference
@@ -63,10 +64,12 @@ func (d *drainer) run(ctx context.Context) (time.Time, error) {
 		if picked[p.item.ID]++; picked[p.item.ID] > 50 {
 			return time.Time{}, errors.New("an item was worked on 50 times without moving on")
 		}
-		if err := d.work(ctx, p); err != nil {
+		if err := d.work(ctx, p); fencedOff(err) {
+			return p.item.CommittedAt, nil // where it was in line before: of a paused connection no lane is claimed until it is resumed
+		} else if err != nil {
 			return time.Time{}, err
 		}
-		if wait, _ := d.c.pace.closedFor(d.e.clock.Now()); wait > 0 && d.towardEHR() {
+		if wait, _ := d.c.pace.closedFor(d.e.clock.Now()); d.towardEHR() && (wait > 0 || d.c.stopped()) {
 			return d.stopped(), nil
 		}
 	}
@@ -88,9 +91,7 @@ func (d *drainer) asker() asker {
 	return asker{lane: d.lane.Thread + "/" + string(d.lane.Kind), front: d.front}
 }
 
-func (d *drainer) towardEHR() bool {
-	return d.lane.Kind == connector.LaneChart || d.lane.Kind == connector.LaneRequest
-}
+func (d *drainer) towardEHR() bool { return d.lane.Kind.TowardEHR() }
 
 // next decides what comes next among the items in memory.
 func (d *drainer) next() pick {
@@ -104,6 +105,9 @@ func (d *drainer) next() pick {
 			return nextOfThread(d.thread, d.items, now, d.line, d.c.Idle)
 		}
 		return nextOnChart(d.thread, d.items, now, d.line)
+	}
+	if d.lane.Kind == connector.LaneTask {
+		return nextTask(d.thread, d.items, now)
 	}
 	if d.lane.Kind == connector.LaneRequest {
 		slices.SortStableFunc(d.items, requestsFirst)
@@ -180,6 +184,8 @@ func (d *drainer) work(ctx context.Context, p pick) error {
 		return d.chart(ctx, p)
 	case connector.LaneRequest:
 		return d.request(ctx, p.item)
+	case connector.LaneTask:
+		return d.task(ctx, p.item)
 	case connector.LaneSend:
 		return d.send(ctx, p.item)
 	case connector.LaneMedia:
@@ -216,7 +222,7 @@ func (d *drainer) giveBack(ctx context.Context, next time.Time) error {
 
 // commit commits what is pending with what fence does about the lane, which fails where the lane is no longer ours.
 func (d *drainer) commit(ctx context.Context, fence func(tx connector.Tx, l *connector.Lane) error) error {
-	ops, lane := d.pending, d.lane
+	ops, lane, grows := d.pending, d.lane, d.unseen()
 	receipts := slices.ContainsFunc(d.moved, func(i connector.Item) bool { return i.State == connector.Filed })
 	if receipts {
 		crash.At(crash.DeliverBeforeReceipt)
@@ -232,6 +238,9 @@ func (d *drainer) commit(ctx context.Context, fence func(tx connector.Tx, l *con
 			}
 		}
 		lane = l
+		if grows {
+			return tx.BumpThread(d.lane.EHR, d.lane.Thread)
+		}
 		return nil
 	})
 	if err != nil {
@@ -242,6 +251,10 @@ func (d *drainer) commit(ctx context.Context, fence func(tx connector.Tx, l *con
 	}
 	d.lane.Until = lane.Until
 	d.pending = nil
+	if d.stops != nil {
+		d.c.stops.CompareAndSwap(d.stops, nil)
+		d.stops = nil
+	}
 	for _, i := range d.moved {
 		d.e.observe.Moved(d.c.Name, d.thread.Channel, i)
 		d.tellStall(i)
@@ -322,13 +335,47 @@ func (d *drainer) finish(i *connector.Item, s connector.ItemState, r connector.R
 
 // leftLane moves the thread's place in its order forward once an exchange is filed, parked or left out.
 func (d *drainer) leftLane(i *connector.Item) {
-	if i.Kind != connector.ItemExchange || i.Lane != connector.LaneChart {
+	if !d.hadTurn(i) {
 		return
-	}
-	if d.perThread() && i.State == connector.Parked && i.Detail.Telling == nil {
-		return // it was looked at before its turn
 	}
 	passed(&d.thread, i)
 	t := d.thread
 	d.later(func(tx connector.Tx) error { return tx.PassThread(t) }) // under the fence: nobody else moves it
+}
+
+// hadTurn says whether an item that is done has had its turn in the thread's order. One that was looked at before its turn has not.
+func (d *drainer) hadTurn(i *connector.Item) bool {
+	return i.Kind == connector.ItemExchange && i.Lane == connector.LaneChart && i.State.Done() &&
+		!(d.perThread() && i.State == connector.Parked && i.Detail.Telling == nil)
+}
+
+// unseen says whether what is about to be committed changes what a page shows without changing the thread's row, whose Version
+// tells pages to look again. An exchange that leaves the lane does, and so do a hand-over and a binding; that something is under
+// way a page need not know.
+func (d *drainer) unseen() bool {
+	shows := false
+	for n := range d.moved {
+		i := &d.moved[n]
+		if d.hadTurn(i) {
+			return false
+		}
+		shows = shows || shown(i)
+	}
+	return shows
+}
+
+// shown says whether a page shows that an item has come to where it is now.
+func shown(i *connector.Item) bool {
+	switch i.State {
+	case connector.Held, connector.Unknown, connector.Parked:
+		return true
+	case connector.Waiting:
+		return i.Reason != ""
+	case connector.Filed, connector.NotDue:
+		switch i.Kind {
+		case connector.ItemExchange, connector.ItemCorrection, connector.ItemRetraction, connector.ItemFetch, connector.ItemStatus:
+			return true
+		}
+	}
+	return false
 }

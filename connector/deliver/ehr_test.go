@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,7 +72,7 @@ type chart struct {
 	down      fault              // of every attempt without a script of its own
 	blind     bool               // the identifier cannot be searched for
 	hiding    bool               // the search by identifier never finds anything, and does not say so
-	unindexed string             // type of which the search by identifier never finds anything
+	unindexed string             // beginning of the types of which the search by identifier never finds anything
 	findErr   error              // of every Find
 	openErr   error              // of every Open
 	matchErr  error              // of every Match
@@ -100,7 +99,7 @@ var (
 )
 
 func newChart(now func() time.Time) *chart {
-	return &chart{now: now, traits: connector.Traits{Strategy: connector.AsCommunication, Update: true, Requests: true, RequestPut: true,
+	return &chart{now: now, traits: connector.Traits{Strategy: connector.AsCommunication, Update: true, Requests: true, RequestPut: true, Tasks: true,
 		Watch: true, Echo: connector.EchoExact},
 		patients: []connector.Patient{ana()}, script: map[string][]fault{}, persons: map[string]string{},
 		requests: map[string]connector.EHRRequest{}, people: map[string]connector.Recipient{}}
@@ -319,138 +318,6 @@ func (c *chart) receipt(w connector.Write, e *entry) connector.Receipt {
 	return connector.Receipt{Reference: e.ref, Version: strconv.Itoa(e.version), At: c.now(), Status: 201,
 		Echo: connector.Echo{Shown: true, Subject: e.reference("subject"), Identities: e.identities(), Text: hash(text),
 			Attachments: files, Status: e.str("status")}}
-}
-
-func (c *chart) Find(_ context.Context, w connector.Write) (connector.Receipt, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.finds++
-	if c.findErr != nil {
-		return connector.Receipt{}, c.findErr
-	}
-	if w.Update != nil {
-		e := c.byRef(w.Update.Target)
-		if e == nil || e.str("status") != w.Update.Set["status"] {
-			return connector.Receipt{}, connector.ErrAbsent
-		}
-		return c.receipt(w, e), nil
-	}
-	if c.blind {
-		return connector.Receipt{}, connector.ErrNotSearchable
-	}
-	e := c.byIdentity(w.Identity, c.now().Add(-c.lag))
-	if c.hiding || c.unindexed == w.Type || e == nil {
-		return connector.Receipt{}, connector.ErrAbsent
-	}
-	return c.receipt(w, e), nil
-}
-
-// list finds a write by its patient and content.
-func (c *chart) list(w connector.Write) (connector.Receipt, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, e := range c.entries {
-		if r := c.receipt(w, e); r.Echo.Subject == w.Expect.Subject && r.Echo.Text == w.Expect.Text {
-			return r, nil
-		}
-	}
-	return connector.Receipt{}, connector.ErrAbsent
-}
-
-// listing is a chart that can be listed.
-type listing struct{ *chart }
-
-func (l listing) List(_ context.Context, w connector.Write) (connector.Receipt, error) {
-	return l.list(w)
-}
-
-func (c *chart) Prepare(_ context.Context, w connector.Write) (connector.Write, *connector.Receipt, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.down == unavailable {
-		return w, nil, &connector.Retry{Reason: connector.EHRUnavailable, Cause: errors.New("connection refused")}
-	}
-	e := c.byRef(w.Update.Target)
-	if e == nil {
-		return w, nil, &connector.Refused{Reason: connector.EHRRefused, Status: 404}
-	}
-	body := maps.Clone(e.body)
-	maps.Copy(body, w.Update.Set)
-	if e.str("status") == w.Update.Set["status"] {
-		r := c.receipt(w, e)
-		return w, &r, nil
-	}
-	w.Method, w.URL, w.Header = "PUT", e.ref, map[string]string{"If-Match": strconv.Itoa(e.version)}
-	w.Body, _ = json.Marshal(body)
-	return w, nil, nil
-}
-
-func (c *chart) Resolve(_ context.Context, _, _ string, p connector.Participant) (connector.Reference, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if ref := c.persons[p.Key()]; ref != "" {
-		return connector.Reference{Literal: ref}, nil
-	}
-	if p.Role == connector.RoleProxy {
-		return connector.Reference{}, connector.ErrAbsent
-	}
-	return connector.Reference{}, nil
-}
-
-func (c *chart) Encounters(_ context.Context, q connector.EncounterQuery) ([]connector.Encounter, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.asked = append(c.asked, q)
-	var out []connector.Encounter
-	for _, e := range c.visits[q.Patient] {
-		switch {
-		case !q.Visit.IsZero() && !slices.Contains(e.Identifiers, q.Visit), q.Open && !e.Open(), e.Start.Before(q.Since):
-			continue
-		}
-		out = append(out, e)
-	}
-	return out, c.visitErr
-}
-
-func (c *chart) Changed(_ context.Context, since time.Time) ([]connector.EHRRequest, time.Time, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var out []connector.EHRRequest
-	var highest time.Time
-	for _, ref := range slices.Sorted(maps.Keys(c.requests)) {
-		r := c.requests[ref]
-		if !r.LastUpdated.Before(since) {
-			out = append(out, r)
-		}
-		if r.LastUpdated.After(highest) {
-			highest = r.LastUpdated
-		}
-	}
-	return out, highest, nil
-}
-
-func (c *chart) Request(_ context.Context, ref string) (connector.EHRRequest, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	r, ok := c.requests[ref]
-	if !ok {
-		return r, connector.ErrNoMatch
-	}
-	return r, nil
-}
-
-func (c *chart) Recipient(_ context.Context, _, ref string) (connector.Recipient, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r, ok := c.people[ref]; ok {
-		return r, nil
-	}
-	for _, p := range c.patients {
-		if p.Reference == ref {
-			return connector.Recipient{Reference: ref, Patient: ref, IsPatient: true, Active: p.Active}, nil
-		}
-	}
-	return connector.Recipient{}, connector.ErrNoMatch
 }
 
 // on gives the entries whose identifier has this value, oldest first.

@@ -136,13 +136,16 @@ const (
 	manyEncounters = "the EHR has several encounters of this patient that fit filing.encounter, and nothing says which is meant"
 	cannotAsk      = "the EHR does not let us search this patient's encounters: see Encounter in its CapabilityStatement and in the scopes granted"
 	noVisit        = "the platform named no visit, and this EHR cannot be asked for one"
+	strangeVisit   = "the visit the platform named is of a system that this connection's entries cannot name: have hl7.authorities say who assigns its numbers (type VN)"
 )
 
 // encounter finds the encounter an exchange belongs to, by policy. It reports false with the item held where there is none
 // and there has to be.
-func (d *drainer) encounter(ctx context.Context, i *connector.Item, traits connector.Traits, x *connector.Exchange) (bool, error) {
+//
+// launch is the encounter that the EHR's own launch says the message was written in, "" for none.
+func (d *drainer) encounter(ctx context.Context, i *connector.Item, traits connector.Traits, x *connector.Exchange, launch string) (bool, error) {
 	must := d.c.Encounters.mustHave(traits, x.Strategy)
-	ref, why, err := d.findEncounter(ctx, i, x, must)
+	ref, why, err := d.findEncounter(ctx, i, x, must, launch)
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
@@ -159,7 +162,7 @@ func (d *drainer) encounter(ctx context.Context, i *connector.Item, traits conne
 	case why == "" || !must || !d.makesEntry(*x):
 		return true, nil
 	case d.fallsBack(i, traits, x):
-		return d.encounter(ctx, i, traits, x)
+		return d.encounter(ctx, i, traits, x, launch)
 	}
 	again := d.e.clock.Now().Add(recheckPatient(i.Tries))
 	if why == noVisit {
@@ -171,7 +174,7 @@ func (d *drainer) encounter(ctx context.Context, i *connector.Item, traits conne
 
 // findEncounter asks what the policy asks until one answer is an encounter. why says what is missing; it is "" where the
 // adapter names the visit by itself.
-func (d *drainer) findEncounter(ctx context.Context, i *connector.Item, x *connector.Exchange, must bool) (ref, why string, err error) {
+func (d *drainer) findEncounter(ctx context.Context, i *connector.Item, x *connector.Exchange, must bool, launch string) (ref, why string, err error) {
 	p, at := d.c.Encounters, i.SentAt
 	if at.IsZero() {
 		at = i.CommittedAt
@@ -181,10 +184,10 @@ func (d *drainer) findEncounter(ctx context.Context, i *connector.Item, x *conne
 	}
 	finder, ok := d.c.EHR.(connector.EncounterFinder)
 	if !ok {
-		if x.Thread.Encounter == nil {
-			why = noVisit
-		}
-		return "", why, nil
+		return "", d.unnamed(x.Thread.Encounter), nil
+	}
+	if ref, err := d.launched(ctx, finder, x.Patient, launch); ref != "" || err != nil {
+		return ref, "", err
 	}
 	why = noEncounter
 	for _, q := range p.questions() {
@@ -212,6 +215,66 @@ func (d *drainer) findEncounter(ctx context.Context, i *connector.Item, x *conne
 		}
 	}
 	return "", why, nil
+}
+
+// unnamed says why an entry does not name the visit of its thread by itself; "" where it does.
+func (d *drainer) unnamed(visit *connector.Identifier) string {
+	namer, ok := d.c.EHR.(connector.VisitNamer)
+	switch {
+	case visit == nil:
+		return noVisit
+	case !ok || !namer.NamesVisit(*visit):
+		return strangeVisit
+	}
+	return ""
+}
+
+// launched gives the encounter a message was written in, where the EHR says that it is this patient's and no mistake. It comes
+// before all that a policy asks, for the EHR itself named it; under never, or where the EHR cannot be asked, it is left out.
+func (d *drainer) launched(ctx context.Context, finder connector.EncounterFinder, patient, launch string) (string, error) {
+	if launch == "" || len(d.c.Encounters.questions()) == 0 {
+		return "", nil
+	}
+	is := func(have []connector.Encounter) bool {
+		return slices.ContainsFunc(have, func(e connector.Encounter) bool { return e.Reference == launch && e.Status != "entered-in-error" })
+	}
+	have, err := d.c.encounters(ctx, d.asker(), finder, connector.EncounterQuery{Patient: patient, Reference: launch}, is)
+	if errors.Is(err, connector.ErrNotSearchable) {
+		return "", nil
+	}
+	if err != nil || !is(have) {
+		return "", err
+	}
+	return launch, nil
+}
+
+// firstLaunch is the encounter of the first message of ours that waits behind a thread's header and was written in one: the
+// header has none of its own.
+func (d *drainer) firstLaunch(ctx context.Context, i *connector.Item) (launch string, err error) {
+	if i.Kind != connector.ItemHeader || len(d.c.Encounters.questions()) == 0 {
+		return "", nil
+	}
+	var ours []string
+	for _, m := range d.items {
+		if m.Kind == connector.ItemExchange && m.Direction != connector.FromPatient {
+			ours = append(ours, m.Message)
+		}
+	}
+	if len(ours) == 0 {
+		return "", nil
+	}
+	err = d.e.store.View(ctx, func(tx connector.Tx) error {
+		launch = ""
+		for _, id := range ours {
+			m, err := tx.Message(d.thread.EHR, id)
+			if err != nil || m.Message.Encounter != "" {
+				launch = m.Message.Encounter
+				return err
+			}
+		}
+		return nil
+	})
+	return launch, err
 }
 
 // makesEntry says whether the plan of an exchange makes something new on the chart: what only changes an entry, or comes to
@@ -249,7 +312,7 @@ type seen struct {
 // encounters asks the EHR for encounters, remembering answers for as long as a patient read counts as fresh; one that does
 // not end a wait only until the wait's first look back, so that all threads of a patient ask together.
 func (c *conn) encounters(ctx context.Context, by asker, f connector.EncounterFinder, q connector.EncounterQuery, ends func([]connector.Encounter) bool) ([]connector.Encounter, error) {
-	key := q.Patient + "|" + q.Visit.Token()
+	key := q.Patient + "|" + q.Reference + "|" + q.Visit.Token()
 	if q.Open {
 		key += "|open"
 	}

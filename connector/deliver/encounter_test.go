@@ -238,12 +238,15 @@ type engineOnly struct {
 	connector.Preparer
 }
 
+// NamesVisit knows one visit.
+func (engineOnly) NamesVisit(visit connector.Identifier) bool { return visit.Value == "v" }
+
 // TestEngineThatCannotBeAskedTakesTheVisitNamed: required holds what names none, and nothing else does.
 func TestEngineThatCannotBeAskedTakesTheVisitNamed(t *testing.T) {
 	for _, c := range []struct {
 		policy, visit string
 		held          bool
-	}{{"required", "", true}, {"required", "v", false}, {"when-known", "", false}, {"never", "", false}} {
+	}{{"required", "", true}, {"required", "v", false}, {"required", "of another system", true}, {"when-known", "", false}, {"when-known", "of another system", false}, {"never", "", false}} {
 		t.Run(c.policy+c.visit, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.conn.EHR, w.conn.Encounters = engineOnly{w.chart, w.chart}, deliver.Encounters{Policy: c.policy}
@@ -256,6 +259,9 @@ func TestEngineThatCannotBeAskedTakesTheVisitNamed(t *testing.T) {
 				w.pass(time.Minute)
 				if c.held {
 					w.is(w.items(thread1, connector.ItemHeader)[0], connector.Held, connector.NeedsEncounter)
+					if c.visit != "" {
+						return // the first visit named stays the thread's
+					}
 					w.acceptVisit("v", today("b", 2, "two")) // the platform names it now
 					w.pass(time.Second)
 					w.under("", map[string]string{"b": "two"})

@@ -35,6 +35,7 @@ func (e *Engine) foresee(ctx context.Context, ask Ask, i connector.Item) (Fate, 
 	var rows []connector.WriteRow
 	err := e.store.View(ctx, func(tx connector.Tx) (err error) {
 		rows, err = tx.WritesOf(i.EHR, i.ID)
+		rows = live(rows)
 		return err
 	})
 	if err != nil {

@@ -22,10 +22,22 @@ func (d *drainer) gather(ctx context.Context, p pick, traits connector.Traits) (
 		x.Strategy = traits.Strategy
 	}
 	if i.Kind == connector.ItemHeader || i.Kind == connector.ItemClose || i.Kind == connector.ItemReopen {
+		if i.Kind != connector.ItemHeader {
+			if gone, err := d.headerElsewhere(ctx); gone || err != nil {
+				if err == nil {
+					d.finish(i, connector.NotDue, connector.PolicyLeftOut)
+				}
+				return x, false, err
+			}
+		}
 		if d.perThread() {
 			x.Transcript = &connector.Transcript{} // the transcript says it
 		}
-		ok, err := d.encounter(ctx, i, traits, &x)
+		launch, err := d.firstLaunch(ctx, i)
+		if err != nil {
+			return x, false, err
+		}
+		ok, err := d.encounter(ctx, i, traits, &x, launch)
 		return x, ok, err
 	}
 	if isFollowUp(i.Kind) { // it must see what its message has just become
@@ -47,8 +59,14 @@ func (d *drainer) gather(ctx context.Context, p pick, traits connector.Traits) (
 	}
 	x.Corrected = m.row.Corrected
 	x.Revisions, x.Charted, x.NoHeader = m.filedRevisions, m.charted, m.noHeader || d.noHeader
+	if i.Kind == connector.ItemRetraction && i.Revision > 1 { // of a correction that the message's retraction did not know of
+		x.Revisions = slices.DeleteFunc(x.Revisions, func(r int) bool { return r != i.Revision })
+	}
 	if i.Kind == connector.ItemStatus {
 		x.Delivery = d.newest(m.row.Delivery, i)
+	}
+	if x.Entries, err = d.entryTypes(ctx, i, m); err != nil {
+		return x, false, err
 	}
 	if ok := d.target(i, m); !ok {
 		return x, false, nil
@@ -60,9 +78,9 @@ func (d *drainer) gather(ctx context.Context, p pick, traits connector.Traits) (
 		return x, false, nil
 	}
 	if m.parentFiled || d.done[m.row.Message.InReplyTo] {
-		x.Parent = m.row.Message.InReplyTo
+		x.Parent, x.ParentAs = m.row.Message.InReplyTo, m.parentAs
 	}
-	if ok, err := d.encounter(ctx, i, traits, &x); !ok || err != nil {
+	if ok, err := d.encounter(ctx, i, traits, &x, x.Message.Encounter); !ok || err != nil {
 		return x, false, err
 	}
 	if ok, err := d.tell(ctx, p, m, traits, &x); !ok || err != nil {
@@ -91,6 +109,7 @@ type told struct {
 	filedRevisions []int
 	charted        connector.Delivery
 	parentFiled    bool
+	parentAs       string // the resource type of its entry, "" where no write tells
 	noHeader       bool
 }
 
@@ -158,11 +177,17 @@ func (m *told) itemsOf(tx connector.Tx, t connector.Thread, first connector.Mess
 		return nil
 	}
 	header, err := tx.Item(t.EHR, t.Header)
-	m.noHeader = header.State == connector.Parked || header.State == connector.NotDue
+	m.noHeader = header.State == connector.Parked || header.State == connector.NotDue || elsewhere(&header)
 	return err
 }
 
 func (m *told) note(it connector.Item, r connector.MessageRow) {
+	if elsewhere(&it) { // nothing here may refer to it
+		if it.Kind == connector.ItemExchange {
+			m.exchange = it
+		}
+		return
+	}
 	switch it.Kind {
 	case connector.ItemExchange:
 		m.exchange = it
@@ -222,7 +247,12 @@ func (m *told) parent(tx connector.Tx, t connector.Thread) error {
 		return err
 	}
 	for _, it := range items {
-		m.parentFiled = m.parentFiled || (it.Kind == connector.ItemExchange && it.State == connector.Filed)
+		if it.Kind == connector.ItemExchange && it.State == connector.Filed && !elsewhere(&it) {
+			m.parentFiled = true
+			if m.parentAs, err = entryType(tx, it); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -231,6 +261,14 @@ func (m *told) parent(tx connector.Tx, t connector.Thread) error {
 func (d *drainer) target(i *connector.Item, m told) bool {
 	if !isFollowUp(i.Kind) {
 		return true
+	}
+	if elsewhere(&m.exchange) {
+		if i.Kind == connector.ItemStatus {
+			d.finish(i, connector.NotDue, connector.PolicyLeftOut)
+		} else {
+			d.park(i, connector.ByHand, "")
+		}
+		return false
 	}
 	switch m.exchange.State {
 	case connector.Filed:
@@ -269,7 +307,7 @@ func (d *drainer) attachments(i *connector.Item, m told, x *connector.Exchange) 
 			a.Data = data
 			continue
 		}
-		if m.fetch == connector.Parked {
+		if m.fetch.Done() { // it brought nothing, or a person has taken it off the list: nothing is to come
 			d.park(i, connector.AttachmentLost, "")
 			return false
 		}
@@ -331,30 +369,6 @@ func (d *drainer) participants(ctx context.Context, i *connector.Item, x *connec
 		}
 	}
 	return true, nil
-}
-
-// party is somebody an exchange names; ours says that we named them.
-type party struct {
-	connector.Participant
-	ours bool
-}
-
-// parties are who an exchange names: in a message, or in all those a transcript tells.
-func parties(x *connector.Exchange) []party {
-	messages := []connector.Message{x.Message}
-	if x.Transcript != nil {
-		messages = nil
-		for _, t := range x.Transcript.Told {
-			messages = append(messages, t.Message)
-		}
-	}
-	var out []party
-	for _, m := range messages {
-		for _, p := range append([]connector.Participant{m.Sender}, m.Recipients...) {
-			out = append(out, party{p, m.ClientID != ""})
-		}
-	}
-	return out
 }
 
 // createdProxy gives the RelatedPerson we created for this proxy of this patient, if we did.

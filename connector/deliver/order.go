@@ -14,9 +14,10 @@ type pick struct {
 	due      time.Time
 	late     bool // it files after later messages of its thread
 	afterGap bool // an earlier sequence never came
+	gap      bool // of no item: the next message waits for one that may still come
 
 	trial bool     // it is to be held until its thread is told (nextOfThread), if it can be told at all
-	with  []member // the messages that are told with it, itself the last, in the thread's order
+	with  []member // the messages that are told with it, itself the last that is told, in the thread's order
 }
 
 // nextOnChart decides what a thread's chart lane does next (DESIGN §3.4). It is pure: items are those not done, in any
@@ -43,7 +44,7 @@ func nextOnChart(t connector.Thread, items []*connector.Item, now time.Time, lin
 		return pick{item: f}
 	}
 	if len(messages) > 0 {
-		got := p.message(t, messages, line)
+		got := p.messageOrNote(t, messages, line)
 		if got.item != nil {
 			return got
 		}
@@ -131,8 +132,11 @@ func byCommit(a, b *connector.Item) int {
 	return cmp.Or(a.CommittedAt.Compare(b.CommittedAt), cmp.Compare(a.ID, b.ID))
 }
 
-// passed notes in t that an exchange has left the lane.
+// passed notes in t that an exchange has left the lane. Our own notes say nothing about what is still to come.
 func passed(t *connector.Thread, i *connector.Item) {
+	if i.Detail.Note {
+		return
+	}
 	if i.Sequence > 0 {
 		t.NextSeq = max(t.NextSeq, i.Sequence+1)
 	}
@@ -181,6 +185,34 @@ func revisesBefore(a, b *connector.Item) bool {
 	return b.Kind == connector.ItemRetraction || (b.Kind == connector.ItemCorrection && a.Revision < b.Revision)
 }
 
+// messageOrNote picks the next exchange or note of ours. The platform does not know our notes: they are in no order with its
+// messages but that in which both were committed, so a note comes after what was there before it, and waits for nothing that
+// has not come.
+func (p *picker) messageOrNote(t connector.Thread, all []*connector.Item, line *Line) pick {
+	var messages []*connector.Item
+	var note *connector.Item
+	for _, i := range all {
+		switch {
+		case !i.Detail.Note:
+			messages = append(messages, i)
+		case note == nil || byCommit(i, note) < 0:
+			note = i
+		}
+	}
+	var got pick
+	if len(messages) > 0 {
+		got = p.message(t, messages, line)
+	}
+	before := got.item
+	if before == nil && !got.gap && len(messages) > 0 {
+		before = earliest(messages) // it is held
+	}
+	if note == nil || before != nil && byCommit(before, note) < 0 || !p.ready(note) {
+		return got
+	}
+	return pick{item: note}
+}
+
 // message picks the first exchange in thread order, unless an earlier one may still come.
 func (p *picker) message(t connector.Thread, messages []*connector.Item, line *Line) pick {
 	m := earliest(messages)
@@ -189,7 +221,7 @@ func (p *picker) message(t connector.Thread, messages []*connector.Item, line *L
 	out.late, out.afterGap, wait = inPlace(t, m, line)
 	if !hurried(messages) && wait.After(p.now) {
 		p.waitUntil(wait)
-		return pick{due: p.due}
+		return pick{due: p.due, gap: true}
 	}
 	if !p.ready(m) {
 		return pick{due: p.due}
@@ -199,6 +231,9 @@ func (p *picker) message(t connector.Thread, messages []*connector.Item, line *L
 
 // inPlace says where a message comes in its thread, and until when an earlier one is waited for.
 func inPlace(t connector.Thread, m *connector.Item, line *Line) (late, afterGap bool, wait time.Time) {
+	if m.Detail.Note {
+		return false, false, time.Time{}
+	}
 	if m.Sequence == 0 {
 		late = !t.LastSent.IsZero() && cmp.Or(m.SentAt.Compare(t.LastSent), cmp.Compare(m.MsgKey, t.LastMsg)) < 0
 		return late, false, m.CommittedAt.Add(line.OrderWindow)

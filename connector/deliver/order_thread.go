@@ -99,7 +99,9 @@ func (p *picker) inOrder(t connector.Thread, messages []*connector.Item, line *L
 		}
 		passed(&t, m.item)
 		out.with = append(out.with, m)
-		out.item, out.late, out.afterGap = m.item, m.late, m.afterGap
+		if out.item == nil || m.item.Direction != connector.Internal || out.item.Direction == connector.Internal {
+			out.item, out.late, out.afterGap = m.item, m.late, m.afterGap // what a transcript leaves out carries none
+		}
 		rest = slices.DeleteFunc(rest, func(i *connector.Item) bool { return i == m.item })
 	}
 	return out

@@ -93,22 +93,6 @@ func (d *drainer) accept(i *connector.Item, w *connector.WriteRow, a *connector.
 	return false
 }
 
-// stop pauses the connection: what it does to charts cannot be trusted until a person has looked.
-func (d *drainer) stop(i *connector.Item, r connector.Reason) {
-	now := d.e.clock.Now()
-	d.e.log.Error("an EHR connection was stopped: "+r.Sentence(), "ehr", d.c.Name, "item", i.ID, "next", r.Next())
-	d.e.observe.Alarm(d.c.Name, r, i.ID)
-	d.audit("stop", "E", 12, i, map[string]string{"reason": string(r)})
-	d.later(func(tx connector.Tx) error {
-		row, err := tx.EHR(d.c.ID)
-		if err != nil {
-			return err
-		}
-		row.Paused, row.PausedAt = r, now
-		return tx.PutEHR(row)
-	})
-}
-
 // refuse settles a definite no. An optional write is left out; a refusal of our credentials holds the item, because the
 // cause is not in it; everything else parks. It reports true when the item can go on without the write.
 func (d *drainer) refuse(i *connector.Item, w *connector.WriteRow, a *connector.Attempt, err error) bool {
@@ -173,6 +157,8 @@ func (d *drainer) filed(i *connector.Item) {
 		d.afterMessage(i)
 	case connector.ItemStatus:
 		d.afterMessage(i)
+	case connector.ItemCorrection:
+		d.retractToo(i)
 	case connector.ItemRequest:
 		d.requests[i.Detail.Request] = true
 	}

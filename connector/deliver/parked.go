@@ -71,9 +71,9 @@ func Actions(i connector.Item) []connector.Action {
 	acts := slices.DeleteFunc(i.Reason.Actions(), func(a connector.Action) bool {
 		switch a {
 		case connector.ActReplay:
-			return !hasWork(i)
+			return !hasWork(i) || elsewhere(&i)
 		case connector.ActAlreadyThere:
-			return i.Lane != connector.LaneChart && i.Lane != connector.LaneRequest
+			return !i.Lane.TowardEHR() || elsewhere(&i)
 		case connector.ActRetract:
 			return i.Lane != connector.LaneChart
 		}

@@ -58,6 +58,9 @@ func sendHeld(tx connector.Tx, ehr, channel string, now time.Time) error {
 		if err := tx.TouchLane(ehr, i.Thread, connector.LaneSend, now, i.Priority); err != nil {
 			return err
 		}
+		if err := tx.BumpThread(ehr, i.Thread); err != nil {
+			return err
+		}
 	}
 	return nil
 }

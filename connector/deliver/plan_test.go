@@ -34,6 +34,11 @@ func (c *chart) Plan(x connector.Exchange) ([]connector.Write, error) {
 			target = x.RequestID
 		}
 		return p.update("CommunicationRequest", target, x.RequestID, x.RequestStatus, "statusReason", x.StatusReason), nil
+	case connector.ItemTask:
+		if !c.traits.Tasks {
+			return nil, nil
+		}
+		return p.task(), nil
 	case connector.ItemRetraction:
 		var out []connector.Write
 		for _, r := range x.Revisions {
@@ -109,6 +114,18 @@ func (p plan) message() []connector.Write {
 		w[0].Expect.Attachments = append(w[0].Expect.Attachments, hash(f))
 	}
 	return append(out, w...)
+}
+
+func (p plan) task() []connector.Write {
+	owner, _ := p.x.Task.Owner()
+	if ref, ok := p.x.Refs[owner.Key()]; ok {
+		owner.ID = ref.Literal
+	}
+	if p.x.TaskNew {
+		return p.create("Task", "task", p.x.Task.ID, connector.SymTask(p.x.Task.ID),
+			map[string]any{"status": string(p.x.Task.Status), "owner": owner.ID, "focus": p.x.TaskFocus, "priority": string(p.x.Thread.Priority)})
+	}
+	return p.update("Task", connector.SymTask(p.x.Task.ID), p.x.Task.ID, string(p.x.Task.Status), "owner", owner.ID)
 }
 
 func (p plan) create(typ, system, value, provides string, body map[string]any) []connector.Write {

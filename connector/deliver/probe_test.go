@@ -50,7 +50,7 @@ func TestProbesKeepASecondApart(t *testing.T) {
 	t.Run("a request nobody waited for has left", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := opened(t)
-			c := &conn{Connection: Connection{Deadline: time.Minute}, e: &Engine{clock: clock.System}, pace: p, heeded: clock.System.Now()}
+			c := &conn{Connection: Connection{Deadline: time.Minute}, e: &Engine{clock: clock.System}, pace: p, heeding: make(chan struct{}, 1), heeded: clock.System.Now()}
 			ctx, cancel := context.WithCancel(t.Context())
 			_ = c.ask(ctx, of(1), func(context.Context) error { cancel(); return ctx.Err() })
 			if wait, _ := p.closedFor(clock.System.Now()); wait != time.Second {

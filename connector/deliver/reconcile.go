@@ -114,7 +114,7 @@ func (r *reconciler) run(ctx context.Context) error {
 	r.report = ReconcileReport{EHR: r.c.Name, Since: r.q.Since, Until: r.q.Until, Findings: map[FindingKind]int{}}
 	var ok bool
 	if r.reader, ok = r.c.EHR.(connector.ChartReader); !ok {
-		return errors.New("charts of this type of EHR cannot be read back")
+		return errors.New("charts of this type of EHR cannot be read back: name another connection with --ehr, and look at single entries with chartwire trace")
 	}
 	// What was written within the EHR's search lag may not be in its index yet.
 	if newest := r.e.clock.Now().Add(-r.c.SearchLag); r.report.Until.IsZero() || r.report.Until.After(newest) {
@@ -217,6 +217,7 @@ type filedEntries struct {
 	by       map[string]*filedEntry
 	due      []*filedEntry
 	channels []string
+	known    map[string][]connector.Identifier // by type; of writes that are not filed, too
 }
 
 func entryKey(kind string, id connector.Identifier) string { return kind + " " + id.Token() }
@@ -233,7 +234,7 @@ func (k *filedEntries) types() []string {
 
 // load reads what was filed for one patient, in one read transaction a thread.
 func (r *reconciler) load(ctx context.Context, threads []connector.FiledThread) (*filedEntries, error) {
-	k := &filedEntries{by: map[string]*filedEntry{}}
+	k := &filedEntries{by: map[string]*filedEntry{}, known: map[string][]connector.Identifier{}}
 	for _, t := range threads {
 		err := r.e.store.View(ctx, func(tx connector.Tx) error {
 			thread, err := tx.Thread(r.c.ID, t.ID)
@@ -248,6 +249,9 @@ func (r *reconciler) load(ctx context.Context, threads []connector.FiledThread) 
 				k.channels = append(k.channels, thread.Channel)
 			}
 			for _, row := range rows {
+				if w := row.Write; !w.Identity.IsZero() && w.Update == nil {
+					k.known[w.Type] = append(k.known[w.Type], w.Identity)
+				}
 				if !filedAsEntry(row) {
 					continue
 				}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/clock"
 )
 
 // reachFor is how often a page of a chart is asked for before a sweep gives up: with growing waits, a quarter of an hour.
@@ -25,20 +26,9 @@ func (r *reconciler) again(ctx context.Context, try func() error) error {
 		if !errors.As(err, &retry) || n == reachFor {
 			return err
 		}
-		if err := r.sleep(ctx, max(retry.After, backoff(n))); err != nil {
+		if err := clock.Sleep(ctx, r.e.clock, max(retry.After, backoff(n))); err != nil {
 			return err
 		}
-	}
-}
-
-func (r *reconciler) sleep(ctx context.Context, d time.Duration) error {
-	timer := r.e.clock.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C():
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
@@ -103,7 +93,7 @@ func (r *reconciler) list(ctx context.Context, kind, patient string, k *filedEnt
 	if r.blind[kind] {
 		return nil
 	}
-	q := connector.ChartQuery{Type: kind, Patient: patient}
+	q := connector.ChartQuery{Type: kind, Patient: patient, Known: k.known[kind]}
 	if !r.report.Since.IsZero() {
 		q.Since = r.report.Since.Add(-grace)
 	}
@@ -302,7 +292,7 @@ func (r *reconciler) look(ctx context.Context, f *filedEntry, references []strin
 		f.seen = append(f.seen, s)
 		return nil
 	}
-	q := connector.ChartQuery{Type: f.row.Write.Type, Identity: f.row.Write.Identity}
+	q := connector.ChartQuery{Type: f.row.Write.Type, Identity: f.row.Write.Identity, Patient: f.row.Write.Expect.Subject}
 	if err := r.pages(ctx, q, add); err != nil && !errors.Is(err, connector.ErrNotSearchable) {
 		return err
 	}
@@ -343,7 +333,7 @@ func (r *reconciler) sweep(ctx context.Context) error {
 	if len(channels) == 0 {
 		return nil
 	}
-	for _, kind := range []string{"Communication", "DocumentReference", "CommunicationRequest"} {
+	for _, kind := range []string{"Communication", "DocumentReference", "CommunicationRequest", "Task"} {
 		q := connector.ChartQuery{Type: kind, Channels: channels}
 		if !r.report.Since.IsZero() {
 			q.Since = r.report.Since.Add(-grace)
@@ -352,7 +342,7 @@ func (r *reconciler) sweep(ctx context.Context) error {
 		var refused *connector.Refused
 		switch {
 		case err == nil:
-			r.report.Swept = r.report.Swept || kind != "CommunicationRequest"
+			r.report.Swept = r.report.Swept || kind == "Communication" || kind == "DocumentReference"
 		case !errors.Is(err, connector.ErrNotSearchable) && !errors.As(err, &refused): // refused: a scope we do not need
 			return err
 		}

@@ -17,7 +17,7 @@ func (r *reconciler) unfiled(ctx context.Context, row connector.WriteRow, x conn
 	}
 	r.unsure[row.ID] = true
 	there := []string{x.Reference}
-	q := connector.ChartQuery{Type: x.Type, Identity: row.Write.Identity}
+	q := connector.ChartQuery{Type: x.Type, Identity: row.Write.Identity, Patient: row.Write.Expect.Subject}
 	err := r.pages(ctx, q, func(other connector.ChartEntry) error {
 		if slices.Contains(other.Ours, row.Write.Identity) && !slices.Contains(there, other.Reference) {
 			there = append(there, other.Reference)

@@ -74,7 +74,7 @@ func (d *drainer) gatherRequest(ctx context.Context, i *connector.Item, traits c
 		}
 		items, err := tx.ItemsOf(d.thread.EHR, i.Thread, i.Message)
 		for _, it := range items {
-			if it.Kind == connector.ItemRequest && it.Detail.Status == "active" {
+			if it.Kind == connector.ItemRequest && it.Detail.Status == "active" && !elsewhere(&it) {
 				requestState = it.State
 			}
 		}
@@ -147,7 +147,9 @@ func (d *drainer) afterMessage(i *connector.Item) {
 		}
 		id := m.Client
 		if m.Born != "" {
-			id = bornRef(items)
+			if id = bornRef(items); id == "" { // it was that of a patient the thread is not bound to any more
+				return nil
+			}
 		}
 		r := connector.Item{ID: connector.NewID(now), EHR: ehr, Thread: thread, Lane: connector.LaneRequest, Kind: connector.ItemRequest,
 			Message: m.ID, State: connector.Waiting, Channel: line.Name, Direction: connector.ToPatient, MsgKey: key,

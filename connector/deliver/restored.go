@@ -34,7 +34,7 @@ func (d *drainer) mayBeThere(i *connector.Item, w *connector.WriteRow) bool {
 	if i.CommittedAt.Before(at) || i.Kind == connector.ItemHeader || w.Write.Type == "RelatedPerson" {
 		return true
 	}
-	if i.Kind == connector.ItemRequest {
+	if i.Kind == connector.ItemRequest || i.Kind == connector.ItemTask {
 		return false // its identity is an id of ours that was made since
 	}
 	return i.SentAt.IsZero() || i.SentAt.Before(at.Add(restoredSlack))

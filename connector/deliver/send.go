@@ -101,9 +101,13 @@ func (d *drainer) message4(m connector.MessageRow, k connector.PatientKey) conne
 	return o
 }
 
-// maySend asks once more, just before the message leaves: consent, and for an EHR-born message its request.
+// maySend asks once more, just before the message leaves: whose the thread is, consent, and for an EHR-born message its request.
 func (d *drainer) maySend(ctx context.Context, i *connector.Item, m *connector.MessageRow, k connector.PatientKey) (bool, error) {
-	if reason, err := d.consent(ctx, m.Message.Recipients, k); reason != "" || err != nil {
+	reason, err := d.consent(ctx, m.Message.Recipients, k)
+	if d.thread.Changed {
+		reason = connector.PatientChanged
+	}
+	if reason != "" || err != nil {
 		switch {
 		case err != nil:
 		case inDoubt(i, m):
@@ -283,17 +287,17 @@ func letGo(tx connector.Tx, m connector.MessageRow, r connector.Reason, now time
 	return tx.TouchLane(m.EHR, m.Thread, connector.LaneChart, now, m.Message.Priority)
 }
 
-// leaveOut settles the exchange of a message that never was one, and the header of a thread that never began.
+// leaveOut settles the exchange of a message that never was one, and the header and notes of a thread that never began.
 func leaveOut(tx connector.Tx, t connector.Thread, message string, r connector.Reason, now time.Time) error {
 	items, err := tx.ThreadItems(t.EHR, t.ID)
 	if err != nil {
 		return err
 	}
 	others := slices.ContainsFunc(items, func(i connector.Item) bool {
-		return i.Kind == connector.ItemExchange && i.Message != message && i.State != connector.NotDue
+		return i.Kind == connector.ItemExchange && i.Message != message && i.State != connector.NotDue && !i.Detail.Note
 	})
 	for _, i := range items {
-		ours := i.Kind == connector.ItemExchange && i.Message == message
+		ours := i.Kind == connector.ItemExchange && (i.Message == message || i.Detail.Note && !others)
 		if i.State.Done() || !(ours || (i.Kind == connector.ItemHeader && !t.Placed() && !others)) {
 			continue
 		}

@@ -129,7 +129,7 @@ func (d *drainer) search(ctx context.Context, w *connector.WriteRow) (connector.
 	if !ok {
 		return r, connector.ErrNotSearchable
 	}
-	err = d.c.ask(ctx, d.asker(), func(ctx context.Context) (err error) {
+	err = d.askEach(ctx, func(ctx context.Context) (err error) {
 		r, err = l.List(ctx, w.Write)
 		return err
 	})
@@ -137,7 +137,7 @@ func (d *drainer) search(ctx context.Context, w *connector.WriteRow) (connector.
 }
 
 func (d *drainer) find(ctx context.Context, w connector.Write) (r connector.Receipt, err error) {
-	err = d.c.ask(ctx, d.asker(), func(ctx context.Context) error {
+	err = d.askEach(ctx, func(ctx context.Context) error {
 		r, err = d.c.EHR.Find(ctx, w)
 		return err
 	})
@@ -150,13 +150,9 @@ type tooNew time.Duration
 func (tooNew) Error() string { return "the write that Find is proven with is too new to be found" }
 
 // proven says whether a Find by identifier is known to see what we write here. Where it is not known yet, a write that is
-// known to be filed is looked for now. That messages are found only another message proves: an EHR may index the
-// identifiers of one resource type and not of another.
+// known to be filed is looked for now: an EHR may index the identifiers of one resource type and not of another. That messages
+// are found proves it for all.
 func (d *drainer) proven(ctx context.Context, typ string) (bool, error) {
-	of := typ
-	if !holdsMessages(typ) {
-		of = ""
-	}
 	var row connector.EHRRow
 	var known connector.WriteRow
 	err := d.e.store.View(ctx, func(tx connector.Tx) error {
@@ -164,16 +160,13 @@ func (d *drainer) proven(ctx context.Context, typ string) (bool, error) {
 		if row, err = tx.EHR(d.c.ID); err != nil || row.FindProven {
 			return err
 		}
-		known, err = tx.AnyFiled(d.c.ID, of)
-		if errors.Is(err, connector.ErrNotFound) {
-			err = nil
-		}
+		known, err = proofOf(tx, d.c.ID, typ)
 		return err
 	})
 	if err != nil || row.FindProven || known.ID == "" {
 		return row.FindProven, err
 	}
-	known = d.c.probeWith(of, &known)
+	known = d.c.probeWith(typ, &known)
 	if wait := known.FiledAt.Add(d.c.SearchLag).Sub(d.e.clock.Now()); wait > 0 { // not in the index yet, perhaps
 		return false, tooNew(wait)
 	}
@@ -181,7 +174,7 @@ func (d *drainer) proven(ctx context.Context, typ string) (bool, error) {
 	switch {
 	case errors.Is(err, connector.ErrAbsent), errors.Is(err, connector.ErrNotSearchable), errors.As(err, new(*connector.Refused)),
 		err == nil && r.Reference != known.Receipt.Reference:
-		d.c.probeWith(of, nil)
+		d.c.probeWith(typ, nil)
 		return false, nil
 	case err != nil:
 		return false, err
@@ -190,6 +183,20 @@ func (d *drainer) proven(ctx context.Context, typ string) (bool, error) {
 		d.findProven()
 	}
 	return true, nil
+}
+
+// proofOf gives a filed write by which Find can be proven for a type: one of it, or else a message; zero where there is none.
+func proofOf(tx connector.Tx, ehr, typ string) (w connector.WriteRow, err error) {
+	types := []string{typ}
+	if !holdsMessages(typ) {
+		types = append(types, "Communication", "DocumentReference")
+	}
+	for _, t := range types {
+		if w, err = tx.NewestFiled(ehr, t); !errors.Is(err, connector.ErrNotFound) {
+			return w, err
+		}
+	}
+	return connector.WriteRow{}, nil
 }
 
 // holdsMessages says whether a resource type is one that messages are filed as.

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"sync"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
@@ -9,7 +10,7 @@ import (
 
 const (
 	ehrStalls  = 2 * time.Minute  // without one good answer, while something is asked
-	laneStalls = 15 * time.Minute // of tries of one item, while the EHR answers others
+	laneStalls = 15 * time.Minute // of tries of one item, while the EHR answers others; of a lane that cannot go on
 )
 
 // tellStalls makes the connection tell when it stands still and when it moves again.
@@ -37,5 +38,43 @@ func (d *drainer) tellStall(i connector.Item) {
 		d.e.alert.Raise(alert.Alert{Key: key, Kind: alert.Stalled, EHR: d.c.Name, Channel: d.thread.Channel, Reason: i.Reason, Item: i.ID,
 			Since: i.FirstTried, Text: "one thread does not move while the EHR answers others: " + i.Reason.Sentence(),
 			Next: "read what the EHR answered: chartwire trace " + i.ID})
+	}
+}
+
+// failing remembers since when lanes could not go on for a fault that is not the EHR's, such as a commit the store refuses.
+type failing struct {
+	mu    sync.Mutex
+	since map[string]time.Time // by alert key
+}
+
+// begun gives since when a lane fails; failed says whether it does now.
+func (f *failing) begun(key string, failed bool, now time.Time) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !failed {
+		delete(f.since, key)
+		return time.Time{}
+	}
+	if f.since == nil {
+		f.since = map[string]time.Time{}
+	}
+	if f.since[key].IsZero() {
+		f.since[key] = now
+	}
+	return f.since[key]
+}
+
+// tellFailing tells of a lane that has been unable to go on for long, whatever the EHR answers, and that it has gone on. Its items
+// have no reason then that could say so: nothing about them was committed.
+func (c *conn) tellFailing(l connector.Lane, failed bool) {
+	key, now := "failing/"+c.Name+"/"+l.Thread+"/"+string(l.Kind), c.e.clock.Now()
+	since := c.failing.begun(key, failed, now)
+	switch {
+	case !failed:
+		c.e.alert.Clear(key)
+	case now.Sub(since) >= laneStalls:
+		c.e.alert.Raise(alert.Alert{Key: key, Kind: alert.Stalled, EHR: c.Name, Reason: connector.Internals, Since: since,
+			Text: "one thread cannot go on: a fault of Chartwire's own, each time it is tried; nothing of it is lost and nothing of it files",
+			Next: "read the error in the log beside the thread " + l.Thread + "; where a restart does not mend it, send that line to whoever supports Chartwire"})
 	}
 }

@@ -127,7 +127,7 @@ func resolveText(s string, known map[string]string) (string, error) {
 		s = strings.ReplaceAll(s, sym, ref)
 		rest = strings.ReplaceAll(rest, sym, "")
 	}
-	for _, open := range []string{"{patient}", "{header}", "{encounter}", "{message:", "{transcript:", "{request:", "{participant:"} {
+	for _, open := range []string{"{patient}", "{header}", "{encounter}", "{message:", "{transcript:", "{request:", "{task:", "{participant:"} {
 		if strings.Contains(rest, open) {
 			return "", errSymbol
 		}
@@ -136,10 +136,10 @@ func resolveText(s string, known map[string]string) (string, error) {
 }
 
 // symbolStrings are whole JSON strings that stand for a reference not known yet.
-var symbolStrings = regexp.MustCompile(`"\{(patient|header|encounter|message|transcript|request|participant)(?::[^"]*)?\}"`)
+var symbolStrings = regexp.MustCompile(`"\{(patient|header|encounter|message|transcript|request|task|participant)(?::[^"]*)?\}"`)
 
 var standIns = map[string]string{"patient": "Patient", "header": "Communication", "encounter": "Encounter", "message": "Communication", "transcript": "DocumentReference",
-	"request": "CommunicationRequest", "participant": "RelatedPerson"}
+	"request": "CommunicationRequest", "task": "Task", "participant": "RelatedPerson"}
 
 // Resolve puts the references that symbols stand for into a planned write. A symbol without one is an error.
 func Resolve(w connector.Write, known map[string]string) (connector.Write, error) {

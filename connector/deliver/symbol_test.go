@@ -100,7 +100,7 @@ func FuzzResolveBody(f *testing.F) {
 	known := map[string]string{"{patient}": mark}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if bytes.Contains(body, []byte(mark)) {
-			t.Skip("the input holds the mark")
+			return // such an input says nothing: what was put in could not be told from it
 		}
 		out, err := resolveBody(body, known)
 		if err != nil {

@@ -14,9 +14,11 @@ type telling struct {
 	members  []member
 }
 
-// perThread says whether the lane's thread is filed as one entry. A thread that was begun as Communications stays so.
+// perThread says whether the lane's thread is filed as one entry. A thread that was begun as Communications stays so. A version
+// that is under way is brought to its end whatever the connection is configured to since.
 func (d *drainer) perThread() bool {
-	return d.c.PerThread && d.lane.Kind == connector.LaneChart && d.thread.Strategy != connector.AsCommunication
+	return d.lane.Kind == connector.LaneChart && (d.c.PerThread && d.thread.Strategy != connector.AsCommunication ||
+		slices.ContainsFunc(d.items, func(i *connector.Item) bool { return carries(i) && !i.State.Done() }))
 }
 
 // tellable holds a message until its thread is told, or parks it now where it cannot be told: one message must not keep the
@@ -36,9 +38,10 @@ func (d *drainer) tellable(i *connector.Item, x connector.Exchange) error {
 }
 
 // tell makes the item file the thread's transcript, where its EHR files threads. News of a message that is told already makes
-// a new version where the chart can replace the one that is there; elsewhere it is an entry of its own, added to that.
+// a new version where the chart can replace the one that is there; elsewhere it is an entry of its own, added to that. Where its
+// message stands decides, and not how the connection files now.
 func (d *drainer) tell(ctx context.Context, p pick, m told, traits connector.Traits, x *connector.Exchange) (bool, error) {
-	if !d.perThread() {
+	if !isFollowUp(p.item.Kind) && !d.perThread() {
 		return true, nil
 	}
 	if p.trial {
@@ -46,6 +49,12 @@ func (d *drainer) tell(ctx context.Context, p pick, m told, traits connector.Tra
 		return true, nil
 	}
 	i, news := p.item, isFollowUp(p.item.Kind)
+	if !news && i.Direction == connector.Internal { // then all of them are, and a version that tells nothing new is none
+		for _, m := range p.with {
+			d.finish(m.item, connector.NotDue, connector.PolicyLeftOut)
+		}
+		return false, nil
+	}
 	if news {
 		in := m.exchange.Detail.Telling
 		if in == nil {
@@ -63,12 +72,15 @@ func (d *drainer) tell(ctx context.Context, p pick, m told, traits connector.Tra
 	if err != nil {
 		return false, err
 	}
-	replaces := traits.Update || traits.Replaces && len(b.current) == 1
+	replaces := !b.doubt && (traits.Update || traits.Replaces && len(b.current) == 1)
 	switch {
 	case news && !traits.Update && !traits.Replaces:
 		return true, nil // it is added to the version its message stands in
 	case news && b.open:
 		d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(recheckPatient(i.Tries)), "")
+		return false, nil
+	case news && b.doubt:
+		d.park(i, connector.NotExpressible, "A version of this thread's transcript was taken off the list, and nobody knows whether it is on the chart. Change by hand what tells this message there.")
 		return false, nil
 	case news && !replaces:
 		return true, nil
@@ -90,8 +102,7 @@ func (d *drainer) tell(ctx context.Context, p pick, m told, traits connector.Tra
 	default:
 		x.Transcript.Appends = slices.Max(b.current)
 	}
-	d.takeFollowUps(b, &t, x.Transcript.Appends == 0)
-	x.Transcript.Told, err = d.told(ctx, b, t, x.Transcript.Appends == 0)
+	x.Transcript.Told, err = d.told(ctx, b, &t, x.Transcript.Appends == 0)
 	if d.tellings == nil {
 		d.tellings = map[string]telling{}
 	}
@@ -110,13 +121,18 @@ type book struct {
 	newest  int   // version, of all that were ever committed
 	current []int // versions on the chart that none there stands in the place of
 	open    bool  // a version may come to the chart yet, when a person or an answer has decided
+
+	kept  map[string]bool // carrying items a person has released although their version is on the chart
+	doubt bool            // a person has released a version that may be on the chart: none takes the place of what it tells
 }
 
 func (d *drainer) book(ctx context.Context) (b book, err error) {
 	err = d.e.store.View(ctx, func(tx connector.Tx) error {
-		b = book{}
-		b.items, err = tx.ThreadItems(d.lane.EHR, d.lane.Thread)
-		return err
+		b = book{kept: map[string]bool{}}
+		if b.items, err = tx.ThreadItems(d.lane.EHR, d.lane.Thread); err != nil {
+			return err
+		}
+		return b.released(tx)
 	})
 	replaced := map[int]bool{}
 	for _, i := range b.items {
@@ -125,16 +141,18 @@ func (d *drainer) book(ctx context.Context) (b book, err error) {
 			continue
 		}
 		b.newest = max(b.newest, t.Version)
-		if t.With != "" {
+		if t.With != "" || elsewhere(&i) {
 			continue
 		}
-		switch i.State {
-		case connector.Filed:
+		switch {
+		case b.kept[i.ID]: // whether it has taken the place of others is not known; the next one takes that of all
+			b.current = append(b.current, t.Version)
+		case i.State == connector.Filed:
 			b.current = append(b.current, t.Version)
 			for _, v := range t.Replaces {
 				replaced[v] = true
 			}
-		case connector.NotDue: // a person has dealt with it
+		case i.State == connector.NotDue: // a person has dealt with it
 		default:
 			b.open = true
 		}
@@ -144,26 +162,58 @@ func (d *drainer) book(ctx context.Context) (b book, err error) {
 	return b, err
 }
 
-// takeFollowUps makes members of the corrections, retractions and news that the transcript shows with its messages: they are
-// done when it is. whole says that it tells what was told before, too.
-func (d *drainer) takeFollowUps(b book, t *telling, whole bool) {
-	shown := map[string]bool{}
+// released asks of each version that a person took off the list whether it is on the chart all the same: its entry may have been
+// created before what parked it, and it tells messages of other items too.
+func (b *book) released(tx connector.Tx) error {
+	for n := range b.items {
+		i := &b.items[n]
+		if !carries(i) || i.State != connector.NotDue || elsewhere(i) {
+			continue
+		}
+		rows, err := tx.WritesOf(i.EHR, i.ID)
+		if err != nil {
+			return err
+		}
+		rows = live(rows)
+		is := func(s connector.WriteState) bool {
+			return slices.ContainsFunc(rows, func(w connector.WriteRow) bool { return w.State == s })
+		}
+		b.kept[i.ID] = is(connector.WriteFiled) // its first write is the entry
+		b.doubt = b.doubt || !b.kept[i.ID] && is(connector.WriteAttempted)
+	}
+	return nil
+}
+
+// followUps are the corrections, retractions and news that the transcript shows with its messages: they are done when it is. Some of
+// the book's items may have come after the lane was read. whole says that the transcript tells what was told before, too.
+func (d *drainer) followUps(b book, t *telling, whole bool) (out []*connector.Item) {
+	shown, lane := map[string]bool{}, map[string]*connector.Item{}
 	for _, m := range t.members {
 		shown[m.item.MsgKey] = true
 	}
-	for _, i := range b.items {
-		shown[i.MsgKey] = shown[i.MsgKey] || whole && isTold(i)
-	}
 	for _, i := range d.items {
-		if isFollowUp(i.Kind) && shown[i.MsgKey] && i.Detail.Telling == nil {
-			t.members = append(t.members, member{item: i})
+		lane[i.ID] = i
+	}
+	for _, i := range b.items {
+		shown[i.MsgKey] = shown[i.MsgKey] || whole && b.tells(i)
+	}
+	for n := range b.items {
+		i := &b.items[n]
+		known := lane[i.ID]
+		if known == nil && i.Lane == d.lane.Kind && untouched(i) && !i.State.Done() {
+			known = i
+		}
+		if known != nil && isFollowUp(i.Kind) && shown[i.MsgKey] && known.Detail.Telling == nil {
+			out = append(out, known)
 		}
 	}
+	return out
 }
 
-// isTold says whether an item is a message that stands in a transcript on the chart.
-func isTold(i connector.Item) bool {
-	return i.Kind == connector.ItemExchange && i.State == connector.Filed && i.Detail.Telling != nil
+// tells says whether an item is a message that stands in a transcript on the chart.
+func (b book) tells(i connector.Item) bool {
+	t := i.Detail.Telling
+	return i.Kind == connector.ItemExchange && t != nil && !elsewhere(&i) && (i.State == connector.Filed || b.kept[i.ID] || b.kept[t.With])
 }
 
 // stamp notes on an item and on all that is told with it, from the commit that lets its request leave on, that they move
@@ -184,6 +234,22 @@ func (d *drainer) stamp(i *connector.Item) {
 		m.item.Late = m.item.Late || m.late
 		m.item.State, m.item.Reason, m.item.NextAt = connector.Held, connector.EarlierItem, connector.Never
 		d.put(m.item)
+	}
+}
+
+// delayed marks the messages of a version that waited, for a person say, while later ones of the thread came to the chart.
+func (d *drainer) delayed(i *connector.Item) {
+	if !carries(i) {
+		return
+	}
+	for _, m := range d.items {
+		if m.Kind != connector.ItemExchange || m != i && (!follows(m) || m.Detail.Telling.With != i.ID) {
+			continue
+		}
+		if late, _, _ := inPlace(d.thread, m, d.line); late && !m.Late {
+			m.Late = true
+			d.put(m)
+		}
 	}
 }
 

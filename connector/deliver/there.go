@@ -16,6 +16,7 @@ func (e *Engine) there(ctx context.Context, ask Ask, i connector.Item) (Fate, er
 	var rows []connector.WriteRow
 	err := e.store.View(ctx, func(tx connector.Tx) (err error) {
 		rows, err = tx.WritesOf(i.EHR, i.ID)
+		rows = live(rows)
 		return err
 	})
 	if err != nil {
@@ -158,6 +159,10 @@ func (d *drainer) takeThere(tx connector.Tx, ask Ask, was connector.Item, w conn
 	rows, err := tx.WritesOf(i.EHR, i.ID)
 	if err != nil {
 		return i, err
+	}
+	rows = live(rows)
+	if !slices.ContainsFunc(rows, func(r connector.WriteRow) bool { return r.ID == w.ID }) {
+		return i, fmt.Errorf("%w: its thread was linked to another patient meanwhile", ErrNotThisWay)
 	}
 	for n := range rows {
 		switch {

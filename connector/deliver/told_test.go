@@ -1,6 +1,7 @@
 package deliver_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -19,6 +20,10 @@ func (fedChart) Awaits(k connector.PatientKey) (refs []string) {
 		refs = []string{k.Reference}
 	}
 	return refs
+}
+
+func (c fedChart) Stored(_ connector.Tx, reference string) (connector.Patient, error) {
+	return c.Match(context.Background(), connector.PatientKey{Reference: reference})
 }
 
 // TestNewsOfAPatientWakesWhoWaits: what is held for its patient goes on as soon as there is news, and not only when it would have
@@ -77,6 +82,29 @@ func TestNewsOfAPatientCountsAtOnce(t *testing.T) {
 		w.accept(said("b", 2, "two"))
 		w.pass(time.Second)
 		w.is(w.item("b"), connector.Held, connector.PatientInactive)
+		w.filed(map[string]string{"a": "one"})
+	})
+}
+
+// TestAMergeBetweenMatchAndAttemptHolds: nothing is written under a record whose merge was told after the patient was matched, and
+// it goes on when the patient is one again.
+func TestAMergeBetweenMatchAndAttemptHolds(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.conn.EHR = fedChart{w.chart}
+		w.chart.gate = func(connector.Write) error { // the last that is asked before an attempt is committed
+			w.chart.set(func(c *chart) { c.patients[0].ReplacedBy = "Patient/b" })
+			return nil
+		}
+		w.run()
+		w.accept(said("a", 1, "one"))
+		w.pass(time.Second)
+		w.is(w.items(thread1, connector.ItemHeader)[0], connector.Held, connector.PatientInactive)
+		if n := len(w.chart.filings); n != 0 {
+			t.Errorf("%d writes left for the record that was merged", n)
+		}
+		w.chart.set(func(c *chart) { c.gate, c.patients[0].ReplacedBy = nil, "" })
+		w.news(ana().Reference)
+		w.pass(time.Second)
 		w.filed(map[string]string{"a": "one"})
 	})
 }

@@ -41,6 +41,7 @@ type TracedItem struct {
 	Late     bool                `json:"late,omitempty"`
 	Asked    bool                `json:"asked,omitempty"` // the id that was asked for is this item's
 	Where    string              `json:"where,omitempty"`
+	Behind   string              `json:"behind,omitempty"` // the item somebody has to deal with before this one goes on
 	Decision *connector.Decision `json:"decision,omitempty"`
 	Writes   []TracedWrite       `json:"writes,omitempty"`
 	Attempts []TracedAttempt     `json:"attempts,omitempty"` // of a send
@@ -142,10 +143,17 @@ func traceThread(tx connector.Tx, t connector.Thread, asked []string, show bool,
 	if err != nil {
 		return out, err
 	}
-	for _, i := range items {
+	all := make([]*connector.Item, len(items))
+	for n := range items {
+		all[n] = &items[n]
+	}
+	for n, i := range items {
 		x, err := traceItem(tx, i, asked, show, now)
 		if err != nil {
 			return out, err
+		}
+		if at := dealtWith(all[n], all); at != nil {
+			x.Behind, x.Where = at.ID, whereBehind(at)
 		}
 		out.Items = append(out.Items, x)
 	}

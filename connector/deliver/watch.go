@@ -123,6 +123,12 @@ func (e *Engine) consider(ctx context.Context, c *conn, w connector.Watcher, r c
 	if r.Status != "active" || r.DoNotPerform {
 		return nil
 	}
+	if r, err = e.whole(ctx, c, w, r); err != nil {
+		return err
+	}
+	if line = e.lineOf(c, r); line == nil || r.Status != "active" || r.DoNotPerform {
+		return nil // it was changed meanwhile
+	}
 	draft, err := e.draft(ctx, c, w, line, r)
 	if err != nil {
 		return err
@@ -328,89 +334,4 @@ func senderOf(r connector.EHRRequest) connector.Participant {
 		return connector.Participant{Role: connector.RoleSystem}
 	}
 	return connector.Participant{Role: connector.RoleClinician, ID: ref.Literal, Identifier: ref.Identifier, Name: ref.Display}
-}
-
-// stillWanted re-reads the request of an EHR-born message just before it is sent.
-func (d *drainer) stillWanted(ctx context.Context, i *connector.Item, m *connector.MessageRow) (bool, error) {
-	w, ok := d.c.EHR.(connector.Watcher)
-	if !ok {
-		return true, nil
-	}
-	now := d.e.clock.Now()
-	var r connector.EHRRequest
-	err := d.c.ask(ctx, d.asker(), func(ctx context.Context) (err error) {
-		r, err = w.Request(ctx, i.Detail.Request)
-		return err
-	})
-	switch {
-	case errors.Is(err, connector.ErrNoMatch), gone(err):
-		d.notWanted(i, *m, connector.RequestNotActive)
-		return false, nil
-	case ctx.Err() != nil:
-		return false, ctx.Err()
-	case err != nil:
-		i.Tries++
-		d.wait(i, connector.EHRUnavailable, now.Add(backoff(i.Tries)))
-		return false, nil
-	}
-	if r.Status == "active" && r.DueFrom.After(now) {
-		d.hold(i, connector.NotYetDue, r.DueFrom, "")
-		return false, nil
-	}
-	p, err := d.c.patient(ctx, d.asker(), connector.PatientKey{Reference: r.Subject})
-	if err != nil {
-		i.Tries++
-		d.wait(i, connector.EHRUnavailable, now.Add(backoff(i.Tries)))
-		return false, nil
-	}
-	if reason := d.e.refusal(d.c, r, p, now); reason != "" {
-		d.notWanted(i, *m, reason)
-		return false, nil
-	}
-	if d.thread.Bound.Reference != "" && d.thread.Bound.Reference != r.Subject {
-		d.notWanted(i, *m, connector.RecipientRefused)
-		return false, nil
-	}
-	return d.stillTheSame(ctx, i, m, w, r, p)
-}
-
-// stillTheSame refuses to send the words or to the people of a request that says something else by now.
-func (d *drainer) stillTheSame(ctx context.Context, i *connector.Item, m *connector.MessageRow, w connector.Watcher, r connector.EHRRequest, p connector.Patient) (bool, error) {
-	to, reason, err := d.e.recipients(ctx, d.c, d.asker(), w, d.line.Name, r, p)
-	switch {
-	case ctx.Err() != nil:
-		return false, ctx.Err()
-	case err != nil:
-		i.Tries++
-		d.wait(i, connector.EHRUnavailable, d.e.clock.Now().Add(backoff(i.Tries)))
-		return false, nil
-	case reason != "":
-		d.notWanted(i, *m, reason)
-		return false, nil
-	}
-	key := func(a, b connector.Participant) bool { return a.Key() == b.Key() }
-	if r.Text != m.Message.Text || len(r.Attachments) != len(m.Message.Attachments) || !slices.EqualFunc(to, m.Message.Recipients, key) {
-		d.notWanted(i, *m, connector.RequestChanged)
-		return false, nil
-	}
-	return true, nil
-}
-
-// notWanted leaves out a message whose request must not be sent any more. There was no exchange, so nothing is charted.
-func (d *drainer) notWanted(i *connector.Item, m connector.MessageRow, r connector.Reason) {
-	now := d.e.clock.Now()
-	if inDoubt(i, &m) {
-		d.park(i, connector.SendUnknown, r.Sentence()) // it may have gone out before
-		return
-	}
-	d.delivery(m, connector.Delivery{State: connector.Failed, At: now, Reason: r.Sentence()})
-	d.audit("send", "C", 8, i, map[string]string{"request": i.Detail.Request, "reason": string(r)})
-	d.park(i, r, "")
-	d.later(func(tx connector.Tx) error {
-		t, err := tx.Thread(m.EHR, m.Thread)
-		if err != nil {
-			return err
-		}
-		return leaveOut(tx, t, m.ID, r, now)
-	})
 }

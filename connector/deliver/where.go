@@ -112,7 +112,7 @@ var saidKeys = []string{"act", "from", "to", "reason", "outcome", "kind", "how",
 func saysOf(a connector.AuditEntry, show bool) string {
 	keys := saidKeys
 	if show {
-		keys = append([]string{"patient", "why"}, saidKeys...)
+		keys = append([]string{"patient", "was", "why"}, saidKeys...)
 	}
 	var out []string
 	for _, k := range keys {

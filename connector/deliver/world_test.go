@@ -3,6 +3,7 @@ package deliver_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/alert"
 	"github.com/chartwire/chartwire/connector/clock"
 	"github.com/chartwire/chartwire/connector/deliver"
 	"github.com/chartwire/chartwire/connector/ingest"
@@ -44,6 +46,7 @@ type world struct {
 	keys     int
 	engine   *deliver.Engine
 	alarms   []connector.Reason
+	alert    alert.Alerter
 	mu       sync.Mutex
 }
 
@@ -52,14 +55,18 @@ type counting struct {
 	connector.Store
 	mu      sync.Mutex
 	commits int
+	refused string // the shard whose commits fail
 }
 
 func (c *counting) Update(ctx context.Context, shard string, fn func(connector.Tx) error) error {
-	err := c.Store.Update(ctx, shard, fn)
 	c.mu.Lock()
 	c.commits++
+	refused := c.refused == shard
 	c.mu.Unlock()
-	return err
+	if refused {
+		return errors.New("the store refuses this shard")
+	}
+	return c.Store.Update(ctx, shard, fn)
 }
 
 func (c *counting) count() int {
@@ -128,7 +135,7 @@ func (w *world) run() {
 		w.conn.Poll = 0
 	}
 	e, err := deliver.New(deliver.Options{Store: w.store, Clock: w.clock, Connections: []deliver.Connection{w.conn},
-		Lines: []deliver.Line{w.line}, Composer: composer{w}, Horizon: w.horizon, Observe: w})
+		Lines: []deliver.Line{w.line}, Composer: composer{w}, Horizon: w.horizon, Observe: w, Alert: w.alert})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -184,8 +191,9 @@ type composer struct{ w *world }
 
 func (c composer) ComposeBorn(ctx context.Context, b deliver.BornDraft) error {
 	_, err := c.w.in.Compose(ctx, ingest.Draft{Channel: c.w.ch, ThreadExt: b.Request.ThreadID, Patient: b.Patient,
-		Message: connector.Message{Sender: b.Sender, Recipients: b.Recipients, Text: b.Request.Text},
-		Born:    b.Request.Reference, BornVersion: b.Request.Version, Refusal: b.Refusal, Due: b.Due, Agent: "worker"})
+		Message: connector.Message{Sender: b.Sender, Recipients: b.Recipients, Text: b.Request.Text,
+			Attachments: b.Request.Attachments},
+		Born: b.Request.Reference, BornVersion: b.Request.Version, Refusal: b.Refusal, Due: b.Due, Agent: "worker"})
 	return err
 }
 
@@ -232,44 +240,6 @@ func (w *world) attemptIsCommitted(sent connector.Write) {
 		return nil
 	})
 	w.conserved(false)
-}
-
-// conserved holds the tallies to the items: accepted = filed + not_due + open + parked (DESIGN §3.2). Where it is not
-// final, an exchange may be counted as accepted whose commit is under way.
-func (w *world) conserved(final bool) {
-	w.view(func(tx connector.Tx) error {
-		all := []connector.ItemState{connector.Waiting, connector.Held, connector.Filing, connector.Filed, connector.Unknown, connector.Parked, connector.NotDue}
-		items, err := tx.OpenItems(ehrID, all, 0)
-		if err != nil {
-			return err
-		}
-		have, sum := map[connector.ItemState]int64{}, int64(0)
-		for _, i := range items {
-			if i.Kind == connector.ItemExchange {
-				have[i.State]++
-			}
-		}
-		tallies, err := tx.Tallies()
-		for _, t := range tallies {
-			have[t.State] -= t.N
-			sum += t.N
-		}
-		for s, n := range have {
-			if n != 0 {
-				w.t.Errorf("%d exchanges more are %s than the tallies say", n, s)
-			}
-		}
-		if accepted := int64(w.accepted()); sum > accepted || (final && sum != accepted) {
-			w.t.Errorf("%d exchanges were accepted and %d are told of", accepted, sum)
-		}
-		return err
-	})
-}
-
-func (w *world) accepted() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.events
 }
 
 // accept commits events of thread t-1.
@@ -339,77 +309,6 @@ func (w *world) draft(ext, text string) ingest.Draft {
 	return d
 }
 
-func (w *world) thread(ext string) (t connector.Thread) {
-	w.t.Helper()
-	w.view(func(tx connector.Tx) (err error) {
-		t, err = tx.ThreadByExt(ehrID, channel, ext)
-		return err
-	})
-	return t
-}
-
-// items gives the items of a thread of one kind, oldest first.
-func (w *world) items(ext string, kind connector.ItemKind) (out []connector.Item) {
-	w.t.Helper()
-	t := w.thread(ext)
-	w.view(func(tx connector.Tx) error {
-		out = nil
-		items, err := tx.ThreadItems(ehrID, t.ID)
-		for _, i := range items {
-			if i.Kind == kind {
-				out = append(out, i)
-			}
-		}
-		return err
-	})
-	return out
-}
-
-// item gives the first revision's item of a message of t-1.
-func (w *world) item(key string) connector.Item {
-	w.t.Helper()
-	for _, i := range w.items(thread1, connector.ItemExchange) {
-		if i.MsgKey == key {
-			return i
-		}
-	}
-	w.t.Fatalf("no item of message %s", key)
-	return connector.Item{}
-}
-
-// is holds an item to a state and a reason.
-func (w *world) is(i connector.Item, s connector.ItemState, r connector.Reason) {
-	w.t.Helper()
-	if i.State != s || i.Reason != r {
-		w.t.Errorf("%s %s is %s %s, want %s %s", i.Kind, i.MsgKey, i.State, i.Reason, s, r)
-	}
-}
-
-// filed holds messages of t-1 to being filed, each in exactly one entry with its exact words.
-func (w *world) filed(texts map[string]string) {
-	w.t.Helper()
-	for id, text := range texts {
-		w.is(w.item(id), connector.Filed, "")
-		on := w.chart.on(thread1 + "/" + id)
-		if len(on) != 1 {
-			w.t.Errorf("message %s has %d entries", id, len(on))
-			continue
-		}
-		if on[0].str("text") != text || on[0].reference("subject") != "Patient/ana" {
-			w.t.Errorf("message %s is on the chart as %q about %s", id, on[0].str("text"), on[0].reference("subject"))
-		}
-	}
-}
-
-func (w *world) ehr() (r connector.EHRRow) {
-	w.t.Helper()
-	w.view(func(tx connector.Tx) (err error) {
-		r, err = tx.EHR(ehrID)
-		return err
-	})
-	return r
-}
-
 // replay lets a parked item go on, as a person does.
 func (w *world) replay(i connector.Item) {
 	w.t.Helper()
@@ -432,14 +331,4 @@ func (w *world) ask(ask deliver.Ask) deliver.Answer {
 		w.t.Fatal(err)
 	}
 	return a
-}
-
-// writes gives the write rows of an item.
-func (w *world) writes(i connector.Item) (rows []connector.WriteRow) {
-	w.t.Helper()
-	w.view(func(tx connector.Tx) (err error) {
-		rows, err = tx.WritesOf(ehrID, i.ID)
-		return err
-	})
-	return rows
 }

@@ -3,12 +3,9 @@ package deliver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
-	"github.com/chartwire/chartwire/connector/crash"
-	"github.com/chartwire/chartwire/connector/egress"
 )
 
 // fileAll brings an item's writes onto the chart, in order, and finishes the item when all are there.
@@ -58,9 +55,12 @@ func (d *drainer) fileOne(ctx context.Context, i *connector.Item, rows []connect
 	if err != nil {
 		return false, d.unresolved(ctx, i, err)
 	}
-	w.Write, w.Key = final, final.Key
-	if w.Write.Update != nil || w.Write.After != "" {
-		w.Key += "|" + i.ID // an update is this item's own; entries are unique in their EHR
+	w.Write = final
+	if w.Attempts == 0 { // else it has the key it was committed with, which may not be the plan's (takenByOther)
+		w.Key = final.Key
+		if w.Write.Update != nil || w.Write.After != "" {
+			w.Key += "|" + i.ID // an update is this item's own; entries are unique in their EHR
+		}
 	}
 	made, err := d.c.making.enter(ctx, w)
 	if err != nil {
@@ -108,33 +108,19 @@ func (d *drainer) notEntered(ctx context.Context, i *connector.Item, err error) 
 	return nil
 }
 
-// attempt makes the request. The transport asks for the fence when it gets its connection, so that a worker that slept
-// past its lease writes nothing.
-func (d *drainer) attempt(ctx context.Context, w connector.Write) (connector.Receipt, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.c.Deadline)
-	defer cancel()
-	crash.At(crash.DeliverBeforeSend)
-	r, err := d.c.EHR.File(d.fenced(ctx), w)
-	crash.At(crash.DeliverAfterSend)
-	return r, err
-}
-
-// fenced makes requests under ctx stop before their first byte where our lease of the lane has run out.
-func (d *drainer) fenced(ctx context.Context) context.Context {
-	return egress.WithFence(ctx, func() error {
-		if d.e.clock.Now().After(d.lane.Until) {
-			return connector.ErrFenced
-		}
-		return nil
-	})
-}
-
-// unresolved settles a plan that names an entry which is not on the chart.
+// unresolved settles a plan that names an entry which is not on the chart: it waits for that, or for a person where nothing is
+// under way that would bring it there.
 func (d *drainer) unresolved(ctx context.Context, i *connector.Item, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if errors.Is(err, errSymbol) {
+		if comes, err := d.mayCome(ctx, i); err != nil {
+			return err
+		} else if !comes {
+			d.park(i, connector.NotExpressible, "It refers to an entry that is not on the chart, and nothing that waits here would bring it there.")
+			return nil
+		}
 		d.hold(i, connector.EarlierItem, d.e.clock.Now().Add(recheckPatient(i.Tries)), "")
 		return nil
 	}
@@ -289,74 +275,4 @@ func (d *drainer) prepare(ctx context.Context, i *connector.Item, w *connector.W
 	final.Key, final.Update = w.Write.Key, w.Write.Update // a retry reads and patches anew
 	w.Write = final
 	return false, true, nil
-}
-
-// commitAttempt commits, in one transaction with whatever completions wait, that a request with these final bytes may
-// leave from now on.
-func (d *drainer) commitAttempt(ctx context.Context, i *connector.Item, rows []connector.WriteRow, n int) (*connector.Attempt, error) {
-	now := d.e.clock.Now()
-	w := &rows[n]
-	w.State = connector.WriteAttempted
-	w.Attempts++
-	if i.FirstTried.IsZero() {
-		i.FirstTried = now
-	}
-	i.State, i.Reason = connector.Filing, ""
-	i.Tries++
-	d.stamp(i)
-	d.put(i)
-	for k := range rows {
-		if rows[k].Attempts == 0 {
-			d.storeRow(&rows[k])
-		}
-	}
-	// The time is taken inside the commit, after the lease was renewed: what may still be sent under that lease, and how
-	// long it may be under way, then lies within settle of it.
-	row := *w
-	d.later(func(tx connector.Tx) error {
-		c := row
-		c.AttemptedAt = d.e.clock.Now()
-		w.AttemptedAt = c.AttemptedAt
-		return tx.PutWrite(&c)
-	})
-	a := &connector.Attempt{ID: connector.NewID(now), EHR: d.c.ID, Thread: d.thread.ID, Write: w.ID, No: w.Attempts,
-		Fence: d.lane.Fence, StartedAt: now}
-	if w.Write.Update != nil { // each attempt patches the EHR's own bytes anew: these are this one's
-		sent := w.Write
-		a.Sent = &sent
-	}
-	d.storeAttempt(a)
-	crash.At(crash.DeliverBeforeAttempt)
-	if err := d.flush(ctx); err != nil {
-		return a, err
-	}
-	crash.At(crash.DeliverAfterAttempt)
-	return a, nil
-}
-
-func (d *drainer) storeRow(w *connector.WriteRow) {
-	row := *w
-	if row.Key == "" { // not resolved yet: its turn has not come
-		row.Key = "item|" + row.Item + "|" + fmt.Sprint(row.Ord)
-	}
-	d.later(func(tx connector.Tx) error {
-		c := row
-		return tx.PutWrite(&c)
-	})
-}
-
-func (d *drainer) storeOutcome(w *connector.WriteRow) {
-	row := *w
-	d.later(func(tx connector.Tx) error {
-		c := row
-		return tx.PutOutcome(&c)
-	})
-}
-
-func (d *drainer) storeAttempt(a *connector.Attempt) {
-	row := *a
-	d.later(func(tx connector.Tx) error {
-		c := row
-		return tx.PutAttempt(&c)
-	})
 }

@@ -288,40 +288,6 @@ func TestThreadFactsFillIn(t *testing.T) {
 	}
 }
 
-func TestPatient(t *testing.T) {
-	w := newWorld(t)
-	w.accept(said("k1", "m-1", 1, "x"))
-	if !w.thread("t-1").Patient.IsZero() {
-		t.Fatal("no patient was given")
-	}
-	w.accept(with(said("k2", "m-2", 2, "y"), func(ev *connector.Event) { ev.Patient = mrn("MRN1") }))
-	w.accept(with(said("k3", "m-3", 3, "z"), func(ev *connector.Event) {
-		ev.Patient = mrn("MRN1")
-		ev.Patient.Name = &connector.HumanName{Family: "Cho"}
-		ev.Patient.Identifiers = append(ev.Patient.Identifiers, connector.Identifier{System: "urn:oid:9", Value: "9"})
-	}))
-	if got := patientText(w.thread("t-1").Patient); got != ",urn:oid:1.2|MRN1,urn:oid:9|9,Cho,," {
-		t.Fatalf("patient %s", got)
-	}
-	w.accept(with(said("k4", "m-4", 4, "!"), func(ev *connector.Event) { ev.Patient = mrn("MRN2") }))
-	th := w.thread("t-1")
-	if !th.Changed || patientText(th.Patient) != ",urn:oid:1.2|MRN1,urn:oid:9|9,Cho,," {
-		t.Error("other identifiers stop the thread and never re-link it")
-	}
-	if !slices.Contains(w.store.kinds(), "patient-changed") {
-		t.Error("the change of patient is not audited")
-	}
-	th.Bound.Reference = "Patient/1"
-	w.update(func(tx connector.Tx) error { return tx.PutThread(&th) })
-	w.accept(with(said("k5", "m-5", 5, "!"), func(ev *connector.Event) {
-		ev.Patient = mrn("MRN1")
-		ev.Patient.BirthDate = "2015-07-04"
-	}))
-	if w.thread("t-1").Patient.BirthDate != "" {
-		t.Error("a bound thread's patient does not change any more")
-	}
-}
-
 func TestChannelsDoNotMeet(t *testing.T) {
 	w := newWorld(t)
 	w.accept(said("k1", "m-1", 1, "hello"))

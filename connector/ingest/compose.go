@@ -96,6 +96,9 @@ func (c *composition) run() error {
 	if !c.fresh && !aboutPatient(c.thread, c.d.Patient) {
 		return c.refuse(connector.RecipientRefused) // the thread named is another patient's
 	}
+	if !c.fresh && c.thread.Changed {
+		return c.refuse(connector.PatientChanged) // nobody knows whose it is
+	}
 	reason, err := c.mayGo()
 	if err != nil {
 		return err
@@ -223,7 +226,7 @@ func (c *composition) refuse(reason connector.Reason) error {
 	if err := c.claim(thread, i.ID, ""); err != nil {
 		return err
 	}
-	if c.d.Born != "" || reason == connector.RecipientRefused {
+	if c.d.Born != "" || reason == connector.RecipientRefused || reason == connector.PatientChanged {
 		c.out = Composed{Thread: thread, Item: i.ID, Refused: reason}
 	} else {
 		c.refused = &ConsentError{Reason: reason, Item: i.ID}
@@ -262,6 +265,24 @@ func (c *composition) commit(row connector.MessageRow) error {
 	if err := c.claim(row.Thread, c.out.Item, row.Born); err != nil {
 		return err
 	}
+	unheard, err := c.unheard()
+	if err != nil {
+		return err
+	}
+	answer := false
+	c.thread.ChangeDesk(func(d *connector.Desk) {
+		answer = d.Said(c.now, row.Message, true) && len(unheard) == 0
+		for _, row := range unheard {
+			m := said(&row)
+			d.Received(row.ReceivedAt, m, urgencyOf(&c.thread, &m))
+		}
+		takePool(d, c.d.Channel, &row.Message)
+	})
+	if answer {
+		if err := endSpell(c.tx, &c.thread, c.now); err != nil {
+			return err
+		}
+	}
 	if err := c.tx.PutThread(&c.thread); err != nil {
 		return err
 	}
@@ -272,16 +293,8 @@ func (c *composition) commit(row connector.MessageRow) error {
 // items puts what sends the message and what files it. The chart waits for the platform to take the message, which is
 // when its place in the thread, and the thread's own id, are known.
 func (c *composition) items(row *connector.MessageRow) error {
-	if c.thread.Header == "" {
-		h := c.item(connector.ItemHeader, connector.LaneChart, row)
-		h.Message, h.MsgKey, h.Direction, h.Revision = "", "", "", 0
-		if c.fresh {
-			h.Reason = connector.NeedsHandover
-		}
-		c.thread.Header = h.ID
-		if err := c.tx.PutItem(&h); err != nil {
-			return err
-		}
+	if err := c.header(row); err != nil {
+		return err
 	}
 	send := c.item(connector.ItemSend, connector.LaneSend, row)
 	due := c.now
@@ -315,6 +328,20 @@ func (c *composition) items(row *connector.MessageRow) error {
 		}
 	}
 	return nil
+}
+
+// header puts the thread's header before its first message.
+func (c *composition) header(row *connector.MessageRow) error {
+	if c.thread.Header != "" {
+		return nil
+	}
+	h := c.item(connector.ItemHeader, connector.LaneChart, row)
+	h.Message, h.MsgKey, h.Direction, h.Revision = "", "", "", 0
+	if !c.thread.Placed() {
+		h.Reason = connector.NeedsHandover
+	}
+	c.thread.Header = h.ID
+	return c.tx.PutItem(&h)
 }
 
 func (c *composition) item(kind connector.ItemKind, lane connector.LaneKind, row *connector.MessageRow) connector.Item {

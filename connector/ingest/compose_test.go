@@ -69,7 +69,7 @@ func (w *world) threadByID(id string) (t connector.Thread, err error) {
 func (w *world) due() []connector.LaneKind {
 	w.t.Helper()
 	lanes, err := w.store.Claim(context.Background(), ehrID, []connector.LaneKind{
-		connector.LaneChart, connector.LaneRequest, connector.LaneSend, connector.LaneMedia,
+		connector.LaneChart, connector.LaneRequest, connector.LaneSend, connector.LaneMedia, connector.LaneTask,
 	}, 100, w.clock.Now())
 	if err != nil {
 		w.t.Fatal(err)

@@ -1,8 +1,6 @@
 package ingest
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -52,8 +50,7 @@ func digest(revision int, m *connector.Message) string {
 		SentAt                  time.Time
 		Files                   string
 	}{revision, string(m.Direction), m.Sender.Key(), m.Text, m.SentAt.UTC(), strings.Join(files, "\n")})
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
+	return connector.Hash(b)
 }
 
 // keepFiles puts the bytes given inline beside the message row and takes them out of it. It says whether a file has to be

@@ -2,8 +2,8 @@ package ingest
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -37,8 +37,14 @@ type Draft struct {
 	Born, BornVersion string
 	Refusal           connector.Reason // with Born: it must not be sent, and why
 	Due               time.Time        // not sent before; zero is at once
-	Agent             string           // api:TOKENNAME, worker
-	ActAs             string           // EHR reference of whom the agent acts as, "" for none
+	// Encounter is the EHR's reference of the encounter the message was written in, by the EHR's own launch; "" for none. Filing
+	// makes sure that it is the patient's.
+	Encounter string
+	// Heard is how many messages of the patient's side the writer of a reply had been shown (Heard of the thread then): what came since
+	// waits on for an answer. nil answers all there is by the time of the commit.
+	Heard *int
+	Agent string // api:TOKENNAME, worker
+	ActAs string // EHR reference of whom the agent acts as, "" for none
 	// IdempotencyKey makes a repeated call give the first one's answer; "" makes every call a new message.
 	IdempotencyKey string
 }
@@ -50,7 +56,7 @@ type Composed struct {
 	Client  string           // client_message_id, and the id of its CommunicationRequest
 	Item    string           // its send item
 	Repeat  bool             // composed before, by the same idempotency key or for the same request
-	Refused connector.Reason // of an EHR-born request that was parked as a notice, which Item then is; "" was composed
+	Refused connector.Reason // it was parked as a notice, which Item then is, and will not go out; "" was composed
 }
 
 // ConsentError says that a message may not be sent to a recipient. A parked notice for the pool was committed instead.
@@ -88,6 +94,9 @@ func (d *Draft) check() error {
 	if !slices.Contains([]connector.Role{connector.RoleClinician, connector.RoleStaff, connector.RolePool, connector.RoleSystem}, m.Sender.Role) {
 		return wrong("/sender/role", "this role cannot send to a patient")
 	}
+	if d.Encounter != "" && !encounter.MatchString(d.Encounter) {
+		return wrong("/encounter", "want Encounter/ and its id in the EHR")
+	}
 	if _, err := d.message("", time.Time{}, ""); err != nil {
 		return err
 	}
@@ -110,12 +119,15 @@ func (d *Draft) checkRecipients() error {
 	return nil
 }
 
+// encounter is the form of a reference to an Encounter of the EHR (FHIR R4, id).
+var encounter = regexp.MustCompile(`^Encounter/[A-Za-z0-9.-]{1,64}$`)
+
 func wrong(pointer, text string) error { return &connector.DecodeError{Pointer: pointer, Text: text} }
 
 // message makes the message row's message: direction, ids, time, and the files' ids, sizes and hashes.
 func (d *Draft) message(client string, now time.Time, priority connector.Priority) (connector.Message, error) {
 	m := d.Message
-	m.ID, m.ClientID, m.Sequence, m.Direction = client, client, 0, connector.ToPatient
+	m.ID, m.ClientID, m.Sequence, m.Direction, m.Encounter = client, client, 0, connector.ToPatient, d.Encounter
 	if m.SentAt.IsZero() {
 		m.SentAt = now
 	}
@@ -139,10 +151,18 @@ func (d *Draft) message(client string, now time.Time, priority connector.Priorit
 			return m, wrong(at+"/content_type", "this field is required")
 		}
 		seen[a.ID] = true
-		sum := sha256.Sum256(a.Data)
-		a.Size, a.SHA256, a.URL = int64(len(a.Data)), hex.EncodeToString(sum[:]), ""
+		a.Size, a.SHA256, a.URL = int64(len(a.Data)), connector.Hash(a.Data), ""
 	}
 	return m, nil
+}
+
+// Client is the client_message_id that Compose gives a message with this IdempotencyKey: Tx.MessageByClient finds what an earlier
+// call came to. "" without a key.
+func (d *Draft) Client() string {
+	if d.IdempotencyKey == "" {
+		return ""
+	}
+	return d.keyed("message", time.Time{})
 }
 
 // keyed gives the id that an idempotency key stands for, shaped as our other ids are. Without a key every id is new.

@@ -15,10 +15,11 @@ import (
 // Channel is what ingest knows of a channel.
 type Channel struct {
 	Name        string
-	EHR         string // id of the EHR connection its threads are filed in
-	DefaultPool string // who is told of messages that may not be sent
-	Consent     string // "assumed" ("" is the same) or "required"
-	Receipts    string // none, sent, delivered or read
+	EHR         string   // id of the EHR connection its threads are filed in
+	DefaultPool string   // who is told of messages that may not be sent, and has threads that are addressed to no pool of Pools
+	Pools       []string // ids of the EHR's pools; what is addressed to another one has nobody to read it
+	Consent     string   // "assumed" ("" is the same) or "required"
+	Receipts    string   // none, sent, delivered or read
 }
 
 // Result says what became of an accepted event. Thread and Item are ids of ours; Item is "" where the event made none.

@@ -53,6 +53,9 @@ func (s *step) file(row connector.MessageRow, kind connector.ItemKind) error {
 	if err := s.tx.PutMessage(&row); err != nil {
 		return err
 	}
+	if err := s.toDesk(&row); err != nil {
+		return err
+	}
 	if kind == connector.ItemExchange {
 		if err := s.headed(&row); err != nil {
 			return err

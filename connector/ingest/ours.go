@@ -82,7 +82,7 @@ func sameEcho(sent, echo *connector.Message) bool {
 // sameThread says whether an event told nothing new about a thread.
 func sameThread(a, b *connector.Thread) bool {
 	return a.Info.Subject == b.Info.Subject && a.Info.Topic == b.Info.Topic && a.Info.Priority == b.Info.Priority &&
-		a.Info.Encounter == b.Info.Encounter && slices.Equal(a.Info.About, b.Info.About) && a.Changed == b.Changed &&
+		a.Info.Encounter == b.Info.Encounter && slices.Equal(a.Info.About, b.Info.About) && a.Changed == b.Changed && len(a.Info.Disputed) == len(b.Info.Disputed) &&
 		a.Patient.Name == b.Patient.Name && a.Patient.BirthDate == b.Patient.BirthDate && a.Patient.Phone == b.Patient.Phone &&
 		slices.Equal(a.Patient.Identifiers, b.Patient.Identifiers)
 }

@@ -53,8 +53,9 @@ func (s *step) learnPatient() error {
 		s.thread.Patient = given
 		return s.wakeChart()
 	}
-	if !s.thread.Patient.SameIdentifiers(given) {
-		s.thread.Changed, s.otherPatient = true, true
+	if s.thread.Disputes(given) {
+		s.thread.Dispute(given)
+		s.otherPatient = true
 		return s.wakeChart()
 	}
 	if s.thread.Bound.Reference != "" || !completePatient(&s.thread.Patient, given) {
@@ -91,7 +92,7 @@ func (s *step) wakeChart() error {
 	if s.fresh {
 		return nil
 	}
-	for _, lane := range []connector.LaneKind{connector.LaneChart, connector.LaneRequest} {
+	for _, lane := range connector.FilingLanes() {
 		if err := s.tx.TouchLane(s.ch.EHR, s.thread.ID, lane, s.now, s.thread.Info.Priority); err != nil {
 			return err
 		}

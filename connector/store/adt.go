@@ -9,15 +9,18 @@ import (
 	"github.com/chartwire/chartwire/connector"
 )
 
+const adtPatientsOf = `SELECT ref_hash, patient FROM adt_patient WHERE ehr_id = ?1
+	AND ref_hash IN (SELECT i.ref_hash FROM adt_identifier AS i WHERE i.ehr_id = ?1 AND i.id_hash = ?2)`
+
 var (
 	adtMessageKnown = sqRow(`SELECT digest FROM adt_message WHERE ehr_id = ?1 AND control_hash = ?2`)
 	adtMessagePut   = sq(`INSERT INTO adt_message (ehr_id, control_hash, digest, received_at) VALUES (?1, ?2, ?3, ?4)
 		ON CONFLICT (ehr_id, control_hash) DO UPDATE SET digest = excluded.digest, received_at = excluded.received_at`)
 	adtMessageDrop = sq(`DELETE FROM adt_message WHERE ehr_id = ?1 AND received_at < ?2`)
 
-	adtPatients = sqRow(`SELECT ref_hash, patient FROM adt_patient WHERE ehr_id = ?1
-		AND ref_hash IN (SELECT i.ref_hash FROM adt_identifier AS i WHERE i.ehr_id = ?1 AND i.id_hash = ?2)`)
-	adtPatientPut = sq(`INSERT INTO adt_patient (ehr_id, ref_hash, said_at, patient) VALUES (?1, ?2, ?3, ?4)
+	adtPatients     = sqRow(adtPatientsOf)
+	adtPatientsHeld = sqHeld(adtPatientsOf)
+	adtPatientPut   = sq(`INSERT INTO adt_patient (ehr_id, ref_hash, said_at, patient) VALUES (?1, ?2, ?3, ?4)
 		ON CONFLICT (ehr_id, ref_hash) DO UPDATE SET said_at = excluded.said_at, patient = excluded.patient`)
 	adtIdentifiersDrop = sq(`DELETE FROM adt_identifier WHERE ehr_id = ?1 AND ref_hash = ?2`)
 	adtIdentifierPut   = sq(`INSERT INTO adt_identifier (ehr_id, id_hash, ref_hash) VALUES (?1, ?2, ?3)
@@ -42,7 +45,7 @@ var (
 func (t *tx) InsertADTMessage(ehr, control string, message []byte, now time.Time, keep time.Duration) (bool, error) {
 	key, digest := t.s.Lookup("adt message", ehr, control), t.s.Lookup("adt bytes", ehr, string(message))
 	var before []byte
-	err := t.single(adtMessageKnown.forUpdate(t), []any{ehr, key}, &before)
+	err := t.single(adtMessageKnown.in(t), []any{ehr, key}, &before)
 	if err != nil && !errors.Is(err, connector.ErrNotFound) {
 		return false, err
 	}
@@ -55,20 +58,21 @@ func (t *tx) InsertADTMessage(ehr, control string, message []byte, now time.Time
 	return true, t.exec(adtMessageDrop, ehr, micros(now.Add(-keep)))
 }
 
-// forUpdate is the statement that keeps its rows to an Update.
-func (q *query) forUpdate(t *tx) *query {
-	if t.batch != nil && q.lock != nil {
-		return q.lock
-	}
-	return q
-}
-
 func adtPlace(ehr, table string, hash []byte) place {
 	return place{ehr, "", table, hex.EncodeToString(hash)}
 }
 
 // ADTPatients is connector.Tx.
 func (t *tx) ADTPatients(ehr, reference string) ([]connector.ADTPatient, error) {
+	return t.adtPatients(adtPatients, ehr, reference)
+}
+
+// HoldADTPatients is connector.Tx.
+func (t *tx) HoldADTPatients(ehr, reference string) ([]connector.ADTPatient, error) {
+	return t.adtPatients(adtPatientsHeld, ehr, reference)
+}
+
+func (t *tx) adtPatients(q *query, ehr, reference string) ([]connector.ADTPatient, error) {
 	return many(t, func(t *tx, scan func(...any) error) (p connector.ADTPatient, err error) {
 		var hash, sealed []byte
 		if err := scan(&hash, &sealed); err != nil {
@@ -76,7 +80,7 @@ func (t *tx) ADTPatients(ehr, reference string) ([]connector.ADTPatient, error) 
 		}
 		err = t.open(adtPlace(ehr, "adt_patient", hash), "patient", sealed, &p)
 		return p, err
-	}, adtPatients.forUpdate(t), ehr, t.hash("ref", ehr, reference))
+	}, q.in(t), ehr, t.hash("ref", ehr, reference))
 }
 
 // PutADTPatient is connector.Tx.

@@ -137,7 +137,7 @@ func TestAppendChangesNothingWhereARowIsTaken(t *testing.T) {
 			"a gap":             {From: 2, IDs: []string{rows[1].ID}, FirstHash: 1, Hashes: []tlog.Hash{{2}}, Checkpoint: []byte("2")},
 		} {
 			if err := log.Append(t.Context(), b); !errors.Is(err, audit.ErrStale) {
-				t.Errorf("%s: Append = %v, want ErrStale", name, err)
+				t.Errorf("%s: Append = %v, want connector.ErrStale", name, err)
 			}
 		}
 		head, err := log.Head(t.Context())

@@ -75,6 +75,7 @@ func TestPullBack(t *testing.T) {
 						w := connector.WriteRow{ID: thread, EHR: "E", Thread: thread, Item: i.ID, Key: thread, State: connector.WriteAttempted, AttemptedAt: newest}
 						f := w
 						f.ID, f.Key, f.Item, f.State, f.FiledAt, f.Write.Identity = done.ID, done.ID, done.ID, connector.WriteFiled, newest, connector.Identifier{System: "s", Value: thread}
+						f.Write.Type = "Communication"
 						for _, err := range []error{tx.PutItem(&i), tx.PutItem(&done), tx.PutWrite(&w), tx.PutWrite(&f), tx.TouchLane("E", thread, connector.LaneChart, d[0], "")} {
 							if err != nil {
 								return err
@@ -109,7 +110,7 @@ func TestPullBack(t *testing.T) {
 					if until, err := connector.ReadAsked(ct, "E"); err != nil || !until.Equal(now.Add(40*time.Minute)) {
 						t.Errorf("the EHR asked for no requests until %v (%v)", until, err)
 					}
-					w, err := ct.AnyFiled("E", "")
+					w, err := ct.NewestFiled("E", "Communication")
 					if !w.FiledAt.Equal(now) {
 						t.Errorf("the newest filed write is of %v", w.FiledAt)
 					}

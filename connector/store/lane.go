@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -22,10 +23,15 @@ var (
 	// can still be held by whom it was leased to.
 	laneHold = sqOne(`UPDATE lane SET leased = 1, lease_until = {now} + ?2
 		WHERE ehr_id = ?3 AND thread_id = ?4 AND kind = ?5 AND fence = ?6 AND lease_until <> 0`)
+	// laneHoldToSend asks in the same statement whether the connection is paused: a read would cost every attempt a round trip.
+	laneHoldToSend = sqOne(`UPDATE lane SET leased = 1, lease_until = {now} + ?2
+		WHERE ehr_id = ?3 AND thread_id = ?4 AND kind = ?5 AND fence = ?6 AND lease_until <> 0
+		AND NOT EXISTS (SELECT 1 FROM ehr WHERE ehr_id = ?3 AND paused <> '')`)
 	laneRelease = sqOne(`UPDATE lane SET leased = 0, lease_until = 0,
 		next_at = CASE WHEN touched = ?5 THEN CAST(?6 AS BIGINT) ELSE CAST(?7 AS BIGINT) END,
 		urgency = CASE WHEN touched = ?5 AND CAST(?6 AS BIGINT) = 9223372036854775807 THEN 0 ELSE urgency END
 		WHERE ehr_id = ?1 AND thread_id = ?2 AND kind = ?3 AND fence = ?4 AND lease_until <> 0`)
+	laneSeize   = sq(`UPDATE lane SET leased = 0, lease_until = 0, fence = fence + 1 WHERE ehr_id = ?1 AND thread_id = ?2 AND kind = ?3`)
 	laneTouched = sq(`SELECT touched FROM lane WHERE ehr_id = ?1 AND thread_id = ?2 AND kind = ?3`)
 
 	// laneExpire makes lanes whose lease has ended claimable again.
@@ -40,8 +46,22 @@ func (t *tx) TouchLane(ehr, thread string, kind connector.LaneKind, due time.Tim
 }
 
 // HoldLane is connector.Tx. l.Until becomes the new end of the lease by the caller's clock.
-func (t *tx) HoldLane(l *connector.Lane, now time.Time) error {
-	n, err := t.execN(laneHold, micros(now), t.db.lease.Microseconds(), l.EHR, l.Thread, string(l.Kind), l.Fence)
+func (t *tx) HoldLane(l *connector.Lane, now time.Time) error { return t.hold(laneHold, l, now) }
+
+// HoldToSend is connector.Tx.
+func (t *tx) HoldToSend(l *connector.Lane, now time.Time) error {
+	err := t.hold(laneHoldToSend, l, now)
+	if !errors.Is(err, connector.ErrFenced) {
+		return err
+	}
+	if paused, e := t.paused(l.EHR); e != nil || paused {
+		return errors.Join(e, connector.ErrPaused)
+	}
+	return err
+}
+
+func (t *tx) hold(q *query, l *connector.Lane, now time.Time) error {
+	n, err := t.execN(q, micros(now), t.db.lease.Microseconds(), l.EHR, l.Thread, string(l.Kind), l.Fence)
 	if err != nil {
 		return err
 	}
@@ -72,6 +92,11 @@ func (t *tx) ReleaseLane(l connector.Lane, next, now time.Time) error {
 	return nil
 }
 
+// TakeLane is connector.Tx. A lane that is not there is no error.
+func (t *tx) TakeLane(ehr, thread string, kind connector.LaneKind) error {
+	return t.exec(laneSeize, ehr, thread, string(kind))
+}
+
 func (t *tx) LaneTouched(l connector.Lane) (int64, error) {
 	var n int64
 	err := t.single(laneTouched, []any{l.EHR, l.Thread, string(l.Kind)}, &n)
@@ -81,16 +106,31 @@ func (t *tx) LaneTouched(l connector.Lane) (int64, error) {
 // unpaused leaves out the kinds whose work on this EHR connection is stopped: those toward a paused EHR. Only our own
 // pause counts; what the platform is owed goes on.
 func (t *tx) unpaused(ehr string, kinds []connector.LaneKind) ([]connector.LaneKind, error) {
-	var paused string
-	if err := t.single(ehrPaused, []any{ehr}, &paused); err != nil && err != connector.ErrNotFound {
+	paused, err := t.paused(ehr)
+	if err != nil {
 		return nil, err
 	}
-	if paused == "" {
+	if !paused {
 		return kinds, nil
 	}
-	return slices.DeleteFunc(slices.Clone(kinds), func(k connector.LaneKind) bool {
-		return k == connector.LaneChart || k == connector.LaneRequest
-	}), nil
+	return slices.DeleteFunc(slices.Clone(kinds), connector.LaneKind.TowardEHR), nil
+}
+
+func (t *tx) paused(ehr string) (bool, error) {
+	var paused string
+	if err := t.single(ehrPaused, []any{ehr}, &paused); err != nil && err != connector.ErrNotFound {
+		return false, err
+	}
+	return paused != "", nil
+}
+
+// filingKinds is connector.FilingLanes as SQL lists them.
+func filingKinds() string {
+	var out []string
+	for _, k := range connector.FilingLanes() {
+		out = append(out, "'"+string(k)+"'")
+	}
+	return strings.Join(out, ", ")
 }
 
 // Claim is connector.Store.
@@ -151,7 +191,7 @@ func (db *DB) NextDue(ctx context.Context, ehr string, kinds []connector.LaneKin
 // nextSQL is the text that finds when the next lane of several kinds is due: ?1 now, ?2 EHR, ?3… the kinds. Each part
 // reads one entry of an index.
 func nextSQL(kinds, _ int) *query {
-	const unpaused = `(kind NOT IN ('chart', 'request') OR NOT EXISTS (SELECT 1 FROM ehr WHERE ehr_id = ?2 AND paused <> ''))`
+	unpaused := `(kind NOT IN (` + filingKinds() + `) OR NOT EXISTS (SELECT 1 FROM ehr WHERE ehr_id = ?2 AND paused <> ''))`
 	var parts []string
 	for k := range kinds {
 		for _, u := range urgencies {

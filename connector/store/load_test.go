@@ -82,7 +82,7 @@ func TestLoadFails(t *testing.T) {
 	eachEngine(t, func(t *testing.T, url string) {
 		db := mustOpen(t, url, Options{})
 		put := func(tx connector.Tx) error { return tx.PutMeta("seed", "1") }
-		if err := db.Load(t.Context(), func(tx connector.Tx) error { _ = put(tx); return ErrStale }); err != ErrStale {
+		if err := db.Load(t.Context(), func(tx connector.Tx) error { _ = put(tx); return connector.ErrStale }); err != connector.ErrStale {
 			t.Errorf("%v", err)
 		}
 		err := db.View(t.Context(), func(tx connector.Tx) error { _, err := tx.Meta("seed"); return err })

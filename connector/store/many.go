@@ -102,7 +102,7 @@ func selectAll(q *query, row []any) string {
 		args[i] = i
 	}
 	one := pgArgument.ReplaceAllString(q.pg, "n.a$1")
-	if !strings.HasSuffix(one, "FOR UPDATE") {
+	if !q.locks {
 		one += " OFFSET 0"
 	}
 	text := "SELECT n.no, r.* FROM " + arrays(row, args, " WITH ORDINALITY") + ", LATERAL (" + one + ") AS r"

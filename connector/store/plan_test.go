@@ -227,7 +227,7 @@ func litePlan(t *testing.T, db *DB, q *query, args ...any) (steps []string) {
 func TestEveryLookupHasAnIndex(t *testing.T) {
 	db := mustOpen(t, "sqlite::memory:", Options{})
 	tables := []string{"meta", "ehr", "event", "event_kept", "thread", "message", "blob", "item", "lane", "chart_write", "attempt", "born", "consent", "probe", "tally",
-		"audit", "audit_wait", "audit_seal", "audit_head", "refusal"}
+		"audit", "audit_wait", "audit_seal", "audit_head", "refusal", "inbox_launch", "inbox_session", "draft"}
 	if steps := litePlan(t, db, tallySum); !slices.ContainsFunc(steps, func(s string) bool { return strings.HasPrefix(s, "SCAN tally") }) {
 		t.Errorf("a statement that does read a table through has the plan %q: this test sees nothing", steps)
 	}
@@ -235,22 +235,26 @@ func TestEveryLookupHasAnIndex(t *testing.T) {
 		"metaGet": metaGet, "ehrByName": ehrByName, "ehrByID": ehrByID, "eventKnown": eventKnown, "keptByID": keptByID, "keptOfThread": keptOfThread,
 		"threadByID": threadByID, "threadByExt": threadByExt, "threadBump": threadBump,
 		"messageByID": messageByID, "messageNewest": messageNewest, "messageRevision": messageRevision, "messageAll": messageAll,
-		"messageByClient": messageByClient, "messageOfThread": messageOfThread, "blobOfMessage": blobOfMessage, "blobOfThread": blobOfThread,
+		"messageByClient": messageByClient, "messageOfThread": messageOfThread, "filedOfThread": filedOfThread, "blobOfMessage": blobOfMessage, "blobOfThread": blobOfThread,
 		"itemByID": itemByID, "itemsOfLane": itemsOfLane, "itemsOpen": itemsOpen, "itemsOfMessage": itemsOfMessage, "itemsOfThread": itemsOfThread,
-		"laneHold": laneHold, "laneRelease": laneRelease, "laneTouched": laneTouched, "laneExpire": laneExpire, "next": nextSQL(2, 1), "laneTake": laneTake, "laneOfThread": laneOfThread,
+		"laneHold": laneHold, "laneHoldToSend": laneHoldToSend, "laneRelease": laneRelease, "laneTouched": laneTouched, "laneExpire": laneExpire, "next": nextSQL(2, 1), "laneTake": laneTake, "laneOfThread": laneOfThread,
 		"writeByKey": writeByKey, "writeByProvides": writeByProvides, "writesOfItem": writesOfItem, "writeFiled": writeFiled, "rehomeFiled": rehomeFiled,
 		"attemptsOf": attemptsOf, "attemptsOfHome": attemptsOfHome, "bornByRef": bornByRef, "bornOfThread": bornOfThread, "consentGet": consentGet, "probeLast": probeLast,
 		"refusalGet": refusalGet, "refusalEnded": refusalEnded, "traceIDs": traceIDs, "traceHashes": traceHashes,
 		"auditByID": auditByID, "auditIDs": auditIDs, "waitFirst": waitFirst, "waitLeft": waitLeft, "waitDrop": waitDrop, "sealFrom": sealFrom, "sealLast": sealLast, "hashesOf": hashesOf, "headGet": headGet,
-		"auditOfThread": auditOfThread,
-		"tallyDrop":     tallyDrop, "rehomeDrop0": rehomeDrop[0], "rehomeDrop1": rehomeDrop[1], "rehomeDrop2": rehomeDrop[2],
+		"auditOfThread":    auditOfThread,
+		"threadsOfPatient": threadsOfPatient, "threadsWaiting": threadsWaiting, "threadVersion": threadVersion,
+		"launchGet": launchGet, "launchDrop": launchDrop, "launchOld": launchOld, "sessionByID": sessionByID, "sessionsOf": sessionsOf, "sessionLeft": sessionLeft, "sessionPut": sessionPut,
+		"sessionOld": sessionOld, "draftByID": draftByID, "draftsOfThread": draftsOfThread, "draftsOf": draftsOf, "draftsDue": draftsDue, "draftNext": draftNext,
+		"draftPut": draftPut, "draftDrop": draftDrop, "draftBlobDrop": draftBlobDrop, "draftMove": draftMove,
+		"tallyDrop": tallyDrop, "rehomeDrop0": rehomeDrop[0], "rehomeDrop1": rehomeDrop[1], "rehomeDrop2": rehomeDrop[2],
 	} {
 		args := make([]any, strings.Count(q.lite, "?"))
 		for _, s := range litePlan(t, db, q, args...) {
 			if scanned, yes := strings.CutPrefix(s, "SCAN "); yes && slices.Contains(tables, strings.Fields(scanned)[0]) {
 				t.Errorf("%s: %s", name, s)
 			}
-			if name == "itemsOfLane" || name == "itemsOpen" || name == "messageNewest" || name == "writeFiled" || name == "waitFirst" || name == "sealFrom" || name == "hashesOf" {
+			if name == "threadsWaiting" || name == "sessionsOf" || name == "sessionOld" || name == "sessionLeft" || name == "launchOld" || strings.HasPrefix(name, "draft") || name == "itemsOfLane" || name == "itemsOpen" || name == "messageNewest" || name == "writeFiled" || name == "waitFirst" || name == "sealFrom" || name == "hashesOf" {
 				if strings.Contains(s, "TEMP B-TREE") {
 					t.Errorf("%s sorts: %s", name, s)
 				}

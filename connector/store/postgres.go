@@ -173,7 +173,7 @@ var (
 	pgAnew = sq(`UPDATE lane SET lease_until = {now} + ?2 FROM (SELECT ehr_id, thread_id, kind FROM lane
 		WHERE leased = 1 AND lease_until > {now} + ?3 FOR UPDATE SKIP LOCKED) AS f
 		WHERE lane.ehr_id = f.ehr_id AND lane.thread_id = f.thread_id AND lane.kind = f.kind`)
-	pgUnpaused = `AND (kind NOT IN ('chart', 'request') OR NOT EXISTS (SELECT 1 FROM ehr WHERE ehr_id = ?1 AND paused <> ''))`
+	pgUnpaused = `AND (kind NOT IN (` + filingKinds() + `) OR NOT EXISTS (SELECT 1 FROM ehr WHERE ehr_id = ?1 AND paused <> ''))`
 )
 
 // pgClaim picks lanes that nobody else is claiming and takes them, in one statement.

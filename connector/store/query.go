@@ -12,7 +12,7 @@ import (
 // query is one statement in both spellings of its placeholders.
 type query struct {
 	lite, pg string
-	lock     *query // the same, keeping the row from other transactions until the commit
+	lock     *query // the same, keeping the row from others' changes until the commit
 	locks    bool   // it is such a one
 	one      bool   // it changes one row, or its function must not go on as if it had
 	tables   []string
@@ -48,9 +48,21 @@ func sqOne(text string) *query {
 }
 
 // sqRow writes down a statement that reads a row which the transaction may go on to change.
-func sqRow(text string) *query {
-	q := sq(text)
-	q.lock = &query{lite: q.lite, pg: q.pg + " FOR UPDATE", tables: q.tables, locks: true}
+func sqRow(text string) *query { return sq(text).keeping("FOR UPDATE") }
+
+// sqHeld writes down a statement whose rows others may hold too, and nobody may change before the commit.
+func sqHeld(text string) *query { return sq(text).keeping("FOR SHARE") }
+
+func (q *query) keeping(rows string) *query {
+	q.lock = &query{lite: q.lite, pg: q.pg + " " + rows, tables: q.tables, locks: true}
+	return q
+}
+
+// in is the statement as a transaction reads by it: one of Update keeps the rows.
+func (q *query) in(t *tx) *query {
+	if t.batch != nil && q.lock != nil {
+		return q.lock
+	}
 	return q
 }
 

@@ -24,7 +24,9 @@ var (
 	keptMove       = sq(`UPDATE event_kept SET thread_id = ?3, head = ?4, body = ?5 WHERE ehr_id = ?1 AND id = ?2`)
 	attemptsOfHome = sq(attemptCols + `WHERE ehr_id = ?1 AND thread_id = ?2`)
 	bornOfThread   = sq(bornCols + `WHERE ehr_id = ?1 AND thread_id = ?2`)
-	threadHeader   = sq(`UPDATE thread SET header_id = ?3 WHERE ehr_id = ?1 AND id = ?2`)
+	// What was read of a draft before names the thread that is gone: it is stale.
+	draftMove    = sq(`UPDATE draft SET thread_id = ?3, version = version + 1 WHERE ehr_id = ?1 AND thread_id = ?2 AND thread_id <> ''`)
+	threadHeader = sq(`UPDATE thread SET header_id = ?3 WHERE ehr_id = ?1 AND id = ?2`)
 )
 
 // ErrFiled says that a thread cannot be merged into another because something of it is, or may be, on the chart.
@@ -61,6 +63,9 @@ func (t *tx) Rehome(ehr, from, to string) error {
 		}
 	}
 	if err := t.moveItems(old, home); err != nil {
+		return err
+	}
+	if err := t.exec(draftMove, ehr, from, to); err != nil {
 		return err
 	}
 	for _, q := range rehomeDrop {

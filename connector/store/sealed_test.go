@@ -96,6 +96,9 @@ type rows struct {
 	audit   connector.AuditEntry
 	patient connector.ADTPatient
 	visit   connector.ADTVisit
+	launch  connector.LaunchRow
+	session connector.SessionRow
+	draft   connector.DraftRow
 	blob    string
 	refused []string
 }
@@ -108,7 +111,8 @@ func fullRows(f *filler, n int) *rows {
 		event: filled[connector.EventRow](f), thread: filled[connector.Thread](f), message: filled[connector.MessageRow](f),
 		item: filled[connector.Item](f), write: filled[connector.WriteRow](f), attempt: filled[connector.Attempt](f),
 		born: filled[connector.Born](f), consent: filled[connector.ConsentRow](f), probe: filled[connector.Probe](f), audit: filled[connector.AuditEntry](f),
-		patient: filled[connector.ADTPatient](f), visit: filled[connector.ADTVisit](f), blob: f.word(), refused: []string{f.word(), f.word()},
+		patient: filled[connector.ADTPatient](f), visit: filled[connector.ADTVisit](f), launch: filled[connector.LaunchRow](f), session: filled[connector.SessionRow](f),
+		draft: filled[connector.DraftRow](f), blob: f.word(), refused: []string{f.word(), f.word()},
 	}
 	th := id("thread")
 	r.event.ID, r.event.EHR, r.event.Channel, r.event.Thread = id("event"), "E", plainChannel, th
@@ -124,6 +128,8 @@ func fullRows(f *filler, n int) *rows {
 	r.consent.EHR, r.consent.Channel = "E", plainChannel
 	r.probe.ID, r.probe.EHR = id("probe"), id("E") // the last of each connection is read
 	r.patient.EHR, r.visit.EHR = "E", "E"
+	r.launch.EHR, r.session.EHR, r.session.ID, r.session.Version = "E", "E", id("session"), 0
+	r.draft.EHR, r.draft.ID, r.draft.Thread, r.draft.Version = "E", id("draft"), th, 0
 	u := &r.audit
 	u.ID, u.EHR, u.Kind, u.Action, u.Outcome, u.Agent, u.Thread, u.Item = connector.NewID(time.Now()), "E", "send", "C", 4, "channel:"+plainChannel, th, i.ID
 	return r
@@ -132,11 +138,12 @@ func fullRows(f *filler, n int) *rows {
 func (r *rows) put(tx connector.Tx) error {
 	// Copies, because put may run twice.
 	th, m, i, w, a, b := r.thread, r.message, r.item, r.write, r.attempt, r.born
+	s, d := r.session, r.draft
 	_, err := tx.InsertEvent(r.event)
 	_, taken := tx.InsertADTMessage("E", r.refused[0], []byte(r.blob), time.Now(), time.Hour)
 	return errors.Join(err, taken, tx.KeepEvent(r.event), tx.PutThread(&th), tx.PutMessage(&m), tx.PutBlob("E", th.ID, m.ID, r.blob, []byte(r.blob)), tx.PutItem(&i),
 		tx.PutWrite(&w), tx.PutAttempt(&a), tx.PutBorn(&b), tx.PutConsent(r.consent), tx.PutProbe(r.probe), tx.Audit(r.audit),
-		tx.PutADTPatient(r.patient), tx.PutADTVisit(r.visit), tx.AwaitPatient("E", th.ID, []string{r.patient.Reference}),
+		tx.PutLaunch(r.launch), tx.PutSession(&s), tx.PutDraft(&d), tx.PutADTPatient(r.patient), tx.PutADTVisit(r.visit), tx.AwaitPatient("E", th.ID, []string{r.patient.Reference}),
 		tx.CountRefusal("E", plainChannel, r.refused[0], r.refused[1], time.Now()), tx.TouchLane("E", th.ID, connector.LaneChart, time.Now(), i.Priority))
 }
 
@@ -144,18 +151,20 @@ func (r *rows) put(tx connector.Tx) error {
 func (r *rows) reads(tx connector.Tx) map[string]func() (any, error) {
 	of := func(v any, err error) (any, error) { return v, err }
 	return map[string]func() (any, error){
-		"event_kept":  func() (any, error) { return of(tx.KeptEvent("E", r.event.ID)) },
-		"thread":      func() (any, error) { return of(tx.Thread("E", r.thread.ID)) },
-		"message":     func() (any, error) { return of(tx.Message("E", r.message.ID)) },
-		"blob":        func() (any, error) { return of(tx.Blobs("E", r.thread.ID, r.message.ID)) },
-		"item":        func() (any, error) { return of(tx.Item("E", r.item.ID)) },
-		"chart_write": func() (any, error) { return of(tx.WriteByKey("E", r.write.Key)) },
-		"attempt":     func() (any, error) { return of(tx.Attempts("E", r.write.ID)) },
-		"born":        func() (any, error) { return of(tx.BornByRef("E", r.born.Ref)) },
-		"consent":     func() (any, error) { return of(tx.Consent("E", plainChannel, r.consent.Person)) },
-		"probe":       func() (any, error) { return of(tx.LastProbe(r.probe.EHR)) },
-		"adt_patient": func() (any, error) { return of(tx.ADTPatients("E", r.patient.Identifiers[0].Reference)) },
-		"adt_visit":   func() (any, error) { return of(tx.ADTVisit("E", r.visit.Reference)) },
+		"event_kept":    func() (any, error) { return of(tx.KeptEvent("E", r.event.ID)) },
+		"thread":        func() (any, error) { return of(tx.Thread("E", r.thread.ID)) },
+		"message":       func() (any, error) { return of(tx.Message("E", r.message.ID)) },
+		"blob":          func() (any, error) { return of(tx.Blobs("E", r.thread.ID, r.message.ID)) },
+		"item":          func() (any, error) { return of(tx.Item("E", r.item.ID)) },
+		"chart_write":   func() (any, error) { return of(tx.WriteByKey("E", r.write.Key)) },
+		"attempt":       func() (any, error) { return of(tx.Attempts("E", r.write.ID)) },
+		"born":          func() (any, error) { return of(tx.BornByRef("E", r.born.Ref)) },
+		"consent":       func() (any, error) { return of(tx.Consent("E", plainChannel, r.consent.Person)) },
+		"probe":         func() (any, error) { return of(tx.LastProbe(r.probe.EHR)) },
+		"adt_patient":   func() (any, error) { return of(tx.ADTPatients("E", r.patient.Identifiers[0].Reference)) },
+		"adt_visit":     func() (any, error) { return of(tx.ADTVisit("E", r.visit.Reference)) },
+		"inbox_session": func() (any, error) { return of(tx.Session("E", r.session.ID)) },
+		"draft":         func() (any, error) { return of(tx.Draft("E", r.draft.ID)) },
 	}
 }
 
@@ -168,10 +177,12 @@ func (r *rows) wants() map[string]any {
 	c.Text, c.Attachments = "", withoutData(c.Attachments)
 	m.Corrected = &c
 	i.Was = i.State
+	s, d := r.session, r.draft
+	s.Version, d.Version = 1, 1
 	w.Receipt.Echo, w.Receipt.Response = connector.Echo{}, nil
 	return map[string]any{"event_kept": r.event, "thread": th, "message": m, "blob": map[string][]byte{r.blob: []byte(r.blob)}, "item": i,
 		"chart_write": w, "attempt": []connector.Attempt{r.attempt}, "born": r.born, "consent": r.consent, "probe": r.probe,
-		"adt_patient": []connector.ADTPatient{r.patient}, "adt_visit": r.visit}
+		"adt_patient": []connector.ADTPatient{r.patient}, "adt_visit": r.visit, "inbox_session": s, "draft": d}
 }
 
 func openFull(t *testing.T, url string) (*DB, []*rows) {
@@ -296,10 +307,10 @@ func TestNothingStandsInClear(t *testing.T) {
 // A sealed value that is put into another row, or another column of its row, does not open.
 func TestMovedValuesDoNotOpen(t *testing.T) {
 	columns := map[string][]string{
-		"event_kept": {"head", "body"}, "thread": {"ext", "info", "patient", "bound", "last_msg"},
+		"event_kept": {"head", "body"}, "thread": {"ext", "info", "patient", "bound", "last_msg", "desk"},
 		"message": {"message", "delivery", "retracted", "corrected"}, "item": {"detail"}, "chart_write": {"request", "receipt"},
 		"attempt": {"answer", "request"}, "born": {"request"}, "consent": {"consent"}, "probe": {"outcome"}, "blob": {"name", "data"},
-		"adt_patient": {"patient"}, "adt_visit": {"visit"},
+		"adt_patient": {"patient"}, "adt_visit": {"visit"}, "inbox_session": {"head", "body"}, "draft": {"head", "body"},
 	}
 	eachEngine(t, func(t *testing.T, url string) {
 		db, all := openFull(t, url)

@@ -21,7 +21,7 @@ var acrossEHRs = map[string]string{
 }
 
 var (
-	ofTenant   = regexp.MustCompile(`\b(FROM|INTO|UPDATE|JOIN) (event|thread|message|blob|item|lane|chart_write|attempt|born|consent|probe|adt_\w+|tally|audit\w*|refusal|ehr)\b`)
+	ofTenant   = regexp.MustCompile(`\b(FROM|INTO|UPDATE|JOIN) (event|thread|message|blob|item|lane|chart_write|attempt|born|consent|probe|adt_\w+|inbox_\w+|draft|tally|audit\w*|refusal|ehr)\b`)
 	namesOne   = regexp.MustCompile(`ehr_id = (\?\d|e\.ehr_id|due\.ehr_id)`)
 	insertsOne = regexp.MustCompile(`(?s)^INSERT INTO \w+ \(ehr_id, .*VALUES \(\?1[,)]`)
 	byID       = regexp.MustCompile(`FROM ehr WHERE (ehr_id|name) = \?|^INSERT INTO ehr `)

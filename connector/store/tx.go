@@ -117,10 +117,7 @@ func (t *tx) rows(q *query, args []any, each func(scan func(...any) error) error
 // one reads the first row of a statement with read; ErrNotFound where there is none.
 func one[T any](t *tx, read func(t *tx, scan func(...any) error) (T, error), q *query, args ...any) (T, error) {
 	var out T
-	if t.batch != nil && q.lock != nil {
-		q = q.lock
-	}
-	all, err := many(t, read, q, args...)
+	all, err := many(t, read, q.in(t), args...)
 	if err != nil {
 		return out, err
 	}

@@ -142,14 +142,14 @@ func (t *tx) WritesOf(ehr, item string) ([]connector.WriteRow, error) {
 	return many(t, readWrite, writesOfItem, ehr, item)
 }
 
-// AnyFiled is connector.Tx. The type is sealed with the request, so that rows are opened until one is of it.
-func (t *tx) AnyFiled(ehr, typ string) (connector.WriteRow, error) {
+// NewestFiled is connector.Tx. The type is sealed with the request, so that rows are opened until one is of it.
+func (t *tx) NewestFiled(ehr, typ string) (connector.WriteRow, error) {
 	rows, err := many(t, readWrite, writeFiled, ehr)
 	if err != nil {
 		return connector.WriteRow{}, err
 	}
 	for _, w := range rows {
-		if typ == "" || w.Write.Type == typ {
+		if w.Write.Type == typ {
 			return w, nil
 		}
 	}

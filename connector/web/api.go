@@ -102,7 +102,7 @@ func (s *Server) postThread(c echo.Context) error {
 		return err
 	}
 	if len(d.Message.Recipients) == 0 {
-		d.Message.Recipients = []connector.Participant{patientOf(d.Patient)}
+		d.Message.Recipients = []connector.Participant{d.Patient.Participant()}
 	}
 	d.Channel, d.Subject, d.Topic = ch.Ingest, b.Subject, b.Topic
 	d.IdempotencyKey = scoped(d.IdempotencyKey, "patient", d.Patient.Reference)
@@ -126,18 +126,6 @@ func (s *Server) patient(c echo.Context, t Token, id string) (connector.PatientK
 	return key, nil
 }
 
-// patientOf names the patient as the send contract wants a participant named: by an identifier.
-func patientOf(k connector.PatientKey) connector.Participant {
-	p := connector.Participant{Role: connector.RolePatient}
-	if len(k.Identifiers) > 0 {
-		p.Identifier = &k.Identifiers[0]
-	}
-	if k.Name != nil {
-		p.Name = strings.TrimSpace(strings.Join(k.Name.Given, " ") + " " + k.Name.Family)
-	}
-	return p
-}
-
 // call is what both sending calls share: the role, the body, the sender. m is the message within b.
 func (s *Server) call(c echo.Context, b checked, m *messageBody) (ingest.Draft, error) {
 	t := caller(c)
@@ -147,7 +135,7 @@ func (s *Server) call(c echo.Context, b checked, m *messageBody) (ingest.Draft, 
 	if err := read(c, b); err != nil {
 		return ingest.Draft{}, err
 	}
-	d := ingest.Draft{Message: m.message(), Agent: "api:" + t.Name, IdempotencyKey: c.Request().Header.Get("Idempotency-Key")}
+	d := ingest.Draft{Message: m.message(), Encounter: m.Encounter, Agent: "api:" + t.Name, IdempotencyKey: c.Request().Header.Get("Idempotency-Key")}
 	var ok bool
 	if d.Message.Sender, d.ActAs, ok = t.sender(m.ActAs); !ok {
 		return d, s.denied(c, t, problem(http.StatusForbidden, "act-as", "This token may not send in that name; act_as must be one of its act_as in the configuration."))

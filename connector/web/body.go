@@ -29,6 +29,7 @@ type messageBody struct {
 	Language    string             `json:"language"`
 	Priority    connector.Priority `json:"priority"`
 	ActAs       string             `json:"act_as"`
+	Encounter   string             `json:"encounter"`
 }
 
 // startBody is the body of a new thread: its first message, and what the thread is.

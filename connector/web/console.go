@@ -86,7 +86,7 @@ func (s *Server) home(c echo.Context) error {
 		}
 		moving, err := tx.OpenItems("", []connector.ItemState{connector.Unknown, connector.Held}, shown)
 		v.Parked = len(parked)
-		v.Stuck = append(stuck(parked[:min(len(parked), shown)], now), stuck(moving, now)...)
+		v.Stuck = append(s.stuck(parked[:min(len(parked), shown)], now), s.stuck(moving, now)...)
 		return err
 	})
 	if err != nil {
@@ -99,13 +99,18 @@ func (s *Server) home(c echo.Context) error {
 	return c.HTML(http.StatusOK, page.String())
 }
 
+// names are the configuration's labels of the EHR connections, by their ids.
+func (s *Server) names() map[string]string {
+	out := map[string]string{}
+	for _, e := range s.o.EHRs {
+		out[e.ID] = e.Name
+	}
+	return out
+}
+
 // equation folds tallies into one row per EHR and channel.
 func (s *Server) equation(tallies []connector.Tally) []row {
-	names := map[string]string{}
-	for _, e := range s.o.EHRs {
-		names[e.ID] = e.Name
-	}
-	byKey := map[string]*row{}
+	names, byKey := s.names(), map[string]*row{}
 	for _, t := range tallies {
 		key := t.EHR + "|" + t.Channel
 		r := byKey[key]
@@ -124,21 +129,15 @@ func (s *Server) equation(tallies []connector.Tally) []row {
 	return out
 }
 
-// stuck gives the lines of items: a parked one's age counts from when it was parked, and it shows what can be done.
-func stuck(items []connector.Item, now time.Time) []parkedLine {
+// stuck gives the lines of items, with what can be done: a parked one's age counts from when it was parked.
+func (s *Server) stuck(items []connector.Item, now time.Time) []parkedLine {
+	names := s.names()
 	var out []parkedLine
 	for _, i := range items {
 		l := parkedLine{Reason: i.Reason, Sentence: i.Reason.Sentence(), Owner: i.WhoActs(), Next: i.Reason.Next(),
-			Item: i.ID, Thread: i.Thread, State: i.State, Age: now.Sub(i.CommittedAt).Round(time.Second)}
+			Item: i.ID, Thread: i.Thread, State: i.State, Age: now.Sub(i.CommittedAt).Round(time.Second), Commands: deliver.Commands(i, names[i.EHR])}
 		if i.State == connector.Parked {
 			l.Age = now.Sub(i.ChangedAt).Round(time.Second)
-			for _, a := range deliver.Actions(i) {
-				entry := ""
-				if a == connector.ActAlreadyThere {
-					entry = " Type/id"
-				}
-				l.Commands = append(l.Commands, "chartwire parked "+string(a)+" "+i.ID+entry)
-			}
 		}
 		out = append(out, l)
 	}

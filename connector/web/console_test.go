@@ -74,6 +74,28 @@ func TestConsoleHome(t *testing.T) {
 	}
 }
 
+// TestConsoleSaysWhatToTypeAboutWhatIsHeld: each row has a command, with the name the configuration has for the connection.
+func TestConsoleSaysWhatToTypeAboutWhatIsHeld(t *testing.T) {
+	w := newWorld(t)
+	w.post("e-1", said("t-1", "m-1", "u-1", "It itches")).want(t, 202, "")
+	var held string
+	w.update(func(tx connector.Tx) error {
+		all, err := tx.OpenItems("", []connector.ItemState{connector.Waiting}, 0)
+		if err != nil {
+			return err
+		}
+		i := all[0]
+		held, i.State, i.Reason = i.ID, connector.Held, connector.EHRPaused
+		return tx.PutItem(&i)
+	})
+	page := string(w.console(http.MethodGet, "/console/").want(t, 200, "").body)
+	for _, want := range []string{"<code>chartwire resume mercy</code>", "<code>chartwire trace " + held + "</code>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+}
+
 // TestReadyThoughPeopleAreLate: the intake stays, and says what is wrong.
 func TestReadyThoughPeopleAreLate(t *testing.T) {
 	w := newWorld(t)

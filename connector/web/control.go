@@ -53,6 +53,7 @@ func Control(o Operator) http.Handler {
 	e.GET("/trace", k.trace)
 	e.GET("/parked", k.parked)
 	e.POST("/parked", k.decide)
+	e.POST("/relink", k.relink)
 	e.GET("/audit/verify", func(c echo.Context) error {
 		reports, err := k.Audit(c.Request().Context())
 		if err != nil {
@@ -76,7 +77,7 @@ func (k *control) trace(c echo.Context) error {
 		return err
 	}
 	if len(found) == 0 {
-		return problem(http.StatusNotFound, "thread", "Nothing is known by this id.")
+		return problem(http.StatusNotFound, "thread", "Nothing is known by this id: it is no thread's, message's or item's, no webhook-id, no EHR reference (Type/id) and no MSH-10. An event that got no 2xx was not taken: its sender has to send it again.")
 	}
 	return c.JSON(http.StatusOK, found)
 }

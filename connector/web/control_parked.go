@@ -49,6 +49,27 @@ func (k *control) decide(c echo.Context) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
+// relink shows what linking a thread to a patient would come to, and with yes does it.
+func (k *control) relink(c echo.Context) error {
+	var ask deliver.RelinkAsk
+	dec := json.NewDecoder(c.Request().Body)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&ask); err != nil {
+		return problem(http.StatusBadRequest, "body", "The request cannot be read.")
+	}
+	ask.Agent = agent(c)
+	answer, err := k.Engine.Relink(c.Request().Context(), ask)
+	switch {
+	case errors.Is(err, connector.ErrNotFound):
+		return problem(http.StatusNotFound, "thread", "Nothing is known by this id. A thread's is needed; chartwire trace finds it by that of a message.")
+	case errors.Is(err, deliver.ErrNotThisWay):
+		return problem(http.StatusConflict, "thread", err.Error())
+	case err != nil:
+		return err
+	}
+	return c.JSON(http.StatusOK, answer)
+}
+
 // unpicked answers a selection that names what is not there. The errors hold ids of ours and names of the configuration.
 func unpicked(err error) error {
 	switch {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,6 +20,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
+
+	"github.com/chartwire/chartwire/connector/web"
+	"github.com/chartwire/chartwire/connector/web/app"
 )
 
 // document is connector/web/openapi.yaml, and what of it the tests of this package have seen.
@@ -125,6 +129,47 @@ func TestOpenAPI(t *testing.T) {
 	file, err := os.ReadFile("openapi.yaml")
 	if err != nil || !bytes.Equal(a.body, file) {
 		t.Errorf("what is served is not the file (%v)", err)
+	}
+}
+
+// noDesk is an inbox whose pages nobody asks for.
+type noDesk struct{ app.Desk }
+
+// TestPagesAreNoAPI: with the inbox mounted the API is as documented still, and no page is at an address of the document.
+func TestPagesAreNoAPI(t *testing.T) {
+	w := newWorld(t)
+	without := w.server.Routes()
+	w.serve(func(o *web.Options) { o.App = &app.Options{Desk: noDesk{}, Clock: o.Clock} })
+	if got := w.server.Routes(); !slices.Equal(got, without) {
+		t.Errorf("the API with the inbox is %q", got)
+	}
+	pages := w.server.Pages()
+	for _, r := range pages {
+		_, path, _ := strings.Cut(r, " ")
+		if !strings.HasPrefix(path, "/launch/") && !strings.HasPrefix(path, "/callback/") && !strings.HasPrefix(path, "/app/") {
+			t.Errorf("%s is a page outside the pages' addresses", r)
+		}
+	}
+	if len(pages) < 20 {
+		t.Errorf("only %d pages are mounted", len(pages))
+	}
+	a := httptest.NewRecorder()
+	w.server.Public().ServeHTTP(a, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/app/l/L1", nil))
+	if a.Code != 401 || !slices.Equal(w.store.refusals, []string{"inbox 192.0.2.1 session"}) {
+		t.Errorf("a page without a session: %d, counted %q", a.Code, w.store.refusals)
+	}
+	for path := range document.doc.Paths.Map() {
+		for _, prefix := range []string{"/launch", "/callback", "/app"} {
+			if strings.HasPrefix(path, prefix) {
+				t.Errorf("the document has %s, which is a page", path)
+			}
+		}
+	}
+	// A page's headers win over the listener's own.
+	rec := httptest.NewRecorder()
+	w.server.Public().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/app/l/x", nil))
+	if got := rec.Header().Get("Content-Security-Policy"); rec.Code != http.StatusUnauthorized || !strings.Contains(got, "script-src 'self'") {
+		t.Errorf("a page answers %d with %q", rec.Code, got)
 	}
 }
 

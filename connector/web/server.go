@@ -21,6 +21,7 @@ import (
 	"github.com/chartwire/chartwire/connector/alert"
 	"github.com/chartwire/chartwire/connector/clock"
 	"github.com/chartwire/chartwire/connector/ingest"
+	"github.com/chartwire/chartwire/connector/web/app"
 )
 
 // Channel is one channel as web serves it.
@@ -67,6 +68,7 @@ type Options struct {
 	Metrics http.Handler         // GET /metrics on the console listener
 	Notes   func() []string      // what a ready Chartwire wants looked at, no PHI; nil has none
 	Overdue func() alert.Overdue // what is parked and how late; nil knows nothing
+	App     *app.Options         // the clinician's inbox on the public listener; nil: there is none
 	Version string
 }
 
@@ -75,6 +77,7 @@ type Server struct {
 	o       Options
 	public  *echo.Echo
 	console *echo.Echo
+	pages   []string // "METHOD /path" of the inbox
 }
 
 // New builds the routes.
@@ -115,6 +118,16 @@ func New(o Options) (*Server, error) {
 	api.POST("/threads/:id/messages", s.postMessage)
 	api.POST("/patients/:id/threads", s.postThread)
 	api.GET("/threads/:id", s.getThread)
+	if o.App != nil {
+		others, pages := s.routes(), *o.App
+		if pages.Refused == nil {
+			pages.Refused = func(ctx context.Context, source, why string) error {
+				return o.Ingest.Refused(ctx, "inbox", source, why)
+			}
+		}
+		app.Mount(s.public, pages)
+		s.pages = slices.DeleteFunc(s.routes(), func(r string) bool { return slices.Contains(others, r) })
+	}
 
 	s.console = s.newEcho()
 	s.console.GET("/healthz", s.healthz)
@@ -133,9 +146,16 @@ func (s *Server) Public() http.Handler { return s.public }
 // Console is the handler of the console listener.
 func (s *Server) Console() http.Handler { return s.console }
 
-// Routes lists every route of the public listener as "METHOD /path", sorted, for the test that holds the OpenAPI document
-// to the server.
+// Routes lists every route of the public listener as "METHOD /path", sorted, but for the inbox's pages: for the test that
+// holds the OpenAPI document to the server.
 func (s *Server) Routes() []string {
+	return slices.DeleteFunc(s.routes(), func(r string) bool { return slices.Contains(s.pages, r) })
+}
+
+// Pages lists the routes of the inbox in the same way. They are for browsers and no part of the API.
+func (s *Server) Pages() []string { return s.pages }
+
+func (s *Server) routes() []string {
 	var out []string
 	for _, r := range s.public.Routes() {
 		if r.Method != echo.RouteNotFound { // Echo's own, which keeps a group's middleware in front of what is not there

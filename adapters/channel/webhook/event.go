@@ -1,9 +1,7 @@
 package webhook
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 
 	"github.com/chartwire/chartwire/connector"
 )
@@ -263,8 +261,7 @@ func (k *checker) attachment(w *wireAttachment) connector.Attachment {
 		k.fail("data", "want base64")
 		return a
 	}
-	sum := sha256.Sum256(data)
-	got := hex.EncodeToString(sum[:])
+	got := connector.Hash(data)
 	if w.Size != nil && a.Size != int64(len(data)) {
 		k.fail("size", "the data has another size")
 	}

@@ -2,8 +2,6 @@ package webhook
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -75,13 +73,12 @@ func (c *Channel) mediaBytes(resp *http.Response, a connector.Attachment) ([]byt
 			Cause: fmt.Errorf("the answer broke off: %w", withoutURL(err)),
 		}
 	}
-	sum := sha256.Sum256(data)
 	switch {
 	case int64(len(data)) > c.mediaMax:
 		return nil, tooLarge(resp.StatusCode, fmt.Sprintf("more than the %d bytes the channel takes", c.mediaMax))
 	case a.Size > 0 && int64(len(data)) != a.Size:
 		return nil, lost(resp.StatusCode, fmt.Sprintf("declared as %d bytes, came as %d", a.Size, len(data)))
-	case a.SHA256 != "" && hex.EncodeToString(sum[:]) != a.SHA256:
+	case a.SHA256 != "" && connector.Hash(data) != a.SHA256:
 		return nil, lost(resp.StatusCode, "its SHA-256 is not the declared one")
 	}
 	return data, nil

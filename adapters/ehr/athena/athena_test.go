@@ -127,6 +127,17 @@ func TestListed(t *testing.T) {
 	}
 }
 
+// TestListedAsTheEHRSpells: a document is the write whatever date and class the EHR shows of it.
+func TestListedAsTheEHRSpells(t *testing.T) {
+	l := opened(t, setting{})
+	w := l.message(t, "m-1", "hello")
+	made := l.file(t, w)
+	l.set(func() { l.spells = true })
+	if r, err := l.adapter.List(t.Context(), w); err != nil || r.Reference != made.Reference {
+		t.Errorf("%q, %v; it is %s", r.Reference, err, made.Reference)
+	}
+}
+
 // TestAnswers: what an answer of the API says besides its status.
 func TestAnswers(t *testing.T) {
 	l := opened(t, setting{})

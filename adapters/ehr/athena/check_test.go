@@ -31,7 +31,7 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%+v", found.Capabilities)
 	}
 	for _, typ := range []string{"ClinicalDocument", "PatientCase"} {
-		want := connector.Capability{Resource: typ, Interaction: "create", Needed: true, Declared: connector.NotKnown, Granted: connector.KnownYes, Proven: connector.NotKnown}
+		want := connector.Capability{Resource: typ, Interaction: "create", API: "athenahealth's v1 API", Needed: true, Declared: connector.NotKnown, Granted: connector.KnownYes, Proven: connector.NotKnown}
 		if got[typ+" create"] != want {
 			t.Errorf("%s: %+v", typ, got[typ+" create"])
 		}

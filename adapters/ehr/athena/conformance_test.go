@@ -28,8 +28,8 @@ func TestConformance(t *testing.T) {
 func TestTexts(t *testing.T) {
 	ehrtest.Texts(t, ehrtest.Harness{Strategy: connector.AsVendorCall, Start: func(t *testing.T) *ehrtest.Rig {
 		r := newLab(t, setting{}).rig()
-		r.Words = func(body []byte) string {
-			f, err := url.ParseQuery(string(body))
+		r.Carried = func(w connector.Write) string {
+			f, err := url.ParseQuery(string(w.Body))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -27,7 +27,7 @@ const service = "athena/service/Athenanet.MDP.*"
 // quirks: nothing is written over FHIR, and what the v1 API keeps is read back by it.
 func (c *Config) quirks() fhir.Quirks {
 	return fhir.Quirks{
-		Strategies: []connector.Strategy{connector.AsVendorCall}, CallScopes: []string{service}, CallTypes: c.types(),
+		Strategies: []connector.Strategy{connector.AsVendorCall}, CallScopes: []string{service}, CallTypes: c.types(), CallAPI: "athenahealth's v1 API",
 		Never:  []string{"DocumentReference read", "DocumentReference search-type", "Binary read"},
 		Always: url.Values{"ah-practice": {fmt.Sprintf("Organization/a-1.Practice-%d", c.Practice)}},
 	}

@@ -159,9 +159,9 @@ func (e *EHR) show(w connector.Write, r *connector.Receipt, d document, made boo
 	words, ok := filing.Words(text)
 	switch {
 	case !ok:
-		r.Echo.Text = filing.Hash(text)
+		r.Echo.Text = connector.Hash(text)
 	case len(words) > 0:
-		r.Echo.Text = filing.Hash(words)
+		r.Echo.Text = connector.Hash(words)
 	}
 }
 

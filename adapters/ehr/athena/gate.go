@@ -148,7 +148,7 @@ func (e *EHR) says(w connector.Write, k kind) error {
 		return fmt.Errorf("the text does not say which message it is of")
 	}
 	words, ok := filing.Words([]byte(text))
-	if !ok || w.Expect.Text != "" && filing.Hash(words) != w.Expect.Text || w.Expect.Text == "" && len(words) != 0 {
+	if !ok || w.Expect.Text != "" && connector.Hash(words) != w.Expect.Text || w.Expect.Text == "" && len(words) != 0 {
 		return fmt.Errorf("the text does not hold the message's words as they are")
 	}
 	return nil

@@ -17,11 +17,11 @@ import (
 const (
 	pageSize  = 200
 	maxPages  = 20
-	maxSingly = 100
+	maxSingly = 500
 )
 
 // List looks for a write among the patient's documents of its kind and department: the text of each says which message it is
-// of. ErrAbsent: every document that could be it was seen, and none is. ErrNotSearchable: some were not. *connector.Refused
+// of, and nothing else decides, since the EHR may spell or set a document's date and class its own way. ErrAbsent: every document that could be it was seen, and none is. ErrNotSearchable: some were not. *connector.Refused
 // with IdentityCollision: several say so. Else *connector.Retry.
 func (e *EHR) List(ctx context.Context, w connector.Write) (connector.Receipt, error) {
 	if err := e.ready(); err != nil {
@@ -35,13 +35,9 @@ func (e *EHR) List(ctx context.Context, w connector.Write) (connector.Receipt, e
 	if err != nil {
 		return connector.Receipt{}, err
 	}
-	sent, _ := url.ParseQuery(string(w.Body))
 	var same []document
 	for singly := 0; len(all) > 0; all = all[1:] {
 		d := all[0]
-		if !mayBe(d, sent) {
-			continue
-		}
 		if d[t.kind.text] == "" {
 			if singly++; singly > maxSingly {
 				whole = false
@@ -67,16 +63,6 @@ func (e *EHR) List(ctx context.Context, w connector.Write) (connector.Receipt, e
 		return connector.Receipt{}, connector.ErrNotSearchable
 	}
 	return connector.Receipt{}, connector.ErrAbsent
-}
-
-// mayBe leaves out what is another class or of another day than what was sent, where the document says so.
-func mayBe(d document, sent url.Values) bool {
-	for _, name := range []string{"documentsubclass", "observationdate"} {
-		if shown, asked := string(d[name]), sent.Get(name); shown != "" && asked != "" && shown != asked {
-			return false
-		}
-	}
-	return true
 }
 
 // list gives the patient's documents of a kind. whole is false where there are more than were shown.

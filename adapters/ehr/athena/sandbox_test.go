@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,6 +18,8 @@ import (
 	sandboxathena "github.com/chartwire/chartwire/adapters/sandbox/athena"
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/script"
+	"github.com/chartwire/chartwire/adapters/sandbox/stage"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/smart"
 )
@@ -34,13 +35,11 @@ type lab struct {
 	*sandbox.Athena
 	adapter *EHR
 	key     *smart.Key
+	faults  stage.Stage
 
-	mu      sync.Mutex
-	answer  *ehr.Response
-	hangUp  bool
-	wrong   bool
-	rewrite bool
-	asked   []string // method and path of requests of the v1 API
+	mu     sync.Mutex
+	spells bool     // it shows dates and classes its own way
+	asked  []string // method and path of requests of the v1 API
 }
 
 // setting is what differs between labs.
@@ -50,11 +49,17 @@ type setting struct {
 	scopes    string   // that the client may be granted; "" all it needs
 	asks      []string // backend.scopes
 	script    string
+	// What athenahealth itself serves, where it is to drive the sandbox.
+	statement, discovery []byte
 }
 
 func newLab(t *testing.T, s setting) *lab {
 	t.Helper()
-	l := &lab{}
+	l := &lab{faults: stage.Stage{Type: "application/json", Words: "not+50", Wrong: "not++5", Daniel: `"patientid":60178`, Other: `"patientid":60179`,
+		Write: func(r *http.Request) bool {
+			return r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v1/")
+		},
+		Show: func(r *http.Request) bool { return r.Method == http.MethodGet }}} // what was written is read back
 	var err error
 	if l.key, err = smart.GenerateKey("ES384"); err != nil {
 		t.Fatal(err)
@@ -64,11 +69,12 @@ func newLab(t *testing.T, s setting) *lab {
 		t.Fatal(err)
 	}
 	o := sandbox.EHROptions{
-		EHR:     ehr.Options{Traits: ehr.Traits{Auth: true}, Now: time.Now, Seed: 1},
+		EHR:     ehr.Options{Traits: ehr.Traits{Auth: true}, Now: time.Now, Seed: 1, Statement: s.statement},
+		Auth:    auth.Options{Document: s.discovery},
 		Clients: []auth.Client{{ID: "chartwire", JWKS: jwks, Scopes: cmp.Or(s.scopes, strings.Join(Scopes(), " ")), Backend: true}},
 	}
 	if s.script != "" {
-		o.EHR.Script = ehr.MustScript(s.script)
+		o.EHR.Script = script.Must[ehr.Script](s.script)
 	}
 	l.Athena, err = sandbox.StartAthena(t.Context(), o, sandboxathena.Options{Practice: practice, Departments: []int{1}, ListsText: s.listsText, Before: l.before, After: l.after})
 	if err != nil {
@@ -85,7 +91,7 @@ func newLab(t *testing.T, s setting) *lab {
 		s.config(&own)
 	}
 	l.adapter = New(Options{Config: &own, FHIR: fhir.Options{Name: "lab", BaseURL: l.Base(), Base: testBase, Policy: filing.Policy{Organization: "Organization/clinic"},
-		HTTP: &http.Client{Transport: l}, Credentials: &fhir.Credentials{ClientID: "chartwire", Key: l.key, Scopes: s.asks}, Now: time.Now}})
+		HTTP: &http.Client{Transport: &l.faults}, Credentials: &fhir.Credentials{ClientID: "chartwire", Key: l.key, Scopes: s.asks}, Now: time.Now}})
 	for id, mrn := range map[string]string{"60178": "MRN123", "60179": "MRN999", "60180": "MRN-TWIN", "60181": "MRN-TWIN"} {
 		if _, err := l.Put([]byte(`{"resourceType":"Patient","id":"a-195900.E-` + id + `","active":true,"identifier":[{"system":"` + mrnSystem + `","value":"` + mrn +
 			`"}],"name":[{"family":"Cho","given":["Daniel"]}],"birthDate":"2015-07-04"}`)); err != nil {
@@ -97,25 +103,19 @@ func newLab(t *testing.T, s setting) *lab {
 
 func (l *lab) before(r *http.Request) *ehr.Response {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.asked = append(l.asked, r.Method+" "+r.URL.Path)
-	if r.Method != http.MethodPost {
-		return nil
-	}
-	return l.answer
+	l.mu.Unlock()
+	return l.faults.Before(r)
 }
 
 func (l *lab) after(r *http.Request, resp *ehr.Response) *ehr.Response {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case r.Method == http.MethodPost && l.hangUp:
-		l.hangUp = false
-		return &ehr.Response{Reset: true}
-	case r.Method == http.MethodGet && l.wrong:
-		resp.Body = bytes.ReplaceAll(resp.Body, []byte(`"patientid":60178`), []byte(`"patientid":60179`))
+	if r.Method == http.MethodGet && l.spells {
+		resp.Body = bytes.ReplaceAll(resp.Body, []byte(`"11/22/2026"`), []byte(`"2026-11-23"`))
+		resp.Body = bytes.ReplaceAll(resp.Body, []byte(`"CLINICALDOCUMENT"`), []byte(`"Clinical document"`))
 	}
-	return resp
+	return l.faults.After(r, resp)
 }
 
 func (l *lab) set(change func()) {
@@ -126,26 +126,10 @@ func (l *lab) set(change func()) {
 
 // take gives what was asked of the v1 API since the last call.
 func (l *lab) take() (out []string) {
-	l.set(func() { out, l.asked = l.asked, nil })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out, l.asked = l.asked, nil
 	return out
-}
-
-// RoundTrip changes the words of the next write under way.
-func (l *lab) RoundTrip(r *http.Request) (*http.Response, error) {
-	change := false
-	if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v1/") {
-		l.set(func() { change, l.rewrite = l.rewrite, false })
-	}
-	if change {
-		raw, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		raw = bytes.ReplaceAll(raw, []byte("not+50"), []byte("not++5"))
-		r = r.Clone(r.Context())
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
-	}
-	return http.DefaultTransport.RoundTrip(r)
 }
 
 func keyOf(mrn string) connector.PatientKey {
@@ -166,24 +150,9 @@ func (l *lab) rig() *ehrtest.Rig {
 			}
 			return out
 		},
-		Answer: func(status int, header map[string]string, body string) {
-			l.set(func() {
-				l.answer = nil
-				if status == 0 {
-					return
-				}
-				h := http.Header{"Content-Type": {"application/json"}}
-				for k, v := range header {
-					h.Set(k, v)
-				}
-				l.answer = &ehr.Response{Status: status, Header: h, Body: []byte(body)}
-			})
-		},
-		HangUp:       func() { l.set(func() { l.hangUp = true }) },
-		WrongSubject: func() { l.set(func() { l.wrong = true }) },
-		Rewrite:      func() { l.set(func() { l.rewrite = true }) },
-		Spoil:        spoil,
-		Secrets:      []string{"MRN123", "Bearer ey", jwk.D},
+		Answer: l.faults.Answer, HangUp: l.faults.HangUp, WrongSubject: l.faults.WrongSubject, Rewrite: l.faults.Rewrite,
+		Spoil:   spoil,
+		Secrets: []string{"MRN123", "Bearer ey", jwk.D},
 	}
 }
 

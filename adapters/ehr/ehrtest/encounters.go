@@ -59,6 +59,12 @@ func encounters(t *testing.T, h Harness) {
 	if got := ask(connector.EncounterQuery{Since: now.Add(-7 * 24 * time.Hour)}); !slices.Contains(got, week) || !slices.Contains(got, open) || slices.Contains(got, old) {
 		t.Errorf("of the last week: %d encounters", len(got))
 	}
+	if got := ask(connector.EncounterQuery{Reference: week}); !slices.Contains(got, week) {
+		t.Errorf("one by its reference: %d encounters, want it", len(got))
+	}
+	if got := ask(connector.EncounterQuery{Reference: strange}); len(got) != 0 {
+		t.Errorf("another patient's by its reference: %d encounters", len(got))
+	}
 	if got := ask(connector.EncounterQuery{Visit: connector.Identifier{System: visit.System, Value: "V-2"}}); len(got) != 0 {
 		t.Errorf("a visit nobody has: %d encounters", len(got))
 	}

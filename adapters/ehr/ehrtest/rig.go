@@ -17,6 +17,8 @@ type Harness struct {
 	Start func(t *testing.T) *Rig
 	// Strategy is what the threads of the suite are filed as.
 	Strategy connector.Strategy
+	// Threads says that threads are filed as one entry too (filing.per).
+	Threads bool
 }
 
 // Rig is a running pair. The suite uses it from one goroutine.
@@ -54,6 +56,9 @@ type Rig struct {
 	Encounter func(patient string, e connector.Encounter) string
 	// Words reads a message's words out of an entry of Stored, for an EHR that shows nothing back; nil elsewhere.
 	Words func(stored []byte) string
+	// Carried cuts a message's words out of a write that would leave, "" where they are not in it. nil where the body is JSON, or
+	// what Words reads.
+	Carried func(w connector.Write) string
 	// Spoil gives ways to spoil the body of a good write that the gate must refuse, for an API that is neither FHIR nor HL7 v2;
 	// nil elsewhere.
 	Spoil func(good connector.Write) map[string]func(string) string

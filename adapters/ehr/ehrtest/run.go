@@ -20,7 +20,7 @@ func Run(t *testing.T, h Harness) {
 		{"Outcomes", outcomes}, {"ResetAfterCommit", resetAfterCommit}, {"WrongSubjectShows", wrongSubject},
 		{"AlteredWordsShow", altered},
 		{"AlteredAndLostShows", alteredAndLost}, {"WordsSurvive", wordsSurvive}, {"Updates", updates}, {"Retraction", retraction},
-		{"Proxy", proxy}, {"Encounters", encounters}, {"GateRefuses", gateRefuses},
+		{"Proxy", proxy}, {"Tasks", tasks}, {"Encounters", encounters}, {"Threads", threads}, {"GateRefuses", gateRefuses},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, h) })
 	}

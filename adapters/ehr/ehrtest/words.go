@@ -50,13 +50,16 @@ func (r *Rig) carries(w connector.Write, text string, gated bool) error {
 			return err
 		}
 	}
-	if r.Words != nil && !w.Symbolic() {
-		if got := r.Words(w.Body); got != text {
-			return errors.New("the words that would leave are others")
-		}
-		return nil
+	var found []string
+	switch {
+	case r.Carried != nil:
+		found = []string{r.Carried(w)}
+	case r.Words != nil && !w.Symbolic():
+		found = []string{r.Words(w.Body)}
+	default:
+		found = candidates(w.Body)
 	}
-	if !slices.Contains(candidates(w.Body), text) {
+	if !slices.Contains(found, text) {
 		return errors.New("the words that would leave cannot be cut out as they were")
 	}
 	return nil

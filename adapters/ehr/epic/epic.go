@@ -2,6 +2,7 @@ package epic
 
 import (
 	"github.com/chartwire/chartwire/adapters/ehr/fhir"
+	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/connector"
 )
 
@@ -16,7 +17,7 @@ func quirks() fhir.Quirks {
 			"Communication create", "Communication read", "Communication search-type", "Communication update",
 			"CommunicationRequest create", "CommunicationRequest read", "CommunicationRequest update", "CommunicationRequest search-type",
 			"Subscription create", "Subscription read", "Subscription update", "Subscription search-type",
-			"Provenance create", "Provenance search-type", "Binary create", "RelatedPerson create",
+			"Task create", "Provenance create", "Provenance search-type", "Binary create", "RelatedPerson create",
 			"DocumentReference update",             // declared [V]; it is of scanned documents' information [T]
 			"DocumentReference conditional-create", // false on every resource [V]; a repeat makes a second note [T]
 			"transaction",                          // no interaction at system level [V]
@@ -38,6 +39,8 @@ func quirks() fhir.Quirks {
 // whatever o says of them.
 func New(o fhir.Options) *fhir.EHR {
 	o.Quirks = quirks()
-	o.Policy.Spare, o.Policy.CreateProxies, o.Policy.NoBinary = true, false, true
+	o.Policy.CreateProxies, o.Policy.NoBinary = false, true
+	// What else a note may hold is not on record. Our identifier is dropped [T].
+	o.Policy.Shape = filing.Shape{Notes: &filing.NoteShape{Named: true, DraftsOnly: true}}
 	return fhir.New(o)
 }

@@ -220,9 +220,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		l := opened(t, setting{})
 		w := l.write(t, message("m-1", "hello"))
-		l.set(func() {
-			l.answer = &ehr.Response{Status: c.status, Header: http.Header{"Content-Type": {"application/fhir+json"}}, Body: []byte(c.body)}
-		})
+		l.faults.Answer(c.status, nil, c.body)
 		_, err := l.adapter.File(t.Context(), w)
 		var refused *connector.Refused
 		var conflict *connector.Conflicted

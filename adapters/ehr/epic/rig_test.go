@@ -2,11 +2,9 @@ package epic
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +16,7 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/stage"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/r4"
 	"github.com/chartwire/chartwire/fhir/smart"
@@ -37,16 +36,13 @@ type lab struct {
 	*sandbox.EHR
 	adapter *fhir.EHR
 	key     *smart.Key
+	faults  stage.Stage
 
-	mu      sync.Mutex
-	answer  *ehr.Response
-	hangUp  bool
-	wrong   bool
-	rewrite bool
-	asked   []asked
-	shows   func(*ehr.Response) // changes what a read of a Binary shows
-	lists   func(*ehr.Response) // changes what a note is shown as
-	grants  func(string) string // changes what the token's answer says
+	mu     sync.Mutex
+	asked  []asked
+	shows  func(*ehr.Response) // changes what a read of a Binary shows
+	lists  func(*ehr.Response) // changes what a note is shown as
+	grants func(string) string // changes what the token's answer says
 }
 
 // asked is a request as it left.
@@ -65,7 +61,9 @@ type setting struct {
 
 func newLab(t *testing.T, s setting) *lab {
 	t.Helper()
-	l := &lab{}
+	l := &lab{faults: stage.Stage{Show: func(r *http.Request) bool { // a create shows nothing, and is read back
+		return r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/DocumentReference/")
+	}}}
 	traits, err := ehr.Profile("epic")
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +82,7 @@ func newLab(t *testing.T, s setting) *lab {
 		t.Fatal(err)
 	}
 	l.EHR, err = sandbox.StartEHR(t.Context(), sandbox.EHROptions{
-		EHR:     ehr.Options{Traits: traits, Now: time.Now, Seed: 1, Before: l.before, After: l.after, Statement: s.statement},
+		EHR:     ehr.Options{Traits: traits, Now: time.Now, Seed: 1, Before: l.faults.Before, After: l.after, Statement: s.statement},
 		Clients: []auth.Client{{ID: "chartwire", JWKS: jwks, Scopes: s.scopes, Backend: true, Registered: true}},
 	})
 	if err != nil {
@@ -121,63 +119,35 @@ func (l *lab) seed(t *testing.T) {
 	}
 }
 
-func isWrite(r *http.Request) bool {
-	return r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/fhir/") && !strings.HasSuffix(r.URL.Path, "/_search")
-}
-
-func (l *lab) before(r *http.Request) *ehr.Response {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if isWrite(r) {
-		return l.answer
-	}
-	return nil
-}
-
 func (l *lab) after(r *http.Request, resp *ehr.Response) *ehr.Response {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	shows, lists := l.shows, l.lists
+	l.mu.Unlock()
 	switch {
-	case isWrite(r) && l.hangUp:
-		l.hangUp = false
-		return &ehr.Response{Reset: true}
-	case l.wrong && r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/DocumentReference/"):
-		l.wrong = false
-		resp.Body = bytes.ReplaceAll(resp.Body, []byte("Patient/daniel"), []byte("Patient/other"))
-	case l.shows != nil && strings.Contains(r.URL.Path, "/Binary/"):
-		l.shows(resp)
-	case l.lists != nil && strings.Contains(r.URL.Path, "/DocumentReference/"):
-		l.lists(resp)
+	case shows != nil && strings.Contains(r.URL.Path, "/Binary/"):
+		shows(resp)
+	case lists != nil && strings.Contains(r.URL.Path, "/DocumentReference/"):
+		lists(resp)
 	}
-	return resp
+	return l.faults.After(r, resp)
 }
 
-var inlineData = regexp.MustCompile(`"data":"[A-Za-z0-9+/=]+"`)
-
-// RoundTrip keeps what was asked, and may change the words of the next write, or a token's answer, on their way.
+// RoundTrip keeps what was asked, and may change a token's answer on its way.
 func (l *lab) RoundTrip(r *http.Request) (*http.Response, error) {
 	var b bytes.Buffer
 	if r.Body != nil {
 		_, _ = b.ReadFrom(r.Body)
 	}
-	sent := b.Bytes()
 	l.mu.Lock()
 	l.asked = append(l.asked, asked{r.Method, r.URL.Path, r.URL.RawQuery, b.String(), r.Header})
-	if l.rewrite && isWrite(r) {
-		l.rewrite = false
-		sent = inlineData.ReplaceAllFunc(sent, func(member []byte) []byte {
-			text, _ := base64.StdEncoding.DecodeString(string(member[8 : len(member)-1]))
-			return []byte(`"data":"` + base64.StdEncoding.EncodeToString(bytes.ReplaceAll(text, []byte("not 50"), []byte("not  5"))) + `"`)
-		})
-	}
 	grants := l.grants
 	l.mu.Unlock()
 	r = r.Clone(r.Context())
-	r.Body, r.ContentLength = body{bytes.NewReader(sent)}, int64(len(sent))
-	if len(sent) == 0 {
+	r.Body = body{bytes.NewReader(b.Bytes())}
+	if b.Len() == 0 {
 		r.Body = http.NoBody
 	}
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := l.faults.RoundTrip(r)
 	if err == nil && grants != nil && strings.HasSuffix(r.URL.Path, "/token") {
 		var said bytes.Buffer
 		_, _ = said.ReadFrom(resp.Body)
@@ -215,19 +185,7 @@ func (l *lab) rig() *ehrtest.Rig {
 			}
 			return out
 		},
-		Answer: func(status int, header map[string]string, said string) {
-			l.set(func() {
-				l.answer = nil
-				if status == 0 {
-					return
-				}
-				h := http.Header{"Content-Type": {"application/fhir+json"}}
-				for k, v := range header {
-					h.Set(k, v)
-				}
-				l.answer = &ehr.Response{Status: status, Header: h, Body: []byte(said)}
-			})
-		},
+		Answer: l.faults.Answer, HangUp: l.faults.HangUp, WrongSubject: l.faults.WrongSubject, Rewrite: l.faults.Rewrite,
 		Encounter: func(patient string, e connector.Encounter) string {
 			resource := map[string]any{"resourceType": "Encounter", "status": e.Status, "class": map[string]string{"code": "AMB"},
 				"subject": map[string]string{"reference": patient}, "period": map[string]string{"start": e.Start.Format(time.RFC3339)}}
@@ -241,10 +199,7 @@ func (l *lab) rig() *ehrtest.Rig {
 			}
 			return s.Reference()
 		},
-		HangUp:       func() { l.set(func() { l.hangUp = true }) },
-		WrongSubject: func() { l.set(func() { l.wrong = true }) },
-		Rewrite:      func() { l.set(func() { l.rewrite = true }) },
-		Secrets:      []string{"MRN123", "Bearer ey", jwk.D},
+		Secrets: []string{"MRN123", "Bearer ey", jwk.D},
 	}
 }
 
@@ -253,7 +208,7 @@ func TestConformance(t *testing.T) {
 	for name, status := range map[string]r4.DocStatus{"final": r4.DocFinal, "preliminary": r4.DocPreliminary} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ehrtest.Run(t, ehrtest.Harness{Strategy: connector.AsNote, Start: func(t *testing.T) *ehrtest.Rig {
+			ehrtest.Run(t, ehrtest.Harness{Strategy: connector.AsNote, Threads: true, Start: func(t *testing.T) *ehrtest.Rig {
 				return newLab(t, setting{options: func(o *fhir.Options) { o.Policy.DocStatus = status }}).rig()
 			}})
 		})

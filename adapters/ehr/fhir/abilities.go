@@ -113,6 +113,26 @@ func (o Options) wanted() []connector.Strategy {
 	return out
 }
 
+// newsAs is the strategy an exchange goes by. News of a message goes by one of those that make entries like the message's own:
+// its thread may go by another one since.
+func (o Options) newsAs(x connector.Exchange, of connector.Strategy) connector.Strategy {
+	kind := x.Entries[1]
+	switch x.Kind {
+	case connector.ItemCorrection, connector.ItemRetraction, connector.ItemStatus:
+	default:
+		return of
+	}
+	if kind == "" || resourceOf(of) == "" || kind == resourceOf(of) {
+		return of
+	}
+	for _, s := range append(o.wanted(), connector.AsCommunication, connector.AsNote) {
+		if resourceOf(s) == kind {
+			return s
+		}
+	}
+	return of
+}
+
 // strategy is the best wanted one the EHR can do, "" for none. Callers hold e.mu.
 func (e *EHR) strategy() connector.Strategy {
 	for _, s := range e.opts.wanted() {
@@ -183,6 +203,7 @@ func (e *EHR) traits(s connector.Strategy) connector.Traits {
 		Update:         change(kind),
 		Requests:       e.can("CommunicationRequest", "create"),
 		RequestPut:     change("CommunicationRequest"),
+		Tasks:          e.can("Task", "create") && change("Task"),
 		Watch:          !deny("CommunicationRequest search-type") && (a.searches("CommunicationRequest", "_lastUpdated") || e.can("CommunicationRequest", "search-type")),
 		Subscribe:      e.can("Subscription", "create"),
 		Transaction:    !deny("transaction") && (!a.known || a.declared.Transaction()),
@@ -227,7 +248,7 @@ func needs(o Options) []need {
 			list = append(list, need{resource, all})
 		}
 	}
-	return append(list, need{"CommunicationRequest", all}, need{"Provenance", smart.Create | smart.Search},
+	return append(list, need{"CommunicationRequest", all}, need{"Task", all}, need{"Provenance", smart.Create | smart.Search},
 		need{"Binary", smart.Create | smart.Read}, need{"Subscription", smart.Create | smart.Read | smart.Update | smart.Search})
 }
 
@@ -237,7 +258,7 @@ func needed(a abilities, o Options) smart.Scopes {
 	var order []string
 	for _, n := range needs(o) {
 		for interaction, p := range permissions {
-			if n.can&p == 0 || !a.declares(n.resource, interaction) || o.Quirks.denies(n.resource+" "+interaction) {
+			if n.can&p == 0 || !a.declares(n.resource, interaction) || o.Quirks.denies(n.resource+" "+interaction) || n.resource == "Task" && !tasked(a, o) {
 				continue
 			}
 			if can[n.resource] == 0 {
@@ -251,6 +272,17 @@ func needed(a abilities, o Options) smart.Scopes {
 		out = append(out, smart.Scope{Level: "system", Type: resource, Can: can[resource]})
 	}
 	return append(out, smart.ParseScopes(joined(o.Quirks.CallScopes))...)
+}
+
+// tasked says whether the EHR declares what keeping a Task needs. Many declare to read and change those of their own staff, and to
+// create none: then nothing is asked for.
+func tasked(a abilities, o Options) bool {
+	for _, interaction := range []string{"create", "read", "update"} {
+		if !a.declares("Task", interaction) || o.Quirks.denies("Task "+interaction) {
+			return false
+		}
+	}
+	return true
 }
 
 // Scopes lists, in SMART v2 spelling, what an EHR administrator must grant a connection with these options, where the EHR

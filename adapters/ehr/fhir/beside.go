@@ -13,7 +13,7 @@ import (
 
 // Beside is a client of another API of the same EHR: the same way there, deadline and token. base is the API's.
 func (e *EHR) Beside(base string) (*client.Client, error) {
-	config := client.Config{HTTP: e.opts.HTTP, Base: base, Now: e.opts.Now, MaxBody: e.opts.MaxBody, Timeout: e.opts.Deadline}
+	config := client.Config{HTTP: e.opts.HTTP, Base: base, Now: e.opts.Now, MaxBody: e.opts.MaxBody, Timeout: e.opts.Deadline, Turn: connector.Turn}
 	if e.auth != nil {
 		config.Auth = e.auth
 	}

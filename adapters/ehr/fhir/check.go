@@ -18,8 +18,6 @@ import (
 var _ connector.Checker = (*EHR)(nil)
 
 const (
-	// expiresSoon is how long before a certificate's end people are told.
-	expiresSoon = 21 * 24 * time.Hour
 	// skewSeen is a difference of clocks worth a word; skewWrong one that spoils assertions, which live for five minutes by
 	// both clocks, and makes the times on entries look wrong.
 	skewSeen, skewWrong = 5 * time.Second, time.Minute
@@ -256,17 +254,13 @@ func inBoth(trimmed, lacking smart.Scopes) smart.Scopes {
 func (x *examination) wire() {
 	x.saw.mu.Lock()
 	defer x.saw.mu.Unlock()
-	now := x.e.opts.Now()
 	switch u, err := url.Parse(x.e.opts.BaseURL); {
 	case err == nil && u.Scheme == "http":
 		x.fact("TLS chain", "none: plain http on this machine", connector.NotKnown, nil)
 	case x.saw.expires.IsZero():
 		x.fact("TLS chain", "not seen", connector.NotKnown, nil)
-	case x.saw.expires.Sub(now) < expiresSoon:
-		x.fact("TLS chain", "valid until "+x.saw.expires.UTC().Format(time.DateOnly), connector.KnownNo, gap(connector.FixEHR,
-			"a certificate of the EHR's TLS chain expires on %s, and nothing can be filed from then on: the EHR administrator must renew it.", x.saw.expires.UTC().Format(time.DateOnly)))
 	default:
-		x.fact("TLS chain", "valid until "+x.saw.expires.UTC().Format(time.DateOnly), connector.KnownYes, nil)
+		x.found.Facts = append(x.found.Facts, connector.ChainFact(x.saw.expires, x.e.opts.Now(), "the EHR", connector.FixEHR))
 	}
 	switch skew := x.saw.skew; {
 	case !x.saw.dated:

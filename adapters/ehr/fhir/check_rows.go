@@ -63,6 +63,12 @@ func (x *examination) uses() []use {
 	if o.Policy.CreateProxies {
 		out = append(out, use{"RelatedPerson", "create", false, "proxies are named by a logical reference"})
 	}
+	if tasked(x.e.able, o) {
+		out = append(out,
+			use{"Task", "create", false, "who works on a thread is seen in Chartwire alone"},
+			use{"Task", "update", false, "who works on a thread is seen in Chartwire alone"},
+			use{"Task", "search-type", false, "an unknown outcome of a Task waits for a person"})
+	}
 	return append(out,
 		use{"CommunicationRequest", "create", false, "replies are filed without a request"},
 		use{"CommunicationRequest", "search-type", false, "messages written in the EHR are not seen"},
@@ -142,7 +148,7 @@ func (x *examination) rows(ctx context.Context) {
 // called is the row of an entry that the vendor's own API makes. Nothing declares what that API can do, and it is not called:
 // only a filed entry proves it.
 func (x *examination) called(kind string) connector.Capability {
-	c := connector.Capability{Resource: kind, Interaction: "create", Needed: true,
+	c := connector.Capability{Resource: kind, Interaction: "create", API: x.e.opts.Quirks.CallAPI, Needed: true,
 		Declared: connector.NotKnown, Granted: connector.NotKnown, Proven: connector.NotKnown}
 	switch {
 	case x.e.auth == nil:

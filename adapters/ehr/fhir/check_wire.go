@@ -1,11 +1,12 @@
 package fhir
 
 import (
-	"crypto/tls"
 	"errors"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/chartwire/chartwire/connector"
 )
 
 // looking is a way to the EHR that remembers what its calls show besides their answers: certificates, the server's clock,
@@ -46,7 +47,7 @@ func (l *looking) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if resp.TLS != nil {
 		l.secure = true
-		if at := firstExpiry(resp.TLS); l.expires.IsZero() || !at.IsZero() && at.Before(l.expires) {
+		if at := connector.FirstExpiry(resp.TLS); l.expires.IsZero() || !at.IsZero() && at.Before(l.expires) {
 			l.expires = at
 		}
 	}
@@ -69,21 +70,6 @@ func sayFailure(err error) string {
 		return guarded.Error()
 	}
 	return "the connection failed"
-}
-
-// firstExpiry is when a chain stops being valid: when the first of its certificates does.
-func firstExpiry(s *tls.ConnectionState) time.Time {
-	chain := s.PeerCertificates
-	if len(s.VerifiedChains) > 0 {
-		chain = s.VerifiedChains[0]
-	}
-	var first time.Time
-	for _, c := range chain {
-		if first.IsZero() || c.NotAfter.Before(first) {
-			first = c.NotAfter
-		}
-	}
-	return first
 }
 
 // why is why the last call got no answer, "" where it got one.

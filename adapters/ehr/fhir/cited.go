@@ -33,9 +33,9 @@ func (e *EHR) findCited(ctx context.Context, w connector.Write) (connector.Recei
 	switch date := dateParams[w.Type]; {
 	case w.Date.IsZero():
 	case e.opts.Policy.Shape.Bare(w.Type) && e.searchable(w.Type, "period"): // its date is that of what it is about
-		params["period"] = []string{days(w.Date)[0], "lt" + w.Date.UTC().AddDate(0, 0, 2).Format(time.DateOnly)}
+		params["period"] = []string{since(w.Date), "lt" + w.Date.UTC().AddDate(0, 0, 2).Format(time.DateOnly)}
 	case e.searchable(w.Type, date):
-		params.Set(date, days(w.Date)[0])
+		params.Set(date, since(w.Date))
 	}
 	return e.FindCited(ctx, w, params)
 }

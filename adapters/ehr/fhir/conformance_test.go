@@ -39,7 +39,8 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			ehrtest.Run(t, ehrtest.Harness{Strategy: c.strategy, Start: func(t *testing.T) *ehrtest.Rig { return newLab(t, c.setting).rig() }})
+			ehrtest.Run(t, ehrtest.Harness{Strategy: c.strategy, Threads: c.strategy != connector.AsCommunication,
+				Start: func(t *testing.T) *ehrtest.Rig { return newLab(t, c.setting).rig() }})
 		})
 	}
 }

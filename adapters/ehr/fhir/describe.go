@@ -94,6 +94,7 @@ func (e *EHR) says(d Description) []string {
 	return append(out,
 		choose(t.Requests, "replies get a CommunicationRequest", "no CommunicationRequest.create: replies are filed without one"),
 		choose(t.Watch, "messages may be born in the EHR", "no CommunicationRequest search: messages cannot be born in the EHR"),
+		choose(t.Tasks, "who works on a thread is told in a Task", "no create and update of Task: who works on a thread is seen in Chartwire alone"),
 		choose(t.Subscribe, "a rest-hook Subscription can be asked for", "no Subscription.create: changes are seen by polling only"))
 }
 

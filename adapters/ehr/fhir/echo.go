@@ -22,7 +22,7 @@ func (e *EHR) show(ctx context.Context, w connector.Write, r *connector.Receipt,
 	case "RelatedPerson":
 		r.Echo = relatedEcho(resource)
 		return
-	case "Communication", "CommunicationRequest", "DocumentReference":
+	case "Communication", "CommunicationRequest", "DocumentReference", "Task":
 	default:
 		return
 	}
@@ -107,11 +107,11 @@ func text(w connector.Write, echo r4.Echo, note bool) string {
 	}
 	var all []string
 	for _, s := range echo.Texts {
-		all = append(all, filing.Hash([]byte(s)))
+		all = append(all, connector.Hash([]byte(s)))
 	}
 	for _, a := range echo.Attachments {
 		if isText(a) {
-			all = append(all, filing.Hash(a.Data))
+			all = append(all, connector.Hash(a.Data))
 		}
 	}
 	for _, h := range all {
@@ -122,21 +122,21 @@ func text(w connector.Write, echo r4.Echo, note bool) string {
 	if len(all) > 0 {
 		return all[0]
 	}
-	return filing.Hash(nil)
+	return connector.Hash(nil)
 }
 
 // noteText is the hash of what a note says: of its message's own words, or of the whole text where that is what was sent, as
 // with the transcript of a thread.
 func noteText(w connector.Write, echo r4.Echo) string {
 	for _, a := range echo.Attachments {
-		if whole := filing.Hash(a.Data); strings.HasPrefix(a.ContentType, "text/plain") && whole == w.Expect.Text {
+		if whole := connector.Hash(a.Data); strings.HasPrefix(a.ContentType, "text/plain") && whole == w.Expect.Text {
 			return whole
 		}
 		if words, ok := filing.Words(a.Data); ok {
-			return filing.Hash(words)
+			return connector.Hash(words)
 		}
 	}
-	return filing.Hash(nil)
+	return connector.Hash(nil)
 }
 
 // isText says whether an attachment is the message's words rather than a file of it.
@@ -153,7 +153,7 @@ func files(w connector.Write, echo r4.Echo, note bool) []string {
 	var out []string
 	for _, a := range echo.Attachments {
 		if a.Data != nil && !isText(a) && !(note && strings.HasPrefix(a.ContentType, "text/plain")) {
-			out = append(out, filing.Hash(a.Data))
+			out = append(out, connector.Hash(a.Data))
 		}
 	}
 	return out

@@ -70,7 +70,7 @@ var (
 // New makes the adapter. It makes no call: what is wrong with the options is the error of the first call that needs them.
 func New(o Options) *EHR {
 	e := &EHR{opts: o, able: everything(), disproven: map[string]bool{}, noPost: map[string]bool{}}
-	config := client.Config{HTTP: o.HTTP, Base: o.BaseURL, Now: o.Now, MaxBody: o.MaxBody, Timeout: o.Deadline, MinimalOK: true, OnSkew: o.OnSkew}
+	config := client.Config{HTTP: o.HTTP, Base: o.BaseURL, Now: o.Now, MaxBody: o.MaxBody, Timeout: o.Deadline, MinimalOK: true, OnSkew: o.OnSkew, Turn: connector.Turn}
 	e.anon, e.invalid = client.New(config)
 	if o.Credentials != nil {
 		if o.TokenHTTP == nil {
@@ -93,6 +93,8 @@ func (e *EHR) Plan(x connector.Exchange) ([]connector.Write, error) {
 	if strategy == "" {
 		strategy = e.strategy()
 	}
+	strategy = e.opts.newsAs(x, strategy)
+	x.Strategy = strategy
 	policy := e.opts.Policy
 	policy.NoBinary = policy.NoBinary || !e.can("Binary", "create")
 	return filing.Plan(policy, e.traits(strategy), x)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/chartwire/chartwire/connector"
@@ -15,7 +16,7 @@ var _ connector.EncounterFinder = (*EHR)(nil)
 // underWay are the statuses of an encounter that is open, as [connector.Encounter] counts them.
 const underWay = "arrived,triaged,in-progress,onleave"
 
-// Encounters gives encounters of one patient: by the identifier of a visit, those under way, or those that began since a day.
+// Encounters gives encounters of one patient: one by its reference, by the identifier of a visit, those under way, or those that began since a day.
 // What the EHR cannot be searched by is looked at here, since few declare every parameter. Errors: ErrNotSearchable where the
 // search is not declared, not granted or refused, or where the patient has more encounters than can be read, so that the
 // only one cannot be told; *connector.Retry; Unauthorized.
@@ -35,6 +36,8 @@ func (e *EHR) Encounters(ctx context.Context, q connector.EncounterQuery) ([]con
 		params.Set(by, q.Patient)
 	}
 	switch {
+	case q.Reference != "" && e.searchable("Encounter", "_id"):
+		params.Set("_id", strings.TrimPrefix(q.Reference, "Encounter/"))
 	case !q.Visit.IsZero() && e.searchable("Encounter", "identifier"):
 		params.Set("identifier", r4.Token(q.Visit.System, q.Visit.Value))
 	case by == "":
@@ -66,6 +69,8 @@ func (e *EHR) Encounters(ctx context.Context, q connector.EncounterQuery) ([]con
 // fits says whether an encounter is one that was asked for: a server may ignore what it does not know.
 func fits(e connector.Encounter, q connector.EncounterQuery) bool {
 	switch {
+	case q.Reference != "":
+		return e.Reference == q.Reference
 	case !q.Visit.IsZero():
 		for _, id := range e.Identifiers {
 			if id == q.Visit {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/r4"
@@ -94,9 +95,11 @@ func (e *EHR) readPatient(ctx context.Context, reference string) (connector.Pati
 
 // patient keeps what deliver needs. Inactive, replaced and deceased are different things: only the first two say that this
 // is not the record to file in.
-func (e *EHR) patient(v r4.PatientView) connector.Patient {
+func (e *EHR) patient(v r4.PatientView) connector.Patient { return patientOf(v, e.opts.Now()) }
+
+func patientOf(v r4.PatientView, now time.Time) connector.Patient {
 	p := connector.Patient{Reference: "Patient/" + v.ID, Version: v.VersionID, Active: v.Active, ReplacedBy: v.ReplacedBy(),
-		BirthDate: v.BirthDate, Phones: v.Phones, ReadAt: e.opts.Now()}
+		BirthDate: v.BirthDate, Phones: v.Phones, ReadAt: now}
 	for _, n := range v.Names {
 		if n.Family != "" || len(n.Given) > 0 {
 			p.Names = append(p.Names, connector.HumanName{Family: n.Family, Given: n.Given})

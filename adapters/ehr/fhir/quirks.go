@@ -24,8 +24,9 @@ type Quirks struct {
 	NoParams []string
 	// NeedsEncounter says that no entry is taken without an encounter.
 	NeedsEncounter bool
-	// CallTypes are the types of the entries that API makes, as a Write has them.
+	// CallTypes are the types of the entries that the vendor's own API makes, as a Write has them; CallAPI is what people call it.
 	CallTypes []string
+	CallAPI   string
 	// NoIdentifiers says that the EHR keeps none of ours on a note. It is found again by what its text cites.
 	NoIdentifiers bool
 	// NoScopes says that the token endpoint is asked for no scope: it grants what the client is registered for.

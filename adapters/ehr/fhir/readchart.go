@@ -84,6 +84,8 @@ func (e *EHR) systems(kind, channel string) []string {
 	switch kind {
 	case "CommunicationRequest":
 		return []string{ids.Request("").System}
+	case "Task":
+		return []string{ids.Task("").System}
 	case "RelatedPerson":
 		return []string{ids.Participant("").System}
 	}

@@ -1,8 +1,6 @@
 package fhir
 
 import (
-	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -17,6 +15,7 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox"
 	"github.com/chartwire/chartwire/adapters/sandbox/auth"
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/script"
 	"github.com/chartwire/chartwire/adapters/sandbox/stage"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/r4"
@@ -48,7 +47,9 @@ type setting struct {
 	scopes  string // with authorization: what the client may be granted
 	options func(*Options)
 	script  string
-	virtual bool // no socket: for tests in a synctest bubble
+	user    auth.Launch // of a launch from outside the EHR
+	more    []string    // interactions that are declared and not there
+	virtual bool        // no socket: for tests in a synctest bubble
 	after   func(*http.Request, *ehr.Response) *ehr.Response
 }
 
@@ -58,12 +59,13 @@ func newLab(t *testing.T, s setting) *lab {
 	if s.scopes != "" {
 		s.traits.Auth = true
 	}
-	o := sandbox.EHROptions{EHR: ehr.Options{Traits: s.traits, Now: time.Now, Seed: 1, Before: l.faults.Before, After: l.after}}
+	o := sandbox.EHROptions{EHR: ehr.Options{Traits: s.traits, Now: time.Now, Seed: 1, Declared: s.more, Before: l.faults.Before, After: l.after}}
+	o.Auth.Standalone = s.user
 	if s.after != nil {
 		o.EHR.After = s.after
 	}
 	if s.script != "" {
-		o.EHR.Script = ehr.MustScript(s.script)
+		o.EHR.Script = script.Must[ehr.Script](s.script)
 	}
 	opts := Options{Name: "lab", Base: testBase, Now: time.Now,
 		HTTP: &http.Client{Transport: l.wire}, Policy: testPolicy()}
@@ -88,9 +90,9 @@ func newLab(t *testing.T, s setting) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.wire.base = http.DefaultTransport
+	l.wire.base = &l.faults
 	if s.virtual {
-		l.wire.base = l.EHR.Transport()
+		l.faults.Way = l.EHR.Transport()
 	}
 	t.Cleanup(func() {
 		if t.Failed() && opts.Credentials != nil {
@@ -164,7 +166,7 @@ func (l *lab) rig() *ehrtest.Rig {
 			return out
 		},
 		Answer: l.faults.Answer, HangUp: l.faults.HangUp, WrongSubject: l.faults.WrongSubject,
-		Rewrite: func() { l.wire.set(rewriteWords) },
+		Rewrite: l.faults.Rewrite,
 		Secrets: []string{"MRN123", "Bearer ey"},
 	}
 	if l.opts.Encounters {
@@ -194,48 +196,19 @@ func (l *lab) rig() *ehrtest.Rig {
 
 var inlineData = regexp.MustCompile(`"data":"[A-Za-z0-9+/=]+"`)
 
-// rewriteWords changes a dose, in the open or within inline data.
-func rewriteWords(body []byte) []byte {
-	change := func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("not 50"), []byte("not  5")) }
-	return inlineData.ReplaceAllFunc(change(body), func(member []byte) []byte {
-		data, err := base64.StdEncoding.DecodeString(string(member[8 : len(member)-1]))
-		if err != nil {
-			return member
-		}
-		return []byte(`"data":"` + base64.StdEncoding.EncodeToString(change(data)) + `"`)
-	})
-}
-
-// wire is the transport: it keeps what was asked, and may change the body of the next write under way.
+// wire is the transport: it keeps what was asked.
 type wire struct {
 	base     http.RoundTripper
 	mu       sync.Mutex
 	requests []*http.Request
-	rewrite  func([]byte) []byte
 
 	refusePost   bool // as an EHR that does not know POST _search
 	ignoreParams bool // as an EHR that knows no search parameter and shows all it has
 }
 
-func (w *wire) set(f func([]byte) []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.rewrite = f
-}
-
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	w.requests = append(w.requests, r)
-	f := w.rewrite
-	if f != nil && stage.Writes(r) && r.Body != nil {
-		w.rewrite = nil
-		var buf bytes.Buffer
-		_, _ = buf.ReadFrom(r.Body)
-		changed := f(buf.Bytes())
-		r = r.Clone(r.Context())
-		r.Body, r.ContentLength = http.NoBody, int64(len(changed))
-		r.Body = nopCloser{bytes.NewReader(changed)}
-	}
 	w.mu.Unlock()
 	if w.refusePost && strings.HasSuffix(r.URL.Path, "/_search") {
 		return &http.Response{StatusCode: http.StatusMethodNotAllowed, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
@@ -246,10 +219,6 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return w.base.RoundTrip(r)
 }
-
-type nopCloser struct{ *bytes.Reader }
-
-func (nopCloser) Close() error { return nil }
 
 // urls are the URLs asked for since the last call.
 func (w *wire) urls() (out []string) {

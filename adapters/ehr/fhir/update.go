@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/client"
@@ -28,10 +29,10 @@ func (e *EHR) Prepare(ctx context.Context, w connector.Write) (connector.Write, 
 		return w, nil, readError(err)
 	}
 	head := headOf(resp.Body)
-	if w.Expect.Subject != "" && r4.LocalID(head.Subject.Reference) != w.Expect.Subject {
+	if w.Expect.Subject != "" && head.subject(w.Type) != w.Expect.Subject {
 		return w, nil, &connector.Refused{Reason: connector.WrongSubject, Status: resp.Status}
 	}
-	if shows(resp.Body, w.Update) || overtaken(head.Status, w.Update) {
+	if shows(resp.Body, w.Update) || overtaken(w.Type, head.Status, w.Update) {
 		r := e.foundUpdate(ctx, w, resp)
 		return w, &r, nil
 	}
@@ -68,9 +69,18 @@ func (e *EHR) foundUpdate(ctx context.Context, w connector.Write, resp client.Re
 type head struct {
 	Status  string `json:"status"`
 	Subject ref    `json:"subject"`
+	For     ref    `json:"for"`
 	Meta    struct {
 		VersionID string `json:"versionId"`
 	} `json:"meta"`
+}
+
+// subject is whose chart a resource of this type is on.
+func (h head) subject(kind string) string {
+	if kind == "Task" {
+		return r4.LocalID(h.For.Reference)
+	}
+	return r4.LocalID(h.Subject.Reference)
 }
 
 func headOf(resource []byte) head {
@@ -88,8 +98,11 @@ func versionOf(resp client.Response, h head) string {
 }
 
 // overtaken says whether the entry has moved on so that the update must not be made: what is marked as entered in error
-// stays so, whatever news comes later.
-func overtaken(status string, u *connector.Update) bool {
+// stays so, whatever news comes later, and a Task that staff have ended in the EHR is not begun again.
+func overtaken(kind, status string, u *connector.Update) bool {
+	if kind == "Task" && slices.Contains([]string{"rejected", "cancelled", "failed", "completed"}, status) {
+		return true
+	}
 	return status == "entered-in-error" && u.Set["status"] != nil && u.Set["status"] != "entered-in-error"
 }
 
@@ -100,6 +113,9 @@ func shows(resource []byte, u *connector.Update) bool {
 		return false
 	}
 	for name, want := range u.Set {
+		if name == "lastModified" {
+			continue // by itself it changes nothing, and an EHR may write its own
+		}
 		if !equal(have[name], want) {
 			return false
 		}
@@ -113,7 +129,7 @@ func shows(resource []byte, u *connector.Update) bool {
 }
 
 // equal compares an element the EHR shows with one we want. A dateTime may be written with another offset, and an EHR may
-// add to a CodeableConcept of ours as long as its text stays.
+// add to a CodeableConcept of ours as long as its text stays, and to a Reference as long as it is to the same resource.
 func equal(have, want any) bool {
 	want = plain(want)
 	if h, ok := have.(string); ok {
@@ -122,8 +138,13 @@ func equal(have, want any) bool {
 	}
 	h, okH := have.(map[string]any)
 	w, okW := want.(map[string]any)
-	if okH && okW && w["text"] != nil && len(w) == 1 {
+	switch {
+	case !okH || !okW:
+	case w["text"] != nil && len(w) == 1:
 		return h["text"] == w["text"]
+	case w["reference"] != nil:
+		had, _ := h["reference"].(string)
+		return had != "" && (had == w["reference"] || r4.LocalID(had) == w["reference"])
 	}
 	return reflect.DeepEqual(have, want)
 }
@@ -176,6 +197,9 @@ func gateUpdate(w connector.Write) error {
 	maps.Copy(ours, w.Update.Set)
 	if w.Type == "DocumentReference" { // content is required there, and is the EHR's
 		ours["content"] = []any{map[string]any{"attachment": map[string]any{"title": "as filed"}}}
+	}
+	if w.Type == "Task" { // likewise its intent
+		ours["intent"] = "order"
 	}
 	body, err := json.Marshal(ours)
 	if err != nil {

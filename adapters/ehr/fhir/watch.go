@@ -83,7 +83,7 @@ func (e *EHR) Request(ctx context.Context, reference string) (connector.EHRReque
 		if a.Data, err = e.binary(ctx, r4.LocalID(a.URL)); err != nil {
 			return r, readError(err)
 		}
-		a.Size, a.SHA256 = int64(len(a.Data)), filing.Hash(a.Data)
+		a.Size, a.SHA256 = int64(len(a.Data)), connector.Hash(a.Data)
 	}
 	return r, nil
 }
@@ -202,7 +202,7 @@ func readPayload(j requestJSON, r *connector.EHRRequest) {
 			if p.Attachment.Data != "" {
 				data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(p.Attachment.Data), ""))
 				if err == nil {
-					a.Data, a.Size, a.SHA256 = data, int64(len(data)), filing.Hash(data)
+					a.Data, a.Size, a.SHA256 = data, int64(len(data)), connector.Hash(data)
 				}
 			}
 			if a.Filename == filing.TextTitle && strings.HasPrefix(a.ContentType, "text/plain") && a.Data != nil {

@@ -1,6 +1,7 @@
 package hl7v2
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -16,21 +18,18 @@ import (
 
 var _ connector.Checker = (*EHR)(nil)
 
-const (
-	// listens is how long a new connection is listened to: an engine that does not want us hangs up at once.
-	listens = time.Second
-	// expiresSoon is how long before a certificate's end people are told.
-	expiresSoon = 21 * 24 * time.Hour
-)
+// listens is how long a new connection is listened to: an engine that does not want us hangs up at once.
+const listens = time.Second
 
-// Check implements connector.Checker: it connects, makes the TLS handshake and listens for a second. Nothing is sent: HL7 v2
-// has no message of which it is certain that an engine answers it and files nothing.
+// Check implements connector.Checker: it connects, makes the TLS handshake and listens for a second. Where the site allows it
+// ([Options].Echo) it then asks the engine to answer; else nothing is sent.
 func (e *EHR) Check(ctx context.Context) (connector.Preflight, error) {
 	x := &examination{e: e}
 	x.connect(ctx)
 	x.found.Strategies = []connector.Strategy{connector.AsMDM}
-	x.found.Facts = append(x.found.Facts, connector.Fact{Name: "MLLP echo", Good: connector.NotKnown,
-		Value: "not tried: connect and TLS only. HL7 v2 has no message that every engine answers and none files; only a filed document proves the rest"})
+	if !x.told {
+		x.unsent()
+	}
 	reached := connector.Capability{Resource: "MLLP", Interaction: "connect", Needed: true, Declared: connector.NotKnown,
 		Granted: x.reached, Proven: x.reached, Gap: x.gap}
 	if x.reached != connector.NotKnown {
@@ -46,6 +45,7 @@ type examination struct {
 	found   connector.Preflight
 	reached connector.Known
 	gap     *connector.Lack
+	told    bool // what became of the echo is among the facts
 }
 
 func (x *examination) fact(name, value string, good connector.Known, gap *connector.Lack) {
@@ -72,22 +72,37 @@ func (x *examination) connect(ctx context.Context) {
 			return
 		}
 	}
-	if err := x.listen(ctx, conn); err != nil {
+	heard, err := x.listen(ctx, conn)
+	if err != nil {
 		if x.e.client != nil && x.e.client.Connected() {
 			x.reached = connector.KnownYes // the one that files is there; engines may take one alone
 			x.fact("connection", "the one that files is there; a second one was closed by the engine", connector.KnownYes, nil)
+			x.oneAlone()
 			return
 		}
 		x.fail(connector.FixInterface, "the engine was reached and hung up at once: the interface engineer must let it take connections from this machine%s.", ifTLS(isTLS))
 		return
 	}
 	x.reached = connector.KnownYes
-	if !isTLS {
+	if isTLS {
+		state := secure.ConnectionState()
+		x.fact("connection", "made, "+tls.VersionName(state.Version), connector.KnownYes, nil)
+		x.found.Facts = append(x.found.Facts, connector.ChainFact(connector.FirstExpiry(&state), x.e.now(), "the engine", connector.FixInterface))
+	} else {
+		x.plaintext(conn.RemoteAddr())
+	}
+	if x.e.echo {
+		x.ask(ctx, listened{conn, bytes.NewReader(heard)})
+	}
+}
+
+// plaintext tells of a connection that is not encrypted: a person must judge it, and one that leaves this machine they must mend.
+func (x *examination) plaintext(to net.Addr) {
+	if tcp, ok := to.(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
 		x.fact("connection", "made, in plaintext on this machine", connector.NotKnown, nil)
 		return
 	}
-	x.fact("connection", "made, "+tls.VersionName(secure.ConnectionState().Version), connector.KnownYes, nil)
-	x.chain(secure.ConnectionState())
+	x.fact("connection", "made, in PLAINTEXT to another machine", connector.KnownNo, &connector.Lack{Who: connector.FixInterface, Text: "PLAINTEXT: patients' data go to the engine unencrypted, and anybody on the way can read and change them: the interface engineer must give the engine a TLS listener; then write mllps:// in address and remove plaintext_to in the Chartwire configuration."})
 }
 
 func ifTLS(is bool) string {
@@ -102,45 +117,35 @@ func (x *examination) fail(who connector.Fixer, format string, args ...any) {
 	x.fact("connection", "none", connector.KnownNo, x.gap)
 }
 
-// listen reads nothing for a while. With TLS 1.3 an engine that refuses our certificate says so only after the handshake.
-func (x *examination) listen(ctx context.Context, conn net.Conn) error {
+// listen reads nothing for a while, and gives what it heard all the same. With TLS 1.3 an engine that refuses our certificate
+// says so only after the handshake.
+func (x *examination) listen(ctx context.Context, conn net.Conn) (heard []byte, err error) {
 	within, cancel := context.WithTimeout(ctx, listens)
 	defer cancel()
-	stop := context.AfterFunc(within, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	_, err := conn.Read(make([]byte, 1))
-	if within.Err() != nil {
-		return nil
-	}
-	return err
-}
-
-// chain tells when the engine's certificates end.
-func (x *examination) chain(s tls.ConnectionState) {
-	list := s.PeerCertificates
-	if len(s.VerifiedChains) > 0 {
-		list = s.VerifiedChains[0]
-	}
-	var end time.Time
-	for _, c := range list {
-		if end.IsZero() || c.NotAfter.Before(end) {
-			end = c.NotAfter
+	over := make(chan struct{})
+	stop := context.AfterFunc(within, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)); close(over) })
+	heard = make([]byte, 1)
+	n, err := conn.Read(heard)
+	if !stop() { // or the deadline would come into what is read next
+		<-over
+		if err := conn.SetReadDeadline(time.Time{}); err != nil {
+			return nil, err
 		}
 	}
-	until := end.UTC().Format(time.DateOnly)
-	if end.Sub(x.e.now()) < expiresSoon {
-		x.fact("TLS chain", "valid until "+until, connector.KnownNo, &connector.Lack{Who: connector.FixInterface, Text: fmt.Sprintf(
-			"a certificate of the engine's TLS chain expires on %s, and nothing can be filed from then on: the interface engineer must renew it.", until)})
-		return
+	if n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		return heard[:n], nil
 	}
-	x.fact("TLS chain", "valid until "+until, connector.KnownYes, nil)
+	return nil, err
 }
 
 // sayDial is why there is no connection, without the address.
 func sayDial(err error) string {
 	var name *net.DNSError
 	var timeout net.Error
+	var address interface{ AddressRefused() bool } // of the guarded dialer
 	switch {
+	case errors.As(err, &address) && address.AddressRefused():
+		return "its name stands for an address that Chartwire must not connect to: of this machine, its link or a cloud's metadata, or for mllp:// outside plaintext_to"
 	case errors.As(err, &name):
 		return "its name does not resolve"
 	case errors.Is(err, syscall.ECONNREFUSED):

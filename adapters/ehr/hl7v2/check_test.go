@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/http/httptest"
 	"strings"
@@ -48,7 +49,7 @@ func factOf(t *testing.T, p connector.Preflight, name string) connector.Fact {
 	return connector.Fact{}
 }
 
-// TestCheckOfTheSandboxEngine: it is connected to and nothing is sent; what only a document proves stays unknown, and said.
+// TestCheckOfTheSandboxEngine: it is connected to and nothing is sent; what only a document proves stays unknown.
 func TestCheckOfTheSandboxEngine(t *testing.T) {
 	n, err := sandbox.StartEngine(context.WithoutCancel(t.Context()), "", sandboxengine.Options{Now: time.Now})
 	if err != nil {
@@ -63,11 +64,45 @@ func TestCheckOfTheSandboxEngine(t *testing.T) {
 	if send.Name() != "MDM send" || !send.Needed || send.Declared != connector.NotKnown || send.Proven != connector.NotKnown || send.Gap != nil {
 		t.Errorf("%+v", send)
 	}
-	if f := factOf(t, p, "MLLP echo"); f.Good != connector.NotKnown || !strings.HasPrefix(f.Value, "not tried: connect and TLS only") {
-		t.Errorf("%+v", f)
-	}
-	if len(n.Ledger()) != 0 || len(n.Documents()) != 0 {
+	if len(n.Arrivals()) != 0 || len(n.Documents()) != 0 {
 		t.Error("something was sent")
+	}
+}
+
+// elsewhere is a connection whose other end is another machine.
+type elsewhere struct{ net.Conn }
+
+func (elsewhere) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(10, 20, 30, 40), Port: 2575} }
+
+// refusing is the guarded dialer's error for an address it does not connect to.
+type refusing struct{ error }
+
+func (refusing) AddressRefused() bool { return true }
+
+// TestCheckOfPlaintext: that nothing is encrypted is said, and to another machine it is to be mended; a name that was bent to
+// another network is told from an engine that is down.
+func TestCheckOfPlaintext(t *testing.T) {
+	n, err := sandbox.StartEngine(context.WithoutCancel(t.Context()), "", sandboxengine.Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	here := to(strings.TrimPrefix(n.URL(), "mllp://"), nil)
+	if f := factOf(t, checked(t, here), "connection"); f.Good != connector.NotKnown || f.Gap != nil || !strings.Contains(f.Value, "on this machine") {
+		t.Errorf("on this machine: %+v", f)
+	}
+	p := checked(t, func(ctx context.Context) (net.Conn, error) { c, err := here(ctx); return elsewhere{c}, err })
+	if f := factOf(t, p, "connection"); f.Good != connector.KnownNo || !strings.Contains(f.Value, "PLAINTEXT") || f.Gap == nil || f.Gap.Who != connector.FixInterface || !strings.HasPrefix(f.Gap.Text, "PLAINTEXT: ") {
+		t.Errorf("to another machine: %+v", f)
+	}
+	if c := p.Capabilities[0]; c.Proven != connector.KnownYes || c.Gap != nil {
+		t.Errorf("it files all the same: %+v", c)
+	}
+	p = checked(t, func(context.Context) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: refusing{errors.New("secret.example is 1.2.3.4")}}
+	})
+	if g := p.Capabilities[0].Gap; g == nil || !strings.Contains(g.Text, "outside plaintext_to") || strings.Contains(g.Text, "1.2.3.4") {
+		t.Errorf("%+v", g)
 	}
 }
 

@@ -18,27 +18,33 @@ type Options struct {
 	Policy filing.Policy
 	// Resends says that the engine knows a repeat by MSH-10 and answers it as it answered the first (hl7.resend: same-id).
 	Resends bool
+	// Echo lets Check send the engine one message without a patient, to see it answer (hl7.echo: NMQ^N01).
+	Echo bool
 	// Dial makes a connection to the engine, TLS where that is configured. A TLS connection may come before its handshake.
 	Dial func(ctx context.Context) (net.Conn, error)
 	// Fence is asked just before a message's first byte; its error ends the attempt with nothing sent. nil lets it go.
 	Fence func(ctx context.Context) error
-	Now   func() time.Time // when an answer of the engine is confirmed; required with Dial
+	Now   func() time.Time // when an answer of the engine is confirmed, and an echo sent; required with Dial
 }
 
 // EHR is one connection. One message at a time is under way on it, in the order they come. It is safe for concurrent use.
 type EHR struct {
 	policy  filing.Policy
 	resends bool
+	echo    bool
 	client  *mllp.Client
 	dial    func(ctx context.Context) (net.Conn, error)
 	now     func() time.Time
 }
 
-var _ connector.EHR = (*EHR)(nil)
+var (
+	_ connector.EHR        = (*EHR)(nil)
+	_ connector.VisitNamer = (*EHR)(nil)
+)
 
 // New makes the adapter. It makes no connection.
 func New(o Options) *EHR {
-	e := &EHR{policy: o.Policy, resends: o.Resends, dial: o.Dial, now: o.Now}
+	e := &EHR{policy: o.Policy, resends: o.Resends, echo: o.Echo, dial: o.Dial, now: o.Now}
 	if e.now == nil {
 		e.now = func() time.Time { return time.Time{} } // nothing is called
 	}
@@ -109,6 +115,9 @@ func ours(reference string) bool {
 func (e *EHR) Plan(x connector.Exchange) ([]connector.Write, error) {
 	return filing.Plan(e.policy, e.Planned(), x)
 }
+
+// NamesVisit implements connector.VisitNamer.
+func (e *EHR) NamesVisit(visit connector.Identifier) bool { return e.policy.MDM.NamesVisit(visit) }
 
 // Find cannot know: an engine is not asked what is on the chart.
 func (e *EHR) Find(context.Context, connector.Write) (connector.Receipt, error) {

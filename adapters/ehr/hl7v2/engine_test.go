@@ -173,7 +173,7 @@ func TestConformance(t *testing.T) {
 	for name, mode := range map[string][2]hl7.When{"original": {}, "enhanced": {hl7.Always, hl7.Always}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ehrtest.Run(t, ehrtest.Harness{Strategy: connector.AsMDM, Start: func(t *testing.T) *ehrtest.Rig { return rig(t, mode[0], mode[1]) }})
+			ehrtest.Run(t, ehrtest.Harness{Strategy: connector.AsMDM, Threads: true, Start: func(t *testing.T) *ehrtest.Rig { return rig(t, mode[0], mode[1]) }})
 		})
 	}
 }

@@ -18,7 +18,7 @@ func quirks() fhir.Quirks {
 		Never: []string{
 			"Communication update", "Communication conditional-create", "DocumentReference create", "DocumentReference update",
 			"CommunicationRequest create", "CommunicationRequest read", "CommunicationRequest update", "CommunicationRequest search-type",
-			"Subscription create", "Provenance create", "Provenance search-type", "RelatedPerson create", "Binary create", "transaction",
+			"Subscription create", "Task create", "Provenance create", "Provenance search-type", "RelatedPerson create", "Binary create", "transaction",
 		},
 		Unproven: []string{"Communication create"}, // declared [V]; what it needs is not published, no idempotency is documented [T]
 	}

@@ -20,6 +20,9 @@ func TestCheck(t *testing.T) {
 		var names []string
 		for _, c := range found.Capabilities {
 			names = append(names, c.Name())
+			if c.API != "" != (c.Interaction == "create") {
+				t.Errorf("%s is of the API %q", c.Name(), c.API)
+			}
 			if c.Interaction != "create" {
 				if c.Gap != nil {
 					t.Errorf("%s: %+v", c.Name(), c.Gap)

@@ -40,6 +40,7 @@ var (
 	_ connector.EHR         = (*EHR)(nil)
 	_ connector.Lister      = (*EHR)(nil)
 	_ connector.EntryReader = (*EHR)(nil)
+	_ connector.ChartReader = (*EHR)(nil)
 	_ connector.Retractor   = (*EHR)(nil)
 	_ connector.Checker     = (*EHR)(nil)
 )
@@ -48,7 +49,8 @@ var (
 var scopes = []string{"api:fhir", "api:oemr", "system/document.crs", "system/patient.r"}
 
 // quirks: nothing is written over FHIR, whatever is declared.
-var quirks = fhir.Quirks{Strategies: []connector.Strategy{connector.AsVendorCall}, CallScopes: scopes, CallTypes: []string{kind}}
+var quirks = fhir.Quirks{Strategies: []connector.Strategy{connector.AsVendorCall}, CallScopes: scopes, CallTypes: []string{kind},
+	CallAPI: "OpenEMR's standard API"}
 
 // Scopes lists what an OpenEMR administrator must register the client with.
 func Scopes() []string { return fhir.Scopes(fhir.Options{Quirks: quirks}) }

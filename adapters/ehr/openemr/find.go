@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/chartwire/chartwire/adapters/ehr/fhir"
-	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/client"
 	"github.com/chartwire/chartwire/fhir/r4"
@@ -145,11 +144,11 @@ func (e *EHR) receipt(ctx context.Context, w connector.Write, d document) (conne
 		Shown: true, Subject: r4.LocalID(d.Subject.Reference), Status: d.Status, Identities: []connector.Identifier{w.Identity},
 	}}
 	if len(w.Expect.Attachments) > 0 {
-		r.Echo.Attachments = []string{filing.Hash(data)}
+		r.Echo.Attachments = []string{connector.Hash(data)}
 	}
 	if w.Expect.Text != "" {
 		if r.Echo.Text = wordsOf(data); r.Echo.Text == "" {
-			r.Echo.Text = filing.Hash(data) // a note no more
+			r.Echo.Text = connector.Hash(data) // a note no more
 		}
 	}
 	return r, nil

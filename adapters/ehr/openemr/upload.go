@@ -75,7 +75,7 @@ func (e *EHR) call(p filing.Piece) (connector.Write, error) {
 }
 
 // boundary is a line no file holds: it is made of the file's own hash.
-func (u upload) boundary() string { return "chartwire" + filing.Hash(u.data)[:40] }
+func (u upload) boundary() string { return "chartwire" + connector.Hash(u.data)[:40] }
 
 func (u upload) encode() []byte {
 	var b bytes.Buffer
@@ -119,7 +119,7 @@ func (e *EHR) Gate(w connector.Write) error {
 		return refusedByGate("the document does not hold the message's exact words")
 	case u.kind == plain && wordsOf(u.data) == "":
 		return refusedByGate("the document is no note")
-	case u.kind != plain && !slices.Equal(w.Expect.Attachments, []string{filing.Hash(u.data)}):
+	case u.kind != plain && !slices.Equal(w.Expect.Attachments, []string{connector.Hash(u.data)}):
 		return refusedByGate("the document is not the file of the message")
 	}
 	return nil
@@ -131,7 +131,7 @@ func wordsOf(note []byte) string {
 	if !ok {
 		return ""
 	}
-	return filing.Hash(words)
+	return connector.Hash(words)
 }
 
 func refusedByGate(sentence string) error {

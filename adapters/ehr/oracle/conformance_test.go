@@ -15,6 +15,10 @@ func TestConformance(t *testing.T) {
 		t.Parallel()
 		ehrtest.Run(t, ehrtest.Harness{Strategy: connector.AsCommunication, Start: start})
 	})
+	t.Run("notes and threads", func(t *testing.T) {
+		t.Parallel()
+		ehrtest.Run(t, ehrtest.Harness{Strategy: connector.AsNote, Threads: true, Start: start})
+	})
 	t.Run("staff messages", func(t *testing.T) {
 		t.Parallel()
 		ehrtest.Run(t, ehrtest.Harness{Strategy: connector.AsCommunication, Start: func(t *testing.T) *ehrtest.Rig {

@@ -40,7 +40,7 @@ type lab struct {
 
 func newLab(t *testing.T, scopes string, keys Keys) *lab {
 	t.Helper()
-	l := &lab{}
+	l := &lab{Stage: stage.Stage{Show: func(r *http.Request) bool { return r.Method == http.MethodGet }}} // a create shows nothing, and is read back
 	traits, err := ehr.Profile("oracle")
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func (l *lab) rig() *ehrtest.Rig {
 			}
 			return out
 		},
-		Answer: l.Answer, HangUp: l.HangUp, Rewrite: l.Rewrite,
+		Answer: l.Answer, HangUp: l.HangUp, WrongSubject: l.WrongSubject, Rewrite: l.Rewrite,
 		Secrets: []string{"MRN123", "Bearer ey"},
 	}
 }

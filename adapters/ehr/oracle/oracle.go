@@ -31,7 +31,7 @@ func quirks() fhir.Quirks {
 			"Communication update", // only a PATCH of the email status [V]
 			"CommunicationRequest create", "CommunicationRequest read", "CommunicationRequest update", "CommunicationRequest search-type",
 			"Subscription create", "Subscription read", "Subscription update", "Subscription search-type",
-			"Provenance create", "Provenance search-type", "RelatedPerson create", "Binary create",
+			"Task create", "Provenance create", "Provenance search-type", "RelatedPerson create", "Binary create",
 			"transaction", "Communication conditional-create", "DocumentReference conditional-create",
 		},
 	}
@@ -43,7 +43,7 @@ func shape(k Keys) filing.Shape {
 	if k.Category == "312853008" {
 		category = r4.NewCoding(systemSNOMED, k.Category, "")
 	}
-	return filing.Shape{BareNotes: true, Staff: &filing.StaffMessage{
+	return filing.Shape{Notes: &filing.NoteShape{Period: true, Charset: true}, Staff: &filing.StaffMessage{
 		Category: category, Senders: []string{"Practitioner"}, Recipients: []string{"Practitioner", "Group"}, Urgent: true,
 		Inbox: k.Inbox, ReplyTo: k.ReplyTo, ReplyToURL: replyTo,
 	}}

@@ -59,7 +59,11 @@ func (t Transcript) head() []line {
 	f.add("Thread", cmp.Or(Line(t.Thread.Subject), Line(t.Thread.Topic)))
 	f.add("Thread id", t.Thread.ID)
 	f.add("Channel", t.Channel)
-	f.add(CiteLabel, t.Cite)
+	if t.Single {
+		f.add(CiteLabel, t.Cite)
+	} else {
+		f.add(ThreadCiteLabel, t.Cite)
+	}
 	f.add("Patient", t.patient())
 	if !t.Single {
 		f.add("Messages", fmt.Sprint(len(entries)))

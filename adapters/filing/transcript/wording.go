@@ -3,8 +3,6 @@ package transcript
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -96,8 +94,7 @@ func Delivery(m connector.Message, d connector.Delivery, zone *time.Location) st
 func File(a connector.Attachment) string {
 	size, sum := a.Size, a.SHA256
 	if a.Data != nil {
-		hash := sha256.Sum256(a.Data)
-		size, sum = int64(len(a.Data)), hex.EncodeToString(hash[:])
+		size, sum = int64(len(a.Data)), connector.Hash(a.Data)
 	}
 	kind := Line(a.ContentType)
 	if kind == "" || kind != strings.TrimSpace(a.ContentType) {
@@ -113,8 +110,12 @@ func File(a connector.Attachment) string {
 	return line
 }
 
-// CiteLabel is of the line that says which entry a document is.
-const CiteLabel = "Message id"
+// The labels of the line that says which entry a document is: of a message, or the transcript of a thread. A message may be
+// called v1, as a version is.
+const (
+	CiteLabel       = "Message id"
+	ThreadCiteLabel = "Transcript id"
+)
 
 // A document says how many bytes of a message's own words follow: "Text: <n> bytes", an empty line, and the words.
 const (

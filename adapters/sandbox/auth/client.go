@@ -84,6 +84,12 @@ func (s *Server) authenticateClient(r *http.Request, form url.Values) (*client, 
 		return s.byBasic(basic, form)
 	}
 	c := s.client(form.Get("client_id"))
+	if form.Get("grant_type") == "refresh_token" && !form.Has("client_id") {
+		// A refresh names no client (REQ#105 to #108; RFC 6749 §6): the token says whose it is.
+		if c = s.holder(form.Get("refresh_token")); c == nil {
+			return nil, invalidGrant("REQ#103, REQ#106: refresh_token is missing, unknown or revoked")
+		}
+	}
 	switch {
 	case c == nil && form.Get("grant_type") == "client_credentials":
 		return nil, invalidClient("REQ#333, REQ#334: client_assertion_type and client_assertion are required")
@@ -99,6 +105,16 @@ func (s *Server) client(id string) *client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.clients[id]
+}
+
+// holder is the client a refresh token was given to, nil for none.
+func (s *Server) holder(refresh string) *client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if rt := s.refresh[refresh]; rt != nil {
+		return rt.token.client
+	}
+	return nil
 }
 
 func (s *Server) byBasic(header string, form url.Values) (*client, *refusal) {

@@ -69,16 +69,20 @@ type world struct {
 	jti   int
 }
 
-func start(t *testing.T) *world {
+func start(t *testing.T, change ...func(*auth.Options)) *world {
 	t.Helper()
 	w := &world{t: t, clock: &clock{t: time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC)}}
 	w.web = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.serve.ServeHTTP(rw, r) }))
 	t.Cleanup(w.web.Close)
-	var err error
-	w.Server, err = auth.New(auth.Options{
+	opts := auth.Options{
 		Issuer: w.web.URL + "/auth", FHIRBase: w.web.URL + "/fhir", Now: w.clock.Now, HTTPClient: w.web.Client(),
 		Standalone: auth.Launch{Patient: "daniel", Encounter: "visit", User: "Practitioner/ana"},
-	})
+	}
+	for _, f := range change {
+		f(&opts)
+	}
+	var err error
+	w.Server, err = auth.New(opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,6 +65,9 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		answer.Set("state", state) // REQ#59
 	}
 	value, ref := s.authorize(c, redirect, params)
+	if denial := s.denied(); denial != "" {
+		ref = &refusal{0, denial, "the user, or a rule of the EHR, did not allow it"}
+	}
 	if ref != nil {
 		answer.Set("error", ref.code)
 		answer.Set("error_description", ref.text)
@@ -79,6 +82,12 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Location", redirect+separator+answer.Encode())
 	w.WriteHeader(http.StatusFound)
+}
+
+func (s *Server) denied() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.denial
 }
 
 var challengeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
@@ -214,6 +223,14 @@ func (s *Server) grantRefresh(c *client, form url.Values) (map[string]any, *refu
 		}
 		t.scopes = subset
 	}
+	if s.opts.KeepRefresh {
+		answer := s.issueForUser(t, rt.nonce)
+		if unwanted, ok := answer["refresh_token"].(string); ok {
+			delete(s.refresh, unwanted)
+			delete(answer, "refresh_token")
+		}
+		return answer, nil
+	}
 	rt.used = true
 	return s.issueForUser(t, rt.nonce), nil
 }
@@ -222,7 +239,7 @@ func (s *Server) grantRefresh(c *client, form url.Values) (map[string]any, *refu
 func (s *Server) issueForUser(t token, nonce string) map[string]any {
 	answer := s.issue(&t)
 	context(t.launch, answer)
-	if t.scopes.Has("openid") && t.launch.User != "" {
+	if t.scopes.Has("openid") && t.launch.User != "" && s.forgery != WithoutToken {
 		answer["id_token"] = s.idToken(t, nonce)
 	}
 	if t.scopes.Has("offline_access") || t.scopes.Has("online_access") {

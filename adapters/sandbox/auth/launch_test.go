@@ -275,6 +275,22 @@ func TestRefreshRotates(t *testing.T) {
 	w.refused(refresh(narrowed.str("refresh_token")), 400, "invalid_grant", "REQ#106")
 }
 
+// TestRefreshNamesNoClient: a refresh has no client_id in SMART App Launch 2.2; the token says whose it is. Who has to authenticate
+// still has to.
+func TestRefreshNamesNoClient(t *testing.T) {
+	w := start(t)
+	refresh := func(token string) answer {
+		return w.post("/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+	}
+	first := w.post("/token", w.exchangeForm("public", w.launched("public")))
+	if second := refresh(first.str("refresh_token")); second.status != 200 || second.str("refresh_token") == "" || second.str("patient") != "daniel" {
+		t.Errorf("%d %v", second.status, second.body)
+	}
+	confidential := w.post("/token", w.exchangeForm("inbox", w.launched("inbox")))
+	w.refused(refresh(confidential.str("refresh_token")), 401, "invalid_client", "REQ#64")
+	w.refused(refresh("x"), 400, "invalid_grant", "REQ#103")
+}
+
 func TestIntrospectionAndRevocation(t *testing.T) {
 	w := start(t)
 	got := w.post("/token", w.exchangeForm("inbox", w.launched("inbox")))
@@ -313,5 +329,23 @@ func TestDiscoveryDocument(t *testing.T) {
 	}
 	if a := w.do(must(http.NewRequest("GET", w.web.URL+"/auth/other", nil))); a.status != 404 {
 		t.Errorf("%d", a.status)
+	}
+}
+
+// TestDocumentOfAVendor: a vendor's discovery document is served as it is, but for the addresses, which are this server's.
+func TestDocumentOfAVendor(t *testing.T) {
+	const issuer = "https://sandbox.example/auth"
+	options := auth.Options{Issuer: issuer, FHIRBase: "https://sandbox.example/fhir", Now: time.Now,
+		Document: []byte(`{"issuer":"https://vendor.example","token_endpoint":"https://vendor.example/token","capabilities":["permission-v1"],"more":[1]}`)}
+	server, err := auth.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(server.SMARTConfiguration()), `{"capabilities":["permission-v1"],"issuer":"`+issuer+`","more":[1],"token_endpoint":"`+issuer+`/token"}`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	options.Document = []byte("null")
+	if _, err := auth.New(options); err == nil {
+		t.Error("what is no document is taken")
 	}
 }

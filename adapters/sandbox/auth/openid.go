@@ -2,9 +2,12 @@ package auth
 
 import (
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
@@ -35,11 +38,39 @@ func (s *Server) SwapKeys() {
 	s.signing.key = nil
 }
 
-// idToken signs an OpenID Connect id_token with RS256 (REQ#201, #209, #210). The caller holds mu.
-func (s *Server) idToken(t token, nonce string) string {
+// Forgery is a way for an id_token to be wrong that a client has to see.
+type Forgery string
+
+// The forgeries.
+const (
+	Genuine      Forgery = ""
+	AlgNone      Forgery = "alg none"        // not signed at all
+	HMAC         Forgery = "HMAC"            // signed with the public key's bytes as a secret
+	WrongKey     Forgery = "wrong key"       // signed with a key that is not published, under the key id of one that is
+	WrongAud     Forgery = "wrong aud"       // for another client
+	WrongNonce   Forgery = "wrong nonce"     // of another launch
+	WrongIssuer  Forgery = "wrong issuer"    // by another issuer
+	Stale        Forgery = "stale"           // expired two minutes ago
+	ForeignUser  Forgery = "foreign user"    // fhirUser is at another server
+	WithoutUser  Forgery = "without user"    // no fhirUser
+	WithoutToken Forgery = "without a token" // openid granted, no id_token
+)
+
+// Forge makes every id_token from now on wrong in one way, or right again.
+func (s *Server) Forge(f Forgery) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgery = f
+}
+
+// idIssuer is the issuer of id_tokens.
+func (s *Server) idIssuer() string { return s.opts.Issuer + s.opts.OpenID }
+
+// idClaims are the claims of an id_token (REQ#201, #209, #210), right but for the forgery. The caller holds mu.
+func (s *Server) idClaims(t token, nonce string) map[string]any {
 	now := s.opts.Now()
 	claims := map[string]any{
-		"iss": s.opts.Issuer, "aud": t.client.ID, "sub": t.launch.User, "iat": now.Unix(), "exp": now.Add(s.opts.TokenTTL).Unix(),
+		"iss": s.idIssuer(), "aud": t.client.ID, "sub": t.launch.User, "iat": now.Unix(), "exp": now.Add(s.opts.TokenTTL).Unix(),
 	}
 	if nonce != "" {
 		claims["nonce"] = nonce
@@ -50,11 +81,45 @@ func (s *Server) idToken(t token, nonce string) string {
 	if t.launch.UserName != "" {
 		claims["name"] = t.launch.UserName
 	}
+	switch s.forgery {
+	case WrongAud:
+		claims["aud"] = "another client"
+	case WrongNonce:
+		claims["nonce"] = "another launch"
+	case WrongIssuer:
+		claims["iss"] = "https://issuer.invalid"
+	case Stale:
+		claims["iat"], claims["exp"] = now.Add(-time.Hour).Unix(), now.Add(-2*time.Minute).Unix()
+	case ForeignUser:
+		claims["fhirUser"] = "https://ehr.invalid/fhir/" + t.launch.User
+	case WithoutUser:
+		delete(claims, "fhirUser")
+	}
+	return claims
+}
+
+// idToken signs an id_token with RS256, or as the forgery has it. The caller holds mu.
+func (s *Server) idToken(t token, nonce string) string {
+	claims := s.idClaims(t, nonce)
 	private, kid := s.signing.current()
-	key := jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: private, KeyID: kid}}
-	signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithType("JWT"))
+	published := private.Public().(*rsa.PublicKey)
+	alg, key := jose.RS256, any(private)
+	switch s.forgery {
+	case AlgNone:
+		encode := base64.RawURLEncoding.EncodeToString
+		return encode([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + encode(mustJSON(claims)) + "."
+	case HMAC:
+		alg, key = jose.HS256, x509.MarshalPKCS1PublicKey(published)
+	case WrongKey:
+		key = newIDKey()
+	}
+	opts := (&jose.SignerOptions{}).WithType("JWT")
+	if !s.opts.NoKeyID {
+		opts = opts.WithHeader("kid", kid)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, opts)
 	if err != nil {
-		panic("an RSA key always signs RS256: " + err.Error())
+		panic("an RSA key always signs RS256, and bytes HS256: " + err.Error())
 	}
 	signed, err := jwt.Signed(signer).Claims(claims).Serialize()
 	if err != nil {
@@ -73,7 +138,7 @@ func (s *Server) serveKeys(w http.ResponseWriter) {
 func (s *Server) serveOpenID(w http.ResponseWriter) {
 	authorize, tokenURL := s.Endpoints()
 	writeJSON(w, http.StatusOK, map[string]any{
-		"issuer": s.opts.Issuer, "jwks_uri": s.opts.Issuer + "/jwks", "authorization_endpoint": authorize, "token_endpoint": tokenURL,
+		"issuer": s.idIssuer(), "jwks_uri": s.opts.Issuer + "/jwks", "authorization_endpoint": authorize, "token_endpoint": tokenURL,
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 	})
@@ -99,7 +164,7 @@ func (s *Server) serveIntrospect(w http.ResponseWriter, r *http.Request) {
 	answer := map[string]any{"active": true, "scope": t.scopes.String(), "client_id": t.client.ID, "exp": t.expires.Unix()}
 	context(t.launch, answer)
 	if t.user && t.scopes.Has("openid") {
-		answer["iss"], answer["sub"] = s.opts.Issuer, t.launch.User
+		answer["iss"], answer["sub"] = s.idIssuer(), t.launch.User
 	}
 	writeJSON(w, http.StatusOK, answer)
 }

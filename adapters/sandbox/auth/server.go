@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -35,8 +36,18 @@ type Options struct {
 	Standalone Launch
 	// HTTPClient fetches JWKS URLs of clients; nil means http.DefaultClient.
 	HTTPClient *http.Client
+	// OpenID is the issuer of id_tokens where it is not Issuer, as a path below it such as /realms/clinic. The smart-configuration
+	// goes on naming Issuer, as some EHRs' does.
+	OpenID string
+	// NoKeyID leaves kid out of id_tokens, as the SMART launcher does.
+	NoKeyID bool
+	// KeepRefresh does not rotate refresh tokens: they work until they are revoked, and a refresh brings no new one.
+	KeepRefresh bool
 	// OwnScopes: a backend client may be granted words (api:oemr) and scopes of the vendor's own API beside system/ ones.
 	OwnScopes bool
+	// Document is a discovery document to serve instead of this server's own, such as a vendor's; only its URLs are replaced, by
+	// this server's. What it says does not change what is done.
+	Document []byte
 }
 
 // Client is one registered app. It authenticates by exactly one of JWKS, JWKSURL, Secret; with none it is public.
@@ -84,6 +95,7 @@ type TokenCall struct {
 // tokens. It is safe for concurrent use.
 type Server struct {
 	opts     Options
+	document map[string]any // Options.Document; nil where there is none
 	path     string
 	signing  signing
 	mu       sync.Mutex
@@ -94,6 +106,8 @@ type Server struct {
 	codes    map[string]*code
 	launches map[string]Launch
 	calls    []TokenCall
+	denial   string  // OAuth error of every authorization; "" none
+	forgery  Forgery // of every id_token
 }
 
 type client struct {
@@ -125,8 +139,12 @@ func New(opts Options) (*Server, error) {
 	if opts.HTTPClient == nil {
 		opts.HTTPClient = http.DefaultClient
 	}
+	var document map[string]any
+	if opts.Document != nil && (json.Unmarshal(opts.Document, &document) != nil || document == nil) {
+		return nil, errors.New("auth: Options.Document is no JSON object")
+	}
 	return &Server{
-		opts: opts, path: issuer.Path, clients: map[string]*client{}, jtis: map[string]time.Time{},
+		opts: opts, document: document, path: issuer.Path, clients: map[string]*client{}, jtis: map[string]time.Time{},
 		tokens: map[string]*token{}, refresh: map[string]*refreshToken{}, codes: map[string]*code{}, launches: map[string]Launch{},
 	}, nil
 }
@@ -235,6 +253,20 @@ func (s *Server) RevokeTokens() {
 	clear(s.tokens)
 }
 
+// RevokeRefreshTokens ends every refresh token, as an administrator does who signs everybody out. Access tokens live on.
+func (s *Server) RevokeRefreshTokens() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.refresh)
+}
+
+// Deny makes every authorization from now on end in an OAuth error such as access_denied, until it is "".
+func (s *Server) Deny(oauthError string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.denial = oauthError
+}
+
 // NewLaunch begins an EHR launch and returns its opaque launch value, good for one authorize request.
 func (s *Server) NewLaunch(l Launch) string {
 	s.mu.Lock()
@@ -253,11 +285,26 @@ func secret() string {
 
 // SMARTConfiguration is the discovery document (REQ#30, SMART conformance §"Metadata").
 func (s *Server) SMARTConfiguration() []byte {
+	doc := maps.Clone(s.document)
+	if doc == nil {
+		doc = abilities()
+	}
 	authorize, tokenURL := s.Endpoints()
-	return mustJSON(map[string]any{
+	for name, url := range map[string]string{
 		"issuer": s.opts.Issuer, "jwks_uri": s.opts.Issuer + "/jwks",
 		"authorization_endpoint": authorize, "token_endpoint": tokenURL,
 		"introspection_endpoint": s.opts.Issuer + "/introspect", "revocation_endpoint": s.opts.Issuer + "/revoke",
+	} {
+		if _, named := doc[name]; named || s.document == nil { // what a vendor leaves out, it has not
+			doc[name] = url
+		}
+	}
+	return mustJSON(doc)
+}
+
+// abilities are the discovery document but for its URLs.
+func abilities() map[string]any {
+	return map[string]any{
 		"token_endpoint_auth_methods_supported":            []string{"private_key_jwt", "client_secret_basic"},
 		"token_endpoint_auth_signing_alg_values_supported": []string{"ES384", "RS384"},
 		"grant_types_supported":                            []string{"authorization_code", "client_credentials"},
@@ -273,7 +320,7 @@ func (s *Server) SMARTConfiguration() []byte {
 			"context-ehr-encounter", "context-standalone-patient", "permission-offline", "permission-online", "permission-patient",
 			"permission-user", "permission-v1", "permission-v2",
 		},
-	})
+	}
 }
 
 func mustJSON(v any) []byte {
@@ -296,7 +343,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveRevoke(w, r)
 	case "/jwks":
 		s.serveKeys(w)
-	case "/.well-known/openid-configuration":
+	case s.opts.OpenID + "/.well-known/openid-configuration":
 		s.serveOpenID(w)
 	default:
 		writeJSON(w, http.StatusNotFound, map[string]any{"error": "not_found"})

@@ -131,7 +131,7 @@ func (s *Server) Authenticate(r *http.Request) (ehr.Grant, error) {
 	if t == nil {
 		return ehr.Grant{}, &ehr.Denied{Text: "REQ#265: the token is unknown, revoked or expired", Challenge: `Bearer error="invalid_token"`}
 	}
-	g := ehr.Grant{ClientID: t.client.ID, Scopes: t.scopes}
+	g := ehr.Grant{ClientID: t.client.ID, Scopes: t.scopes, User: t.launch.User}
 	if t.launch.Patient != "" {
 		g.Patient = "Patient/" + t.launch.Patient
 	}

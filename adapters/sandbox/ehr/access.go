@@ -13,6 +13,7 @@ type Grant struct {
 	ClientID string
 	Scopes   scope.Set
 	Patient  string // launch patient, Type/id; "" where there is none
+	User     string // fhirUser, Type/id, of a token somebody signed in for; "" of a program's
 }
 
 // Access checks tokens and describes the authorization server; auth.Server implements it.
@@ -64,6 +65,25 @@ func (s *Server) may(c caller, typ string, action rune) (func(*version) bool, *f
 	if c.open {
 		return nil, nil
 	}
+	test, f := s.scoped(c, typ, action)
+	if f != nil || s.opts.Closed == nil || c.grant.User == "" {
+		return test, f
+	}
+	return func(v *version) bool {
+		return (test == nil || test(v)) && !s.opts.Closed(c.grant.User, ownerOf(v))
+	}, nil
+}
+
+// ownerOf is the patient whose chart a resource is on, Type/id; "" of what is on nobody's.
+func ownerOf(v *version) string {
+	if v.typ == "Patient" {
+		return v.key()
+	}
+	return v.subject()
+}
+
+// scoped is may by the token's scopes alone.
+func (s *Server) scoped(c caller, typ string, action rune) (func(*version) bool, *failure) {
 	narrowings := c.grant.Scopes.Allowing(typ, action)
 	if len(narrowings) == 0 {
 		return nil, fail(403, "forbidden", "REQ#266: the token's scope does not cover %s of %s; it needs %s.%c",

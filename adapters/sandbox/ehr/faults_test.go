@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/script"
 )
 
 const (
@@ -317,14 +318,14 @@ func TestEveryFault(t *testing.T) {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {
-			script := ehr.MustScript(strings.TrimSpace(c.on + " " + f.Name + " " + c.with))
-			w := start(t, ehr.Options{Script: script})
+			faults := script.Must[ehr.Script](strings.TrimSpace(c.on + " " + f.Name + " " + c.with))
+			w := start(t, ehr.Options{Script: faults})
 			a, err := c.ask(w)
 			if got := len(w.Find("Communication", ehr.Identifier{Value: theID})); got != c.there {
 				t.Errorf("%d on the chart, want %d", got, c.there)
 			}
 			c.check(t, w, a, err)
-			if hits := script.Hits(); len(hits) != 1 || hits[0].Fault != f.Name {
+			if hits := faults.Hits(); len(hits) != 1 || hits[0].Fault != f.Name {
 				t.Errorf("hits %+v", hits)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/script"
 )
 
 const messages = "https://cw.example/sid/texting/message"
@@ -51,7 +52,7 @@ func TestJudge(t *testing.T) {
 			does: func(w *world) { three(w); w.clock.Add(time.Second); w.says("t/2") }, want: "on_chart=3 inversions=1 early=1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := start(t, ehr.Options{Script: ehr.MustScript(c.script)})
+			w := start(t, ehr.Options{Script: script.Must[ehr.Script](c.script)})
 			expected := append([]ehr.Expected(nil), all...)
 			if c.change != nil {
 				c.change(expected)
@@ -117,7 +118,7 @@ func TestSeedIsOfTheRequest(t *testing.T) {
 func TestPalettesAreOfTheVocabulary(t *testing.T) {
 	for _, p := range ehr.Palettes() {
 		for _, line := range ehr.PaletteLines(p) {
-			if _, err := ehr.ParseScript(strings.NewReader(line)); err != nil {
+			if _, err := script.Read[ehr.Script](strings.NewReader(line)); err != nil {
 				t.Errorf("%s: %v", p, err)
 			}
 		}
@@ -125,7 +126,7 @@ func TestPalettesAreOfTheVocabulary(t *testing.T) {
 }
 
 func TestTraitsByScript(t *testing.T) {
-	w := start(t, ehr.Options{Script: ehr.MustScript("traits conditional=ignored search=listed lag=5s answers=minimal")})
+	w := start(t, ehr.Options{Script: script.Must[ehr.Script]("traits conditional=ignored search=listed lag=5s answers=minimal")})
 	got := w.Traits()
 	if got.HonourIfNoneExist || !got.SearchWrites || got.SearchByIdentifier || got.SearchLag != 5*time.Second || !got.ReturnMinimal {
 		t.Errorf("%+v", got)
@@ -144,8 +145,8 @@ func TestTraitsByScript(t *testing.T) {
 }
 
 func TestEndFaults(t *testing.T) {
-	script := "traits lag=1h\nPOST Communication #1 accepted-202 commit=later after=1h\nPOST Communication #2 refuse for=1h\nPOST * #3+ 503"
-	w := start(t, ehr.Options{Script: ehr.MustScript(script)})
+	rules := "traits lag=1h\nPOST Communication #1 accepted-202 commit=later after=1h\nPOST Communication #2 refuse for=1h\nPOST * #3+ 503"
+	w := start(t, ehr.Options{Script: script.Must[ehr.Script](rules)})
 	w.says("t/1")
 	if _, err := w.try("POST", "/Communication", communication("t/2", "x")); err == nil {
 		t.Error("the connection was taken")

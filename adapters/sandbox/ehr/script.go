@@ -2,7 +2,6 @@ package ehr
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -57,35 +56,17 @@ func OpenScript(name string) (*Script, error) {
 			}
 			line += []string{" rate=", " palette="}[i] + w
 		}
-		s, err := ParseScript(strings.NewReader(line))
+		s, err := script.Read[Script](strings.NewReader(line))
 		if err != nil {
 			return nil, fmt.Errorf("%q is not seed:N[:RATE[:PALETTE]]: %w", name, err)
 		}
 		return s, nil
 	}
-	return script.Open(name, ParseScript)
+	return script.Open[Script](name)
 }
 
-// ParseScript reads a script. The error, a *script.Error, lists every mistake with its position.
-func ParseScript(text io.Reader) (*Script, error) {
-	s := &Script{}
-	if err := script.Parse(text, s.parseLine); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// MustScript is ParseScript for texts in code; it panics on a mistake.
-func MustScript(text string) *Script {
-	s, err := ParseScript(strings.NewReader(text))
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
-
-// parseLine takes one line; it returns the column and text of its first mistake.
-func (s *Script) parseLine(l script.Line) (int, string) {
+// Take is script.Taker.
+func (s *Script) Take(l script.Line) (int, string) {
 	words := l.Words
 	switch {
 	case words[0].Text == "traits":

@@ -92,7 +92,7 @@ func Seeded(seed uint64, rate float64, palette string) *Script {
 	if palette == "" {
 		palette = "mixed"
 	}
-	return MustScript(fmt.Sprintf("seed=%d rate=%g%% palette=%s", seed, rate*100, palette))
+	return script.Must[Script](fmt.Sprintf("seed=%d rate=%g%% palette=%s", seed, rate*100, palette))
 }
 
 // parseChance reads seed=N [rate=P%] [palette=NAME].

@@ -196,12 +196,12 @@ func TestFaults(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			script := ehr.MustScript("POST Communication #1 " + c.fault)
-			w := start(t, ehr.Options{Script: script})
+			faults := script.Must[ehr.Script]("POST Communication #1 " + c.fault)
+			w := start(t, ehr.Options{Script: faults})
 			a, err := post(w)
 			c.check(t, a, err)
 			committed(w, c.committed)
-			if hits := script.Hits(); len(hits) != 1 || hits[0].Line != 1 {
+			if hits := faults.Hits(); len(hits) != 1 || hits[0].Line != 1 {
 				t.Errorf("hits %+v", hits)
 			}
 			a, err = post(w) // the second is well
@@ -239,7 +239,7 @@ func isHTML(t *testing.T, a answer, err error) {
 }
 
 func TestCommitThenTimeoutHangsUntilReleased(t *testing.T) {
-	w := start(t, ehr.Options{Script: ehr.MustScript("POST Communication * commit-then-timeout")})
+	w := start(t, ehr.Options{Script: script.Must[ehr.Script]("POST Communication * commit-then-timeout")})
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 2)
 	send := func(ctx context.Context, value string) {
@@ -274,14 +274,14 @@ func TestCommitThenTimeoutHangsUntilReleased(t *testing.T) {
 }
 
 func TestScriptCountsAndMatches(t *testing.T) {
-	script := ehr.MustScript(`
+	faults := script.Must[ehr.Script](`
 # a comment
 POST Communication #2-3 503
 GET  Patient       %2   429
 POST Provenance    #1+  409
 * metadata * 503
 `)
-	w := start(t, ehr.Options{Script: script})
+	w := start(t, ehr.Options{Script: faults})
 	var got []int
 	for range 4 {
 		got = append(got, w.do("POST", "/Communication", communication("t/1", "hi")).status)
@@ -300,7 +300,7 @@ POST Provenance    #1+  409
 }
 
 func TestScriptNamesEveryMistake(t *testing.T) {
-	_, err := ehr.ParseScript(strings.NewReader("POST Communication #1 503\nFETCH Patient * 503\nGET Nobody * 503\n\nGET Patient #0 503\nGET Patient #4-2 503\nGET Patient * explode\nGET Patient * 503 colour=red\nGET Patient\n" +
+	_, err := script.Read[ehr.Script](strings.NewReader("POST Communication #1 503\nFETCH Patient * 503\nGET Nobody * 503\n\nGET Patient #0 503\nGET Patient #4-2 503\nGET Patient * explode\nGET Patient * 503 colour=red\nGET Patient\n" +
 		"GET * * slow-headers delay=soon\ntraits conditional=maybe\nseed=1 rate=200%\nseed=1 rate=2% palette=nice\ntraits colour=red\nGET * @5m-2m 503\nseed=x\n"))
 	var bad *script.Error
 	if !errors.As(err, &bad) {

@@ -70,6 +70,9 @@ func (e *Engine) ack(h hl7.MSH, code hl7.AckCode, r *refusal) [][]byte {
 		a.Text, a.Errors = r.problem.Text, []hl7.ERR{r.problem.ERR()}
 	}
 	m, err := a.Message()
+	if h.Type == hl7.ManageQuery && code == hl7.AckAA {
+		m, err = hl7.LinkAnswer(a)
+	}
 	if err != nil {
 		return nil
 	}

@@ -1,5 +1,5 @@
 // Package engine is an interface engine with an EHR's document store behind it. It takes HL7 v2.5.1 document messages (MDM)
-// over MLLP, refuses what the standard, its patient index or its documents do not bear out, keeps each patient's documents
+// over MLLP, answers whether the link works (NMQ), refuses what the standard, its patient index or its documents do not bear out, keeps each patient's documents
 // with their addenda and replacements, and writes down every message it accepted. That ledger is the judge: it, not the
 // sender's own tables, says what reached the chart.
 //
@@ -168,10 +168,14 @@ func (e *Engine) read(m *received) {
 // work takes a message or refuses it, and gives what is answered.
 func (e *Engine) work(m received) (answers [][]byte, taken bool) {
 	r := m.early
-	if r == nil {
-		r = e.file(m)
-	} else {
+	switch {
+	case r != nil:
 		e.arrive(m, r, false)
+	case m.header.Type == hl7.ManageQuery:
+		r = refused(checkQuery(m.message))
+		e.arrive(m, r, false)
+	default:
+		r = e.file(m)
 	}
 	return e.answers(m, r), r == nil
 }

@@ -23,7 +23,7 @@ import (
 )
 
 func TestLedger(t *testing.T) {
-	e := open(t, engine.Options{Script: engine.MustScript("T06 #1 commit-then-hang-up")})
+	e := open(t, engine.Options{Script: script.Must[engine.Script]("T06 #1 commit-then-hang-up")})
 	one, two := er7(t, mdm("T02", "C1", "D1", "", "one")), er7(t, mdm("T06", "C2", "D2", "D1", "two"))
 	send(t, e, one)
 	send(t, e, bytes.Replace(one, []byte("|C1|"), []byte("|C9|"), 1)) // its TXA-12 is taken
@@ -70,7 +70,7 @@ func TestRepeats(t *testing.T) {
 
 // A message that was refused was not taken: the same bytes are looked at anew.
 func TestARefusedMessageMayComeAgain(t *testing.T) {
-	e := open(t, engine.Options{Script: engine.MustScript("T02 #1 ar\nT02 #2 ae code=207")})
+	e := open(t, engine.Options{Script: script.Must[engine.Script]("T02 #1 ar\nT02 #2 ae code=207")})
 	raw := er7(t, mdm("T02", "C1", "D1", "", "one"))
 	got := []string{send(t, e, raw), send(t, e, raw), send(t, e, raw), send(t, e, raw)}
 	if !cmp.Equal(got, []string{"AR 206 MSH-10", "AE 207 MSH-10", "AA", "AA"}) || len(e.Ledger()) != 1 {
@@ -100,7 +100,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := open(t, engine.Options{Script: engine.MustScript("T02 #1 " + rule)})
+				e := open(t, engine.Options{Script: script.Must[engine.Script]("T02 #1 " + rule)})
 				c := client(t, serve(t, e))
 				raw := er7(t, mdm("T02", "C1", "D1", "", "one"))
 				if got := sent(t, c, raw); !strings.Contains(got, want.says) || len(e.Ledger()) != want.kept {
@@ -145,7 +145,7 @@ func sent(t *testing.T, c *mllp.Client, raw []byte) string {
 
 // A fault that would hide a refusal leaves it, and a script that has ended strikes no more.
 func TestFaultsKeepRefusals(t *testing.T) {
-	s := engine.MustScript("* * commit-then-hang-up\n* * hang-up") // the first that applies wins
+	s := script.Must[engine.Script]("* * commit-then-hang-up\n* * hang-up") // the first that applies wins
 	e := open(t, engine.Options{Script: s})
 	if got := send(t, e, er7(t, mdm("T06", "C1", "D1", "D0", "one"))); got != "AE 204 TXA-13" {
 		t.Error(got)
@@ -157,7 +157,7 @@ func TestFaultsKeepRefusals(t *testing.T) {
 }
 
 func TestScriptNamesEveryMistake(t *testing.T) {
-	_, err := engine.ParseScript(strings.NewReader("T02 #1\nT03 * ae\n\nT02 #0 ae\n* * explode\n* * ae colour=red\n* * cut-ack bytes=x\n* * ae\n"))
+	_, err := script.Read[engine.Script](strings.NewReader("T02 #1\nT03 * ae\n\nT02 #0 ae\n* * explode\n* * ae colour=red\n* * cut-ack bytes=x\n* * ae\n"))
 	var bad *script.Error
 	if !errors.As(err, &bad) {
 		t.Fatal(err)

@@ -38,17 +38,13 @@ func (e *Engine) checkHeader(s *hl7.Segment, h hl7.MSH) *hl7.Problem {
 		}
 	}
 	acks := []hl7.When{"", hl7.Always, hl7.Never, hl7.OnError, hl7.OnSuccess}
-	switch {
-	case utf8.RuneCountInString(h.ControlID) > 20:
+	if utf8.RuneCountInString(h.ControlID) > 20 {
 		return wrong("MSH", 10, hl7.TooLong, "the value is over 20 characters")
-	case h.Type != "MDM":
-		return wrong("MSH", 9, hl7.UnsupportedType, "this receiver takes MDM")
-	case !slices.Contains([]string{"T02", "T06", "T10"}, h.Event) && !(h.Event == "T11" && e.o.Cancels):
-		return wrong("MSH", 9, hl7.UnsupportedEvent, "this receiver takes T02, T06 and T10")
-	case h.Event == "T11" && h.Structure != "MDM_T01":
-		return wrong("MSH", 9, hl7.TableValue, "the structure of this event is MDM_T01")
-	case h.Event != "T11" && h.Structure != "MDM_T02":
-		return wrong("MSH", 9, hl7.TableValue, "the structure of these events is MDM_T02")
+	}
+	if p := e.checkKind(h); p != nil {
+		return p
+	}
+	switch {
 	case h.Version != hl7.Version251:
 		return wrong("MSH", 12, hl7.UnsupportedVer, "this receiver takes 2.5.1")
 	case h.ProcessingID != e.o.ProcessingID:
@@ -59,6 +55,53 @@ func (e *Engine) checkHeader(s *hl7.Segment, h hl7.MSH) *hl7.Problem {
 		return wrong("MSH", 16, hl7.TableValue, "the value is none of table 0155")
 	case !slices.Contains(e.o.Charsets, h.Charset):
 		return wrong("MSH", 18, hl7.TableValue, "this receiver has no such character set")
+	}
+	return nil
+}
+
+// checkKind looks at MSH-9.
+func (e *Engine) checkKind(h hl7.MSH) *hl7.Problem {
+	structures := map[string]string{"T02": "MDM_T02", "T06": "MDM_T02", "T10": "MDM_T02"}
+	if e.o.Cancels {
+		structures["T11"] = "MDM_T01"
+	}
+	switch h.Type {
+	case "MDM":
+	case hl7.ManageQuery:
+		structures = map[string]string{hl7.ManageEvent: hl7.ManageQueryStructure}
+	default:
+		return wrong("MSH", 9, hl7.UnsupportedType, "this receiver takes MDM, and NMQ that asks for its link")
+	}
+	switch structure, taken := structures[h.Event]; {
+	case !taken:
+		return wrong("MSH", 9, hl7.UnsupportedEvent, "this receiver takes T02, T06, T10 of MDM and N01 of NMQ")
+	case h.Structure != structure:
+		return wrong("MSH", 9, hl7.TableValue, "the structure of this event is "+structure)
+	}
+	return nil
+}
+
+// checkQuery looks at an application management query (ch. 14.3.1: MSH [{SFT}] [QRD [QRF]] {[NCK] [NST] [NSC]}). What would have
+// the engine set its clock (NCK), start or stop (NSC) is not done, and refused so that nobody thinks it was.
+func checkQuery(m hl7.Message) *hl7.Problem {
+	asked := 0
+	for n, s := range m.Segments[1:] {
+		switch {
+		case s.Name == "SFT" && m.Segments[n].Name != "MSH" && m.Segments[n].Name != "SFT", s.Name == "NST" && asked > 0:
+			return wrong(s.Name, 0, hl7.SegmentSequence, "the segment has no place here")
+		case s.Name == "SFT":
+		case s.Name != "NST":
+			return wrong(s.Name, 0, hl7.SegmentSequence, "this receiver answers NST alone")
+		case s.Text(1) == "":
+			return wrong("NST", 1, hl7.RequiredField, "the field is required")
+		case s.Text(1) != "N" && s.Text(1) != "Y":
+			return wrong("NST", 1, hl7.TableValue, "the value is none of table 0136")
+		default:
+			asked++
+		}
+	}
+	if asked == 0 {
+		return wrong("NST", 0, hl7.SegmentSequence, "the segment is required")
 	}
 	return nil
 }

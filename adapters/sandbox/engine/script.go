@@ -2,11 +2,11 @@ package engine
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/chartwire/chartwire/adapters/hl7"
 	"github.com/chartwire/chartwire/adapters/sandbox/script"
 )
 
@@ -14,7 +14,7 @@ import (
 //
 //	EVENT WHEN FAULT [name=value ...]
 //
-// EVENT is T02, T06, T10 or *. WHEN is as in the script of the sandbox EHR: #3, #3-5, #3+, %10, @5m-2h or * (see
+// EVENT is T02, T06, T10, N01 or *. WHEN is as in the script of the sandbox EHR: #3, #3-5, #3+, %10, @5m-2h or * (see
 // script.ParseWhen). The first rule that applies wins. # begins a comment at the start of a line.
 //
 //	# the second document is stored, but the answer never comes
@@ -49,35 +49,18 @@ func OpenScript(name string) (*Script, error) {
 	if strings.HasPrefix(name, "seed:") {
 		return nil, fmt.Errorf("%q: the interface engine has no faults by chance; give the file of a script", name)
 	}
-	return script.Open(name, ParseScript)
+	return script.Open[Script](name)
 }
 
-// ParseScript reads a script. The error, a *script.Error, lists every mistake with its position.
-func ParseScript(text io.Reader) (*Script, error) {
-	s := &Script{}
-	if err := script.Parse(text, s.parseLine); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// MustScript is ParseScript for texts in code; it panics on a mistake.
-func MustScript(text string) *Script {
-	s, err := ParseScript(strings.NewReader(text))
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
-
-func (s *Script) parseLine(l script.Line) (column int, what string) {
+// Take is script.Taker.
+func (s *Script) Take(l script.Line) (column int, what string) {
 	words := l.Words
 	if len(words) < 3 {
 		return l.End, "a rule is EVENT WHEN FAULT [name=value ...]"
 	}
 	r := &rule{line: l.Number, event: words[0].Text, name: words[2].Text}
-	if !slices.Contains([]string{"T02", "T06", "T10", "*"}, r.event) {
-		return words[0].Column, "the event is T02, T06, T10 or *"
+	if !slices.Contains([]string{"T02", "T06", "T10", hl7.ManageEvent, "*"}, r.event) {
+		return words[0].Column, "the event is T02, T06, T10, N01 or *"
 	}
 	var ok bool
 	if r.when, ok = script.ParseWhen(words[1].Text); !ok {

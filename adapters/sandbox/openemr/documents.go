@@ -24,9 +24,6 @@ func (s *Server) upload(r *http.Request, pid string) *ehr.Response {
 		return badPid()
 	}
 	name, data, ok := fileOf(r)
-	if ok && s.o.Keep != nil {
-		data = s.o.Keep(data)
-	}
 	kind := sniffed(data)
 	category, exists := s.category(r.URL.Query().Get("path"))
 	if !ok || !exists || len(data) == 0 || string(data) == "0" || !white(kind) || path.Ext(name) == "" {

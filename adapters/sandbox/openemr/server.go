@@ -35,8 +35,6 @@ type Options struct {
 	Before func(r *http.Request) *ehr.Response
 	// After sees each request of this API with the answer about to go out, the commit done, and may replace it.
 	After func(r *http.Request, resp *ehr.Response) *ehr.Response
-	// Keep changes an upload before it is kept; nil keeps it as it is.
-	Keep func(data []byte) []byte
 }
 
 // Document is one document on a chart, as the ledger has it.

@@ -30,17 +30,41 @@ type Line struct {
 	End    int // the column behind the line, where a missing word would stand
 }
 
-// Open reads the file of a script with parse. The error names the file, and is parse's own where it can be read.
-func Open[S any](name string, parse func(io.Reader) (S, error)) (S, error) {
-	var none S
+// Taker is a script of a sandbox. Its zero value is a script of no rules.
+type Taker[S any] interface {
+	*S
+	// Take takes a line that says something; it returns the column and text of the line's first mistake, or "".
+	Take(Line) (column int, what string)
+}
+
+// Read reads the script of a sandbox, such as Read[ehr.Script]. The error, an *Error, lists every mistake with its position.
+func Read[S any, T Taker[S]](text io.Reader) (*S, error) {
+	s := new(S)
+	if err := Parse(text, T(s).Take); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Must is Read for texts in code; it panics on a mistake.
+func Must[S any, T Taker[S]](text string) *S {
+	s, err := Read[S, T](strings.NewReader(text))
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// Open is Read for a file, which the error names.
+func Open[S any, T Taker[S]](name string) (*S, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return none, fmt.Errorf("the script of faults: %w", err)
+		return nil, fmt.Errorf("the script of faults: %w", err)
 	}
 	defer f.Close()
-	s, err := parse(f)
+	s, err := Read[S, T](f)
 	if err != nil {
-		return none, fmt.Errorf("%s:\n%w", name, err)
+		return nil, fmt.Errorf("%s:\n%w", name, err)
 	}
 	return s, nil
 }

@@ -84,7 +84,7 @@ func TestRequestsFile(t *testing.T) {
 
 func TestProc(t *testing.T) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
-		t.Skip("no /proc on this system")
+		t.Skip("SKIPPED, NOT RUN: this system has no /proc to read a process's time from")
 	}
 	if rss, err := rssOf(os.Getpid()); err != nil || rss < 1<<20 {
 		t.Errorf("%d bytes, %v", rss, err)

@@ -14,7 +14,7 @@ import (
 // Kill runs n cycles of kill -9 at random times under load on one store. On Postgres the database goes too: alone in
 // every third cycle, together with the connector in every other third.
 func (r *Run) Kill(ctx context.Context, store string, n int) error {
-	w, err := rig.New(ctx, rig.Options{Binary: r.Binary, Store: store, Traits: searchOnly(), Keep: r.Keep})
+	w, err := rig.New(ctx, rig.Options{Binary: r.Binary, Store: store, Per: r.Per, Traits: searchOnly(), Keep: r.Keep})
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (r *Run) Pauses(ctx context.Context, n int) error {
 
 // pauses runs one kind of stops; row adds the figure they are for. What is doubled counts there.
 func (r *Run) pauses(ctx context.Context, s stops, row func(ctx context.Context, w *rig.World, v rig.Verdict, note string) error) error {
-	w, err := rig.New(ctx, rig.Options{Binary: r.Binary, Store: rig.Postgres, Replicas: replicas, Lease: lease, Traits: s.traits, Keep: r.Keep})
+	w, err := rig.New(ctx, rig.Options{Binary: r.Binary, Store: rig.Postgres, Replicas: replicas, Lease: lease, Per: r.Per, Traits: s.traits, Keep: r.Keep})
 	if err != nil {
 		return err
 	}

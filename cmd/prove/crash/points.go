@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/script"
 	"github.com/chartwire/chartwire/cmd/prove/rig"
 	"github.com/chartwire/chartwire/connector/clock"
 	"github.com/chartwire/chartwire/connector/crash"
@@ -17,8 +18,8 @@ const metWithin = 60 * time.Second
 
 // Points ends the process at each named point, rounds times, on one store. Each must really end there.
 func (r *Run) Points(ctx context.Context, store string, rounds int) error {
-	w, err := rig.New(ctx, rig.Options{Binary: r.Binary, Store: store, Traits: searchOnly(), Keep: r.Keep,
-		Script: ehr.MustScript("POST * %9 commit-then-reset\n")}) // so that there are open attempts to look for
+	w, err := rig.New(ctx, rig.Options{Binary: r.Binary, Store: store, Per: r.Per, Traits: searchOnly(), Keep: r.Keep,
+		Script: script.Must[ehr.Script]("POST * %9 commit-then-reset\n")}) // so that there are open attempts to look for
 	if err != nil {
 		return err
 	}

@@ -20,11 +20,23 @@ import (
 type Run struct {
 	Binary string
 	Seed   uint64
-	Keep   bool // logs of a failed run
+	Per    string // filing.per: exchange, or thread
+	Keep   bool   // logs of a failed run
 	Book   *figure.Book
 	Out    io.Writer // progress
 
 	random *rand.Rand
+}
+
+// perThread says whether a thread is one entry here, whose figures are told apart.
+func (r *Run) perThread() bool { return r.Per == "thread" }
+
+// named is a figure's name.
+func (r *Run) named(name string) string {
+	if r.perThread() {
+		return name + "-thread"
+	}
+	return name
 }
 
 // settleWithin bounds how long the last exchange may take after the last fault.
@@ -43,7 +55,7 @@ func (r *Run) under(ctx context.Context, w *rig.World, l rig.Load, faults func(c
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	quiet := make(chan struct{})
-	l.Until = quiet
+	l.Until, l.Closes = quiet, r.perThread()
 	sent, sampled := make(chan struct{}), make(chan *rig.Samples, 1)
 	go func() {
 		defer close(sent)
@@ -79,7 +91,7 @@ func (r *Run) under(ctx context.Context, w *rig.World, l rig.Load, faults func(c
 // figures adds what a verdict says under a name such as kill-sqlite. apart leaves what is doubled to a figure of its own.
 func (r *Run) figures(name, note string, v rig.Verdict, s *rig.Samples, apart bool) {
 	add := func(row string, value int, more string) {
-		r.Book.Add(figure.Figure{ID: row + "-" + name, Value: float64(value), Limit: "=0", Note: more})
+		r.Book.Add(figure.Figure{ID: row + "-" + r.named(name), Value: float64(value), Limit: "=0", Note: more})
 	}
 	add("P1", v.Lost, fmt.Sprintf("acked and not on the chart, of %d acked, %s", v.Acked, note))
 	if !apart {
@@ -104,5 +116,5 @@ func searchOnly() ehr.Traits { return ehr.SearchOnly() }
 
 // p10 adds the figure of the pauses' own row.
 func (r *Run) p10(name string, value int, note string) {
-	r.Book.Add(figure.Figure{ID: "P10-" + name, Value: float64(value), Limit: "=0", Note: note})
+	r.Book.Add(figure.Figure{ID: "P10-" + r.named(name), Value: float64(value), Limit: "=0", Note: note})
 }

@@ -18,15 +18,15 @@ import (
 // staging takes the store away and gives it back.
 type staging struct {
 	name   string
-	limit  int // MiB of the file system the store is on; 0 is the machine's own
+	limit  int // MiB of the file system the store is on, most of it still free when the load ends; 0 is the machine's own
 	store  string
 	remove func(w *rig.World, dir string) error
 	give   func(w *rig.World, dir string) error
 }
 
 var stagings = []staging{
-	{name: "sqlite-full", limit: 24, store: rig.SQLite, remove: fill, give: drain},
-	{name: "postgres-full", limit: 300, store: rig.Postgres, remove: fill, give: func(w *rig.World, dir string) error {
+	{name: "sqlite-full", limit: 192, store: rig.SQLite, remove: fill, give: drain},
+	{name: "postgres-full", limit: 512, store: rig.Postgres, remove: fill, give: func(w *rig.World, dir string) error {
 		return errors.Join(drain(w, dir), w.Cluster.Up()) // a server that could not write its log has ended itself
 	}},
 	{name: "postgres-down", store: rig.Postgres,
@@ -59,6 +59,22 @@ func fill(_ *rig.World, dir string) error {
 }
 
 func drain(_ *rig.World, dir string) error { return os.Remove(filepath.Join(dir, filler)) }
+
+// room is an error where a staging's file system is as good as full without the filler: then the staging was too small for what
+// was sent, and says nothing of the store.
+func (s staging) room(dir string) error {
+	if s.limit == 0 {
+		return nil
+	}
+	var at syscall.Statfs_t
+	if err := syscall.Statfs(dir, &at); err != nil {
+		return err
+	}
+	if free := int(at.Bavail * uint64(at.Bsize) >> 20); free < s.limit/8 {
+		return fmt.Errorf("the staging itself is at fault: %d MiB of its %d were free after the filler was gone; give it more", free, s.limit)
+	}
+	return nil
+}
 
 // away is P2: what cannot be stored is not acknowledged, and acknowledgements go on by themselves when it can.
 func (r *run) away(ctx context.Context) error {
@@ -134,7 +150,7 @@ func (r *run) takeAway(ctx context.Context, w *rig.World, s staging, dir string)
 	}
 	took, err := r.returns(ctx, w)
 	if err != nil {
-		return err
+		return errors.Join(err, s.room(dir))
 	}
 	if err := clock.Sleep(ctx, clock.System, before); err != nil {
 		return err
@@ -145,7 +161,7 @@ func (r *run) takeAway(ctx context.Context, w *rig.World, s staging, dir string)
 	}
 	_, v, err := r.settle(ctx, w, 2*time.Minute)
 	if err != nil {
-		return err
+		return errors.Join(err, s.room(dir))
 	}
 	note := fmt.Sprintf("of %d acked before and after, %d messages tried by then", v.Acked, tried)
 	r.zero("P2-"+s.name+"-acks", during, note)

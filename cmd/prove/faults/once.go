@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/sandbox/ehr"
+	"github.com/chartwire/chartwire/adapters/sandbox/script"
 	"github.com/chartwire/chartwire/cmd/prove/rig"
 )
 
@@ -39,7 +40,7 @@ func lagging() ehr.Traits {
 // once is P3: whatever becomes of an answer, each exchange is on the chart once, or a person knows that it may not be.
 func (r *run) once(ctx context.Context) error {
 	for _, m := range modes {
-		script := ehr.MustScript(lossyAnswers)
+		script := script.Must[ehr.Script](lossyAnswers)
 		o := rig.Options{Store: m.store, Traits: m.traits(), Script: script, Deadline: time.Second,
 			Lag: m.lag, Workers: 32}
 		err := r.in(ctx, "P3-"+m.name, o, func(ctx context.Context, w *rig.World) error {

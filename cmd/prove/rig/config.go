@@ -33,7 +33,7 @@ ehrs:
     timezone: America/Chicago
     organization: {{.Organization}}
     identifier_systems: {"{{.System}}": "{{.System}}"}
-    filing: {as: {{.As}}}
+    filing: {as: {{.As}}, per: {{.Per}}, idle: 1m}
     limits: {requests_per_second: {{.Rate}}, concurrent: {{.Workers}}, search_lag: {{.Lag}}, deadline: {{.Deadline}}}
 channels:
   - name: ` + Channel + `
@@ -93,7 +93,7 @@ func (w *World) configure(r *Replica) error {
 	short := func(d time.Duration) string { return d.String() }
 	return configuration.Execute(f, map[string]any{
 		"Store": w.storeURL, "Lease": short(w.o.Lease), "EHR": w.EHR.Base(), "Organization": w.refs.Organization,
-		"System": patientSystem, "As": w.o.As, "Rate": w.o.Rate, "Workers": w.o.Workers, "Lag": short(w.o.Lag),
+		"System": patientSystem, "As": w.o.As, "Per": w.o.Per, "Rate": w.o.Rate, "Workers": w.o.Workers, "Lag": short(w.o.Lag),
 		"Deadline": short(w.o.Deadline), "Send": w.Platform.SendURL(), "Pool": pool, "PoolRef": w.refs.Pools[pool],
 		"Staff": staff, "StaffRef": w.refs.People[staff], "GapWait": short(w.o.GapWait), "Token": hex.EncodeToString(sum[:]),
 	})

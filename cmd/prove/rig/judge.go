@@ -63,6 +63,7 @@ type entry struct {
 	subject string
 	text    string
 	late    bool
+	alone   bool // the text is a message's words and nothing else
 }
 
 // judge is one judgement under way.
@@ -72,26 +73,27 @@ type judge struct {
 	byMessage map[string][]entry
 	byText    map[string][]entry // of replies
 	headers   map[string][]entry
+	replies   map[string]bool // by their words
 	reference func(patient int) string
 }
 
 // Judge is the judgement itself, apart from the World, so that a planted wrong can be shown to be seen. reference gives
 // the EHR's reference of a patient.
 func Judge(c Chart, attempted, acked map[string]Message, reference func(patient int) string) Verdict {
-	j := &judge{created: map[string]int{}, byMessage: map[string][]entry{}, byText: map[string][]entry{}, headers: map[string][]entry{}, reference: reference}
+	j := &judge{created: map[string]int{}, byMessage: map[string][]entry{}, byText: map[string][]entry{}, headers: map[string][]entry{},
+		replies: map[string]bool{}, reference: reference}
 	for _, e := range c.Ledger {
 		if e.Version == 1 {
 			j.created[e.Type+"/"+e.ID] = e.Seq
 		}
 	}
-	replies := map[string]bool{}
 	for _, m := range attempted {
 		if m.Reply {
-			replies[m.Text] = true
+			j.replies[m.Text] = true
 		}
 	}
 	for _, s := range c.Entries {
-		j.read(s, replies)
+		j.read(s)
 	}
 	j.v.Acked = len(acked)
 	for key, m := range attempted {
@@ -110,8 +112,9 @@ func (j *judge) say(format string, args ...any) {
 }
 
 // read sorts one entry in.
-func (j *judge) read(s ehr.Stored, replies map[string]bool) {
+func (j *judge) read(s ehr.Stored) {
 	var r struct {
+		Status     string
 		Identifier []struct{ System, Value string }
 		Subject    struct{ Reference string }
 		Payload    []struct{ ContentString string }
@@ -141,19 +144,32 @@ func (j *judge) read(s ehr.Stored, replies map[string]bool) {
 			e.message = id.Value
 		case IdentityBase + "/" + Channel + "/thread":
 			e.header = id.Value
+		case IdentityBase + "/" + Channel + "/transcript":
+			j.transcript(e, id.Value, r.Status)
+			return
 		}
 	}
 	switch {
-	case replies[e.text]:
-		j.byText[e.text] = append(j.byText[e.text], e)
-	case e.message != "":
-		j.byMessage[e.message] = append(j.byMessage[e.message], e)
+	case j.said(e):
 	case e.header != "":
 		j.headers[e.header] = append(j.headers[e.header], e)
 	default:
 		j.v.Strangers++
 		j.say("%s names no message of the load", e.ref)
 	}
+}
+
+// said takes down where a message stands; false where the entry is none.
+func (j *judge) said(e entry) bool {
+	switch {
+	case j.replies[e.text]: // whose id is the platform's
+		j.byText[e.text] = append(j.byText[e.text], e)
+	case e.message != "":
+		j.byMessage[e.message] = append(j.byMessage[e.message], e)
+	default:
+		return false
+	}
+	return true
 }
 
 // found are the entries of a message.
@@ -180,7 +196,7 @@ func (j *judge) message(m Message, promised bool) {
 			j.v.WrongPatient++
 			j.say("wrong patient: %s of %s is under %s", e.ref, m.key(), e.subject)
 		}
-		if e.text != m.Text && !(strings.HasPrefix(e.ref, "DocumentReference/") && strings.Contains(e.text, m.Text)) {
+		if e.text != m.Text && (e.alone || !strings.HasPrefix(e.ref, "DocumentReference/") || !strings.Contains(e.text, m.Text)) {
 			j.v.WrongWords++
 			j.say("other words: %s of %s", e.ref, m.key())
 		}

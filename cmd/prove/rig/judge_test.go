@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -61,6 +62,114 @@ func (p *planted) take(ref string) {
 	p.chart.Entries = kept
 }
 
+// transcribe puts the thread on the chart as one entry in place of many: version 1 told the first message alone.
+func (p *planted) transcribe() {
+	p.chart.Entries, p.chart.Ledger = nil, nil
+	p.tell("DocumentReference/1", "t/v1", "superseded", "words 1")
+	p.tell("DocumentReference/2", "t/v2", "current", "words 1", "words 2", "words 3", "a reply")
+}
+
+// tell puts a version of a transcript on the chart, as docs/transcript.md has one; words that begin with "late:" are marked so.
+func (p *planted) tell(ref, version, status string, words ...string) {
+	text := "Secure message thread\nThread id: t\nMark: 0 (stands behind every line that begins a message, and in no message)\n\n"
+	for n, w := range words {
+		note := ""
+		if rest, late := strings.CutPrefix(w, "late:"); late {
+			w, note = rest, "Note: Filed out of sequence: later messages of this thread were filed before it.\n"
+		}
+		id := "theirs"
+		if _, at, ok := strings.Cut(w, "words "); ok {
+			id = "m-" + at[:1]
+		}
+		text += fmt.Sprintf("Message %d of %d [0]\nId: %s\n%sText: %d bytes\n\n%s\n\n", n+1, len(words), id, note, len(w), w)
+	}
+	p.file(ref, "transcript", version, patientRef(1), "", "")
+	at := &p.chart.Entries[len(p.chart.Entries)-1]
+	data := base64.StdEncoding.EncodeToString([]byte(text + "End of transcript [0]\n"))
+	at.Raw = []byte(strings.Replace(string(at.Raw), "{", `{"status":"`+status+`","content":[{"attachment":{"data":"`+data+`"}}],`, 1))
+}
+
+// patch changes the bytes of an entry.
+func (p *planted) patch(ref, from, to string) {
+	for n := range p.chart.Entries {
+		if e := &p.chart.Entries[n]; e.Reference() == ref {
+			e.Raw = []byte(strings.Replace(string(e.Raw), from, to, 1))
+		}
+	}
+}
+
+// TestJudgeOfThreads plants each wrong once in a thread that is one entry.
+func TestJudgeOfThreads(t *testing.T) {
+	for name, c := range map[string]struct {
+		wrong func(p *planted)
+		want  Verdict
+	}{
+		"nothing":                           {func(*planted) {}, Verdict{}},
+		"the newest is not there":           {func(p *planted) { p.take("DocumentReference/2") }, Verdict{Lost: 4}},
+		"the one before is there, and says": {func(p *planted) { p.patch("DocumentReference/1", "superseded", "current") }, Verdict{Duplicates: 1}},
+		"the newest is superseded":          {func(p *planted) { p.patch("DocumentReference/2", "current", "superseded") }, Verdict{Lost: 4}},
+		"the newest twice": {func(p *planted) {
+			p.tell("DocumentReference/3", "t/v2", "current", "words 1", "words 2", "words 3", "a reply")
+		}, Verdict{Duplicates: 4}},
+		"a version that adds": {func(p *planted) {
+			p.take("DocumentReference/2")
+			p.patch("DocumentReference/1", "superseded", "current")
+			p.tell("DocumentReference/3", "t/v2", "current", "words 2", "words 3", "a reply")
+		}, Verdict{}},
+		"one is not told": {func(p *planted) {
+			p.take("DocumentReference/2")
+			p.tell("DocumentReference/3", "t/v2", "current", "words 1", "words 3", "a reply")
+		}, Verdict{Lost: 1}},
+		"one is told twice": {func(p *planted) {
+			p.take("DocumentReference/2")
+			p.tell("DocumentReference/3", "t/v2", "current", "words 1", "words 2", "words 2", "words 3", "a reply")
+		}, Verdict{Duplicates: 1}},
+		"inverted": {func(p *planted) {
+			p.take("DocumentReference/2")
+			p.tell("DocumentReference/3", "t/v2", "current", "words 2", "words 1", "words 3", "a reply")
+		}, Verdict{Inversions: 1}},
+		"marked late": {func(p *planted) {
+			p.take("DocumentReference/2")
+			p.tell("DocumentReference/3", "t/v2", "current", "words 2", "late:words 1", "words 3", "a reply")
+		}, Verdict{Late: 1}},
+		"more words": {func(p *planted) {
+			p.take("DocumentReference/2")
+			p.tell("DocumentReference/3", "t/v2", "current", "words 1", "words 2 and more", "words 3", "a reply")
+		}, Verdict{WrongWords: 1}},
+		"a stranger's": {func(p *planted) {
+			p.take("DocumentReference/2")
+			p.tell("DocumentReference/3", "t/v2", "current", "words 1", "words 2", "words 3", "a reply", "words 9")
+		}, Verdict{Strangers: 1}},
+		"wrong patient": {func(p *planted) { p.patch("DocumentReference/2", patientRef(1), patientRef(2)) }, Verdict{WrongPatient: 4}},
+		"not whole": {func(p *planted) {
+			p.patch("DocumentReference/1", `"superseded"`, `"current","content":[{"attachment":{"data":"Tm8="}}],"was":[]`)
+			p.patch("DocumentReference/1", `,"content":[{"attachment":{"data":"U2`, `,"old":[{"attachment":{"data":"U2`)
+		},
+			Verdict{Strangers: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := plant()
+			p.transcribe()
+			c.wrong(p)
+			judged(t, p, c.want)
+		})
+	}
+}
+
+// judged holds the judge to one wrong and no other.
+func judged(t *testing.T, p *planted, want Verdict) {
+	t.Helper()
+	got := Judge(p.chart, p.attempted, p.acked, patientRef)
+	clean := want.Lost+want.Duplicates+want.Inversions+want.WrongPatient+want.WrongWords+want.Strangers == 0
+	want.Acked, want.OnChart, want.Details, want.Doubles = got.Acked, got.OnChart, got.Details, got.Doubles
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("judged\n%v\nwant\n%v", got, want)
+	}
+	if got.Clean() != clean {
+		t.Errorf("Clean is %v of %v", got.Clean(), got)
+	}
+}
+
 // TestJudge plants each wrong once: the judge sees that one and no other.
 func TestJudge(t *testing.T) {
 	const late = "Filed out of sequence: later messages of this thread were filed before it."
@@ -99,15 +208,7 @@ func TestJudge(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p := plant()
 			c.wrong(p)
-			got := Judge(p.chart, p.attempted, p.acked, patientRef)
-			want := c.want
-			want.Acked, want.OnChart, want.Details, want.Doubles = got.Acked, got.OnChart, got.Details, got.Doubles
-			if fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Errorf("judged\n%v\nwant\n%v", got, want)
-			}
-			if got.Clean() != (c.want.Lost+c.want.Duplicates+c.want.Inversions+c.want.WrongPatient+c.want.WrongWords+c.want.Strangers == 0) {
-				t.Errorf("Clean is %v of %v", got.Clean(), got)
-			}
+			judged(t, p, c.want)
 		})
 	}
 }

@@ -27,6 +27,7 @@ type Load struct {
 	Pause    time.Duration // of a sender between messages: 0
 	Threads  int           // in all; 0 goes on until Until is closed or the context ends
 	Replies  int           // every nth thread is answered through the API; 0 is none
+	Closes   bool          // threads are closed: every other one after its first message, the rest at their end
 	Prefix   string        // of thread ids: "p"
 	Shuffled bool          // messages come in any order within tens, and every fifth comes again much later
 	Seed     uint64
@@ -107,7 +108,12 @@ func (s *sender) thread(ctx context.Context, t int) error {
 			return err
 		}
 	}
-	for _, d := range s.deliveries(all) {
+	for n, d := range s.deliveries(all) {
+		if s.l.Closes && n == 1 && t%2 == 0 { // each message that comes from here on makes a version of its own
+			if err := s.close(ctx, id); err != nil {
+				return err
+			}
+		}
 		for range d.times {
 			if err := s.post(ctx, d.m, d.event); err != nil {
 				return err
@@ -119,11 +125,26 @@ func (s *sender) thread(ctx context.Context, t int) error {
 			}
 		}
 	}
+	if s.l.Closes && t%2 == 1 {
+		if err := s.close(ctx, id); err != nil {
+			return err
+		}
+	}
 	if !replied {
 		return nil
 	}
 	m := Message{Thread: id, Patient: t % patients, Text: id + " is answered: keep the appointment.", Reply: true}
-	return s.until(ctx, m, func(base string) (*http.Request, error) { return s.reply(ctx, base, m) })
+	return s.promised(ctx, m, func(base string) (*http.Request, error) { return s.reply(ctx, base, m) })
+}
+
+// close has the platform say that a thread is over.
+func (s *sender) close(ctx context.Context, thread string) error {
+	at := s.w.clock.Now().UTC().Format(time.RFC3339)
+	event, err := json.Marshal(map[string]any{"type": "thread.closed", "timestamp": at, "data": map[string]any{"thread": map[string]any{"id": thread}}})
+	if err != nil {
+		return err
+	}
+	return s.until(ctx, s.delivered(event))
 }
 
 // delivery is an event on its way, and how often it comes.
@@ -161,12 +182,17 @@ func (s *sender) deliveries(all []Message) []delivery {
 	return append(out, again...)
 }
 
-// post posts an event until it is acknowledged and the acknowledgement is on disk.
+// post posts an event of a message until it is acknowledged and the acknowledgement is on disk.
 func (s *sender) post(ctx context.Context, m Message, event []byte) error {
+	return s.promised(ctx, m, s.delivered(event))
+}
+
+// delivered is the request that carries an event.
+func (s *sender) delivered(event []byte) func(base string) (*http.Request, error) {
 	sum := sha256.Sum256(event)
 	id := hex.EncodeToString(sum[:])
-	return s.until(ctx, m, func(base string) (*http.Request, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/channels/"+Channel+"/events", bytes.NewReader(event))
+	return func(base string) (*http.Request, error) {
+		req, err := http.NewRequest(http.MethodPost, base+"/channels/"+Channel+"/events", bytes.NewReader(event))
 		if err != nil {
 			return nil, err
 		}
@@ -176,7 +202,7 @@ func (s *sender) post(ctx context.Context, m Message, event []byte) error {
 		req.Header.Set("webhook-timestamp", at)
 		req.Header.Set("webhook-signature", sign(s.w.Platform.Secret(), id+"."+at+"."+string(event)))
 		return req, nil
-	})
+	}
 }
 
 // sign is Standard Webhooks' signature. It is written out here so that the proof shares nothing with what it proves.
@@ -211,10 +237,18 @@ const retryAfter = 20 * time.Millisecond
 // answerWithin is how long a sender waits for one answer: a stopped process keeps its connections open.
 const answerWithin = 5 * time.Second
 
+// promised repeats a message's request until it is acknowledged, and keeps the acknowledgement.
+func (s *sender) promised(ctx context.Context, m Message, request func(base string) (*http.Request, error)) error {
+	s.w.Acks.attempt(m)
+	if err := s.until(ctx, request); err != nil {
+		return err
+	}
+	return s.w.Acks.ack(m)
+}
+
 // until repeats a request at any replica until it is acknowledged. Another answer than 2xx, 429 and 5xx ends the run:
 // nothing the load sends is wrong.
-func (s *sender) until(ctx context.Context, m Message, request func(base string) (*http.Request, error)) error {
-	s.w.Acks.attempt(m)
+func (s *sender) until(ctx context.Context, request func(base string) (*http.Request, error)) error {
 	for ctx.Err() == nil {
 		base := s.w.Replicas[s.random.IntN(len(s.w.Replicas))].Public()
 		if base != "" {
@@ -226,7 +260,7 @@ func (s *sender) until(ctx context.Context, m Message, request func(base string)
 			switch {
 			case err != nil: // nobody there, or gone before the answer
 			case status/100 == 2:
-				return s.w.Acks.ack(m)
+				return nil
 			case status != http.StatusTooManyRequests && status < 500:
 				return fmt.Errorf("chartwire answered %d to %s of the load", status, req.URL.Path)
 			}

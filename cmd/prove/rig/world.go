@@ -33,7 +33,8 @@ type Options struct {
 	// Before and After see each request of the EHR, as in ehr.Options.
 	EHR func(*ehr.Options)
 
-	As       string        // filing.as: communication
+	As       string        // filing.as: communication, or note where Per is thread
+	Per      string        // filing.per: exchange; thread, and a Load's threads must be closed, for filing.idle is a minute
 	Lease    time.Duration // 2 s
 	Deadline time.Duration // of one request to the EHR: 2 s
 	Lag      time.Duration // search_lag: 0
@@ -61,8 +62,11 @@ func (o Options) withDefaults() Options {
 	or(&o.Deadline, 2*time.Second)
 	or(&o.GapWait, time.Minute)
 	o.Replicas = max(o.Replicas, 1)
+	if o.Per == "" {
+		o.Per = "exchange"
+	}
 	if o.As == "" {
-		o.As = "communication"
+		o.As = map[bool]string{false: "communication", true: "note"}[o.Per == "thread"]
 	}
 	if o.Workers == 0 {
 		o.Workers = 8

@@ -6,16 +6,18 @@ import (
 	"time"
 )
 
-// TestWorld runs the real processes once on each store, kills them in the middle, and finds everything on the chart.
+// TestWorld runs the real processes once on each store, and once with threads as one entry, kills them in the middle, and finds
+// everything on the chart.
 func TestWorld(t *testing.T) {
 	ctx := context.Background()
 	binary, err := Build(ctx, t.TempDir(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, store := range []string{SQLite, Postgres} {
-		t.Run(store, func(t *testing.T) {
-			w, err := New(ctx, Options{Binary: binary, Store: store})
+	for name, o := range map[string]Options{SQLite: {Store: SQLite}, Postgres: {Store: Postgres}, "threads": {Store: SQLite, Per: "thread"}} {
+		t.Run(name, func(t *testing.T) {
+			o.Binary = binary
+			w, err := New(ctx, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -27,7 +29,7 @@ func TestWorld(t *testing.T) {
 			if err := w.Up(ctx); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.Send(ctx, Load{Threads: 10, Replies: 5}); err != nil {
+			if err := w.Send(ctx, Load{Threads: 10, Replies: 5, Closes: o.Per != ""}); err != nil {
 				t.Fatal(err)
 			}
 			w.Kill()

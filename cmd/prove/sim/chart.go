@@ -27,7 +27,10 @@ type entry struct {
 		ContentAttachment *struct{ Data string }
 	}
 	Content   []struct{ Attachment struct{ Data string } }
-	RelatesTo []struct{ Code string }
+	RelatesTo []struct {
+		Code   string
+		Target struct{ Reference string }
+	}
 }
 
 func readEntry(raw []byte) (e entry, err error) {
@@ -190,10 +193,18 @@ func (j *judge) entry(l ehr.Entry, raw []byte) {
 		j.failLocked("%s/%s cannot be read: %v", l.Type, l.ID, err)
 		return
 	}
+	if thread, ok := e.transcript(); ok {
+		j.toldOn(l, e, thread)
+		return
+	}
 	v := e.value()
 	if v == "" {
 		j.header(l, e)
 		return
+	}
+	if thread, _, _ := strings.Cut(v, "/"); j.w.script.perThread && l.Version == 1 { // it is added to a transcript
+		j.notes[thread] = append(j.notes[thread], l.Type+"/"+l.ID)
+		j.twice(thread)
 	}
 	if strings.HasSuffix(v, "/not-delivered") {
 		return
@@ -230,13 +241,14 @@ func (j *judge) header(l ehr.Entry, e entry) {
 	}
 }
 
-// gap holds a first version to having waited for an earlier one that may still come. What is urgent does not wait.
-func (j *judge) gap(m *said, v string) {
+// gap holds a first version to having waited for an earlier one that may still come. What is urgent does not wait. passed is
+// the highest number that had its turn with it.
+func (j *judge) gap(m *said, v string, passed int) {
 	t := m.thread
 	if !t.numbered || t.urgent {
 		return
 	}
-	passed, missing := 0, 0
+	missing := 0
 	for _, other := range t.messages {
 		if i, ok := j.itemOf(other); ok && i.State.Done() {
 			passed = max(passed, other.sequence)
@@ -261,12 +273,12 @@ func (j *judge) order(want wanted, v string) {
 		if want.rev > 2 {
 			before += fmt.Sprintf("/r%d", want.rev-1)
 		}
-		if j.entryOf(before) == "" && j.told[m.thread.id+"/"+m.id] != nil && !j.missing(m, want.rev-1) && !j.begunBefore(m, want.rev, want.rev-1) {
+		if j.onChart(m.thread.id, before, m.words[want.rev-2]) == "" && j.told[m.thread.id+"/"+m.id] != nil && !j.missing(m, want.rev-1) && !j.begunBefore(m, want.rev, want.rev-1) {
 			j.failLocked("%s was filed before %s", v, before)
 		}
 		return
 	}
-	j.gap(m, v)
+	j.gap(m, v, 0)
 	for _, other := range m.thread.messages {
 		i, ok := j.itemOf(other)
 		if !ok || !other.before(m) || i.State.Done() || j.entryOf(m.thread.id+"/"+other.id) != "" {

@@ -101,6 +101,7 @@ func (j *judge) end() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.leases.end(j)
+	j.pauses.end(j)
 	for _, i := range open {
 		if j.mayWait(i) {
 			continue
@@ -145,7 +146,7 @@ func (j *judge) inOrder(t *talk) {
 	slices.SortFunc(all, func(a, b placed) int { return a.at - b.at })
 	for n, a := range all {
 		for _, earlier := range all[:n] {
-			if i, ok := j.itemOf(a.m); a.m.before(earlier.m) && ok && !i.Late {
+			if i, ok := j.itemOf(a.m); a.at > earlier.at && a.m.before(earlier.m) && ok && !i.Late {
 				j.failLocked("%s/%s is on the chart after %s and is not marked late", t.id, a.m.id, earlier.m.id)
 				break
 			}
@@ -220,13 +221,14 @@ func (j *judge) endOf(t *told) {
 			value += fmt.Sprintf("/r%d", rev)
 		}
 		state, reason, id := j.stateOf(m, rev)
-		on := j.entryOf(value)
+		on := j.onChart(m.thread.id, value, m.words[rev-1])
 		switch {
 		case id == "":
 			j.failLocked("%s was acknowledged and is not in the store", value)
 		case state == connector.Filed && on == "":
 			j.failLocked("%s is said to be filed and is not on the chart", value)
-		case on == "" && state != connector.Parked && !j.released[id] && !j.afterParked(m):
+		case on == "" && rev > 1 && t.retracted && state == connector.NotDue && reason == connector.TakenBack:
+		case on == "" && state != connector.Parked && !j.released[id] && !j.afterParked(m) && !(j.w.script.perThread && j.mayWait(j.items[id])):
 			j.failLocked("%s was acknowledged, is not on the chart and not with a person: %s %s", value, state, reason)
 		}
 	}
@@ -247,6 +249,7 @@ func (j *judge) stateOf(m *said, rev int) (connector.ItemState, connector.Reason
 			kind = connector.ItemCorrection
 		}
 		if i.Kind == kind && i.MsgKey == m.id && max(i.Revision, 1) == rev && j.w.threadExt(i.Thread) == m.thread.id {
+			i = j.carrier(i)
 			return i.State, i.Reason, i.ID
 		}
 	}
@@ -260,14 +263,18 @@ func (j *judge) status(t *told) {
 		return
 	}
 	for _, i := range j.items { // a person has, or had, the news
-		if i.MsgKey == m.id && j.w.threadExt(i.Thread) == m.thread.id && (i.State != connector.Filed || j.released[i.ID]) {
+		if i.MsgKey == m.id && j.w.threadExt(i.Thread) == m.thread.id && (i.State != connector.Filed && i.Reason != connector.TakenBack || j.released[i.ID]) {
 			return
 		}
 	}
-	typ, id, _ := strings.Cut(j.entryOf(m.thread.id+"/"+m.id), "/")
-	stored, _ := j.w.ehr.Get(typ, id)
-	e, err := readEntry(stored.Raw)
-	if err != nil || typ != "Communication" {
+	for rev := 2; t.retracted && rev <= len(m.words); rev++ {
+		value := fmt.Sprintf("%s/%s/r%d", m.thread.id, m.id, rev)
+		if got, ok := j.statusOf(value); ok && got != "entered-in-error" {
+			j.failLocked("%s is %s on the chart and its message was retracted", value, got)
+		}
+	}
+	got, ok := j.statusOf(m.thread.id + "/" + m.id)
+	if !ok {
 		return
 	}
 	want := "completed"
@@ -277,9 +284,17 @@ func (j *judge) status(t *told) {
 	if m.retracted {
 		want = "entered-in-error"
 	}
-	if e.Status != want {
-		j.failLocked("%s/%s is %s on the chart and should be %s", m.thread.id, m.id, e.Status, want)
+	if got != want {
+		j.failLocked("%s/%s is %s on the chart and should be %s", m.thread.id, m.id, got, want)
 	}
+}
+
+// statusOf is what the chart says of the Communication of a message's revision.
+func (j *judge) statusOf(value string) (string, bool) {
+	typ, id, _ := strings.Cut(j.entryOf(value), "/")
+	stored, _ := j.w.ehr.Get(typ, id)
+	e, err := readEntry(stored.Raw)
+	return e.Status, err == nil && typ == "Communication"
 }
 
 func (m *said) last() string {
@@ -304,12 +319,13 @@ func (j *judge) endOfReply(client string, r *reply) {
 	}
 	with := false
 	for _, i := range j.items {
-		with = with || (i.MsgKey == client || j.itemOfReply(i, client)) && (i.State == connector.Parked || j.released[i.ID])
+		with = with || (i.MsgKey == client || j.itemOfReply(i, client)) && j.withPerson(i)
 	}
+	thread, _, _ := strings.Cut(value, "/")
 	switch {
 	case taken == 0 && !with:
 		j.failLocked("reply %d is of record, was never sent and is not with a person", r.n)
-	case taken == 1 && j.entryOf(value) == "" && !with:
+	case taken == 1 && j.onChart(thread, value, r.text) == "" && !with:
 		j.failLocked("reply %d was sent and is not on the chart as %s", r.n, value)
 	}
 }

@@ -35,6 +35,7 @@ type judge struct {
 	paused   time.Time            // since when the connection is stopped; zero: it is not
 	fences   map[string]int64     // thread|kind → newest claim
 	leases   leases
+	pauses   pauses
 	searched map[string]time.Time // type → when the newest search of it left that was answered well
 	created  map[string]string    // identity → the entry that was created with it
 	seen     int                  // of the ledger
@@ -47,6 +48,7 @@ type judge struct {
 	mustPark map[string]doubt     // item → why a person has to see it
 	names    map[string]string    // thread → the record number its first event named
 	gone     map[int]time.Time    // patients whose record was merged away
+	notes    map[string][]string  // thread → the entries that tell of it, where threads are filed as one
 }
 
 // told is what was acknowledged of a message.
@@ -96,7 +98,7 @@ func newJudge(w *world) *judge {
 	return &judge{w: w, told: map[string]*told{}, composed: map[string]*reply{}, wrote: map[string]*written{}, byBytes: map[string][]*written{},
 		audits: map[string]bool{}, items: map[string]connector.Item{}, itemSeq: map[string]int64{}, came: map[string]time.Time{}, again: map[string]time.Time{}, firstTry: map[string]try{}, since: map[string]time.Time{}, fences: map[string]int64{},
 		searched: map[string]time.Time{}, created: map[string]string{}, sent: map[string]*handover{}, released: map[string]bool{}, stats: map[string]int{}, places: map[string]int{},
-		leases: leases{have: map[string]lease{}, doubt: map[string]string{}}, turned: map[string]time.Time{}, mustPark: map[string]doubt{}}
+		leases: leases{have: map[string]lease{}, doubt: map[string]string{}}, turned: map[string]time.Time{}, mustPark: map[string]doubt{}, notes: map[string][]string{}}
 }
 
 func (j *judge) note(format string, args ...any) {
@@ -224,6 +226,7 @@ func (j *judge) committed(n *noted) {
 		j.commitItem(i, n)
 	}
 	j.leases.committed(j, n)
+	j.pauses.committed(n)
 }
 
 func (j *judge) commitWrite(row connector.WriteRow, seq int64) {
@@ -289,7 +292,7 @@ func (j *judge) commitItem(i connector.Item, n *noted) {
 	}
 	j.doubts(i)
 	filed := i.State == connector.Filed && was.State != connector.Filed
-	if filed && (i.Lane == connector.LaneChart || i.Lane == connector.LaneRequest) && !n.audited("file", i.ID) {
+	if filed && i.Lane.TowardEHR() && !n.audited("file", j.carrier(i).ID) {
 		j.failLocked("%s %s was filed and its commit has no audit row", i.Kind, i.MsgKey)
 	}
 	if filed && i.Lane == connector.LaneSend && len(n.audits) == 0 && was.State == connector.Filing && j.w.db != nil && !j.echoed(i) {

@@ -76,6 +76,14 @@ func (t watched) HoldLane(l *connector.Lane, now time.Time) error {
 	return err
 }
 
+func (t watched) HoldToSend(l *connector.Lane, now time.Time) error {
+	err := t.Tx.HoldToSend(l, now)
+	if err == nil {
+		t.n.held = append(t.n.held, *l)
+	}
+	return err
+}
+
 func (t watched) ReleaseLane(l connector.Lane, next, now time.Time) error {
 	err := t.Tx.ReleaseLane(l, next, now)
 	if err == nil {

@@ -110,7 +110,11 @@ func (w *world) start(slot int) {
 	now := p.clock.Now
 	hc := &http.Client{Transport: &ehrWire{p: p}}
 	s := w.script
-	adapter := ehrfhir.New(ehrfhir.Options{Name: "mercy", BaseURL: ehrBase, Base: base, HTTP: hc, Now: now, Deadline: s.deadline,
+	var as []string // auto
+	if s.perThread {
+		as = []string{"note"}
+	}
+	adapter := ehrfhir.New(ehrfhir.Options{FilingAs: as, Name: "mercy", BaseURL: ehrBase, Base: base, HTTP: hc, Now: now, Deadline: s.deadline,
 		Policy: filing.Policy{Organization: "Organization/clinic", NoteType: r4.NewCoding(r4.SystemLOINC, "34748-4", ""),
 			DocStatus: r4.DocFinal, CreateProxies: true, Internal: true, InlineBytes: 5 << 20}})
 	line, err := webhook.New(webhook.Options{Name: channel, Secrets: []string{secret}, Now: clock.System.Now, HTTP: &http.Client{Transport: &platformWire{p: p}},
@@ -122,7 +126,7 @@ func (w *world) start(slot int) {
 	p.ch = ingest.Channel{Name: channel, EHR: ehrID, DefaultPool: "nurses", Consent: "assumed", Receipts: "delivered"}
 	e, err := deliver.New(deliver.Options{Store: st, Clock: p.clock,
 		Connections: []deliver.Connection{{ID: ehrID, Name: "mercy", EHR: adapter, Base: base, Mode: "live", Concurrent: s.concurrent,
-			PerSecond: s.perSecond, Deadline: s.deadline, SearchLag: s.lag, NotBefore: 24 * time.Hour}},
+			PerSecond: s.perSecond, Deadline: s.deadline, SearchLag: s.lag, NotBefore: 24 * time.Hour, PerThread: s.perThread, Idle: s.idle}},
 		Lines: []deliver.Line{{Name: channel, EHR: ehrID, Channel: line, Receipts: "delivered", SendIdempotent: s.idempotent, DefaultPool: "nurses",
 			OrderWindow: 10 * time.Second, GapWait: time.Minute, MediaWithin: time.Hour}}})
 	if err != nil {

@@ -30,6 +30,9 @@ type script struct {
 	idempotent bool // the platform takes one client_message_id once, and the channel says so
 	deaf       bool // the EHR's searches by identifier find nothing: only a list by patient and date shows an entry
 	ambush     float64
+
+	perThread bool          // the EHR files threads as one entry each
+	idle      time.Duration // of a thread that nobody closed, before it is filed
 }
 
 // weather is how badly the EHR and the platform behave.
@@ -92,6 +95,9 @@ func newScript(seed uint64) *script {
 	s.idempotent = r.IntN(2) == 0
 	s.talk(r)
 	s.trouble(r)
+	r = s.dice.of("threads")
+	s.perThread = r.IntN(5) == 0
+	s.idle = []time.Duration{time.Minute, 10 * time.Minute, time.Hour}[r.IntN(3)]
 	return s
 }
 
@@ -129,6 +135,19 @@ func (s *script) trouble(r *rand.Rand) {
 		if (a.what == "kill" || a.what == "freeze") && len(s.posts) > 0 {
 			a.at = s.posts[r.IntN(len(s.posts))].at + between(r, 0, 2*time.Second)
 		}
+	}
+	s.stops()
+}
+
+// stops has a person stop the connection in the midst of what is being filed, when lanes are claimed.
+func (s *script) stops() {
+	r := s.dice.of("stops")
+	if len(s.posts) == 0 {
+		return
+	}
+	for range []int{0, 0, 1, 3}[r.IntN(4)] {
+		at := s.posts[r.IntN(len(s.posts))].at + between(r, 0, 2*time.Second)
+		s.acts = append(s.acts, act{at: at, what: "pause", for_: between(r, time.Second, 10*time.Minute)})
 	}
 }
 

@@ -55,9 +55,11 @@ type Result struct {
 	Virtual  time.Duration
 }
 
-// Run plays one seed within a synctest bubble and judges it.
-func Run(t testing.TB, seed uint64) Result {
-	w := newWorld(t, newScript(seed))
+// Run plays one seed within a synctest bubble and judges it. With threads its EHR files threads, whatever the seed says.
+func Run(t testing.TB, seed uint64, threads bool) Result {
+	s := newScript(seed)
+	s.perThread = s.perThread || threads
+	w := newWorld(t, s)
 	w.play()
 	w.close()
 	j := w.judge

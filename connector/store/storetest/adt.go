@@ -139,6 +139,9 @@ func adtPatientCase(f *fixture) {
 			got, err := tx.ADTPatients(f.ehr, ref)
 			slices.SortFunc(got, func(a, b connector.ADTPatient) int { return cmp.Compare(a.Reference, b.Reference) })
 			same(f, "ADTPatients of "+ref, want)(got, err)
+			got, err = tx.HoldADTPatients(f.ehr, ref)
+			slices.SortFunc(got, func(a, b connector.ADTPatient) int { return cmp.Compare(a.Reference, b.Reference) })
+			same(f, "HoldADTPatients of "+ref, want)(got, err)
 			return nil
 		}
 		f.view(check)

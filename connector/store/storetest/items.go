@@ -19,7 +19,8 @@ var itemCases = []testCase{
 			Sequence: 4, SentAt: f.now, MsgKey: "m-4", Revision: 2, Priority: connector.ASAP, CommittedAt: f.now, ChangedAt: f.now,
 			NextAt: f.now.Add(time.Minute), FirstTried: f.now, Tries: 3, Late: true,
 			Detail: connector.ItemDetail{Text: "no phone", Delivery: &connector.Delivery{State: connector.Failed, At: f.now}, Status: "active",
-				Why: "why", Event: f.id(), Retraction: &connector.Retraction{At: f.now}, Request: f.id()},
+				Why: "why", Event: f.id(), Retraction: &connector.Retraction{At: f.now}, Request: f.id(),
+				Task: &connector.Task{ID: f.id(), Status: connector.TaskAccepted, Holder: "Practitioner/ana", Pool: "nurses", By: "Practitioner/bo"}},
 		}
 		f.update(func(tx connector.Tx) error { return tx.PutItem(&i) })
 		if i.Was != connector.Held {
@@ -74,7 +75,9 @@ var itemCases = []testCase{
 			}
 			header := f.item(f.id(), connector.Waiting)
 			header.Kind = connector.ItemHeader
-			if err := tx.PutItem(&header); err != nil {
+			task := f.item(f.id(), connector.Waiting)
+			task.Lane, task.Kind = connector.LaneTask, connector.ItemTask
+			if err := errors.Join(tx.PutItem(&header), tx.PutItem(&task)); err != nil {
 				return err
 			}
 			same(f, "Tallies inside the transaction", map[string]int64{"sms/from_patient/waiting": 3})(f.tallies(tx), nil)

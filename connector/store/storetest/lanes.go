@@ -13,7 +13,7 @@ import (
 
 var (
 	chart    = []connector.LaneKind{connector.LaneChart}
-	allKinds = []connector.LaneKind{connector.LaneChart, connector.LaneRequest, connector.LaneSend, connector.LaneMedia}
+	allKinds = []connector.LaneKind{connector.LaneChart, connector.LaneRequest, connector.LaneSend, connector.LaneMedia, connector.LaneTask}
 )
 
 func (f *fixture) touch(thread string, kind connector.LaneKind, due time.Time, p connector.Priority) {
@@ -172,18 +172,30 @@ var laneCases = []testCase{
 				return errors.Join(err, tx.PutEHR(e))
 			})
 		}
+		l := f.claim(chart, 1, f.now)[0]
+		f.update(func(tx connector.Tx) error { return tx.HoldToSend(&l, f.now) })
+		if !l.Until.Equal(f.now.Add(f.s.Lease())) {
+			f.Errorf("HoldToSend set Until %v, want %v", l.Until, f.now.Add(f.s.Lease()))
+		}
 		pause(connector.WrongSubject)
+		f.refused(connector.ErrPaused, func(tx connector.Tx) error { c := l; return tx.HoldToSend(&c, f.now) })
+		f.update(func(tx connector.Tx) error { c := l; return tx.HoldLane(&c, f.now) })
+		f.release(l, f.now)
+		f.refused(connector.ErrFenced, func(tx connector.Tx) error { c := l; return tx.HoldLane(&c, f.now) })
 		f.due(chart, time.Time{})
 		if n := len(f.claim(allKinds, 10, f.now)); n != 2 {
 			f.Errorf("claimed %d lanes of a paused EHR, want send and media", n)
 		}
-		f.claimed([]connector.LaneKind{connector.LaneChart, connector.LaneRequest}, 10, f.now)
+		f.claimed([]connector.LaneKind{connector.LaneChart, connector.LaneRequest, connector.LaneTask}, 10, f.now)
 		bell, stop := f.s.Listen(f.ehr)
 		defer stop()
 		pause("")
 		f.heard(bell)
-		f.claimed([]connector.LaneKind{connector.LaneChart}, 10, f.now, "t0")
+		l = f.claimed([]connector.LaneKind{connector.LaneChart}, 10, f.now, "t0")[0]
+		l.Fence++
+		f.refused(connector.ErrFenced, func(tx connector.Tx) error { return tx.HoldToSend(&l, f.now) })
 		f.claimed([]connector.LaneKind{connector.LaneRequest}, 10, f.now, "t1")
+		f.claimed([]connector.LaneKind{connector.LaneTask}, 10, f.now, "t4")
 	}},
 	{"the bell rings after a commit that touched a lane", func(f *fixture) {
 		bell, stop := f.s.Listen(f.ehr)
@@ -303,6 +315,25 @@ var leaseCases = []testCase{
 			f.Errorf("HoldLane set Until %v, want %v", l.Until, now.Add(f.s.Lease()))
 		}
 		f.release(l, time.Time{})
+	}},
+	{"a lane that is taken from its holder can be claimed at once, and the holder is fenced", func(f *fixture) {
+		f.touch("t", connector.LaneChart, f.now, connector.Routine)
+		f.touch("t", connector.LaneTask, f.now, connector.Routine)
+		old := f.claimed(chart, 1, f.now, "t")[0]
+		f.claimed(chart, 1, f.now)
+		f.update(func(tx connector.Tx) error {
+			return errors.Join(tx.TakeLane(f.ehr, "t", connector.LaneChart), tx.TakeLane(f.ehr, "t", connector.LaneRequest), tx.TouchLane(f.ehr, "t", connector.LaneChart, f.now, ""))
+		})
+		f.refused(connector.ErrFenced, func(tx connector.Tx) error { c := old; return tx.HoldLane(&c, f.now) })
+		f.refused(connector.ErrFenced, func(tx connector.Tx) error { return tx.ReleaseLane(old, time.Time{}, f.now) })
+		l := f.claimed(chart, 1, f.now, "t")[0]
+		if l.Fence <= old.Fence {
+			f.Errorf("fence %d after %d", l.Fence, old.Fence)
+		}
+		f.refused(connector.ErrFenced, func(tx connector.Tx) error { c := old; return tx.HoldLane(&c, f.now) })
+		f.update(func(tx connector.Tx) error { return tx.HoldLane(&l, f.now) })
+		f.release(l, time.Time{})
+		f.claimed([]connector.LaneKind{connector.LaneTask}, 1, f.now, "t") // another lane of the thread is left alone
 	}},
 	{"a lease that has ended can still be renewed by its holder", func(f *fixture) {
 		f.touch("t", connector.LaneChart, f.now, connector.Routine)

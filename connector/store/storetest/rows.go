@@ -125,6 +125,11 @@ var rowCases = []testCase{
 		f.update(func(tx connector.Tx) error { return tx.PassThread(placed) })
 		r.Version = 3
 		f.view(check)
+		f.update(func(tx connector.Tx) error {
+			return errors.Join(tx.BumpThread(f.ehr, r.ID), tx.BumpThread(f.ehr, f.id()), tx.BumpThread("other", r.ID))
+		})
+		r.Version = 4
+		f.view(check)
 		placed.ID = f.id()
 		if err := f.s.Update(f.Context(), f.ehr, func(tx connector.Tx) error { return tx.PassThread(placed) }); err == nil {
 			f.Error("the order of a thread that is not there was taken")
@@ -281,7 +286,7 @@ func writeCase(f *fixture) {
 	c.Write.Update = &connector.Update{Target: "{header}", Set: map[string]any{"status": "completed"}, Remove: []string{"x"}}
 	f.update(func(tx connector.Tx) error { return errors.Join(tx.PutWrite(&a), tx.PutWrite(&b), tx.PutWrite(&c)) })
 	f.view(func(tx connector.Tx) error {
-		absent[connector.WriteRow](f, "AnyFiled")(tx.AnyFiled(f.ehr, "Communication"))
+		absent[connector.WriteRow](f, "NewestFiled")(tx.NewestFiled(f.ehr, "Communication"))
 		same(f, "WritesOf", []connector.WriteRow{b, a, c})(tx.WritesOf(f.ehr, item))
 		absent[connector.WriteRow](f, "no provides")(tx.WriteByProvides(f.ehr, ""))
 		return nil
@@ -302,8 +307,8 @@ func writeCase(f *fixture) {
 	f.view(func(tx connector.Tx) error {
 		same(f, "WriteByKey", a)(tx.WriteByKey(f.ehr, "k1"))
 		same(f, "WriteByProvides", b)(tx.WriteByProvides(f.ehr, "{header}"))
-		same(f, "AnyFiled: the newest with an identity", b)(tx.AnyFiled(f.ehr, "Communication"))
-		absent[connector.WriteRow](f, "AnyFiled of another type")(tx.AnyFiled(f.ehr, "RelatedPerson"))
+		same(f, "NewestFiled: the newest with an identity", b)(tx.NewestFiled(f.ehr, "Communication"))
+		absent[connector.WriteRow](f, "NewestFiled of another type")(tx.NewestFiled(f.ehr, "RelatedPerson"))
 		same(f, "WritesByRef", []connector.WriteRow{a})(tx.WritesByRef(f.ehr, "Communication/k1"))
 		same(f, "WritesByRef of no write", []connector.WriteRow(nil))(tx.WritesByRef(f.ehr, "Communication/none"))
 		absent[connector.WriteRow](f, "an unknown key")(tx.WriteByKey(f.ehr, "k9"))

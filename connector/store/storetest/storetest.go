@@ -23,7 +23,7 @@ func Run(t *testing.T, open func(t *testing.T, lease time.Duration) connector.St
 		cases []testCase
 	}{
 		{"rows", long, rowCases}, {"items", long, itemCases}, {"lanes", long, laneCases}, {"leases", short, leaseCases},
-		{"claimers", long, claimerCases}, {"commit", long, commitCases}, {"rehome", long, rehomeCases}, {"chart", long, chartCases}, {"arrival", long, arrivalCases}, {"adt", long, adtCases},
+		{"claimers", long, claimerCases}, {"commit", long, commitCases}, {"rehome", long, rehomeCases}, {"chart", long, chartCases}, {"arrival", long, arrivalCases}, {"adt", long, adtCases}, {"desk", long, deskCases}, {"page", long, pageCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			s := open(t, group.lease)

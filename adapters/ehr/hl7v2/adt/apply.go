@@ -156,7 +156,7 @@ func (s *step) ofMerged(row connector.ADTPatient, id connector.ADTIdentifier) (b
 		if p.Reference == row.Reference || p.ReplacedBy == "" {
 			continue
 		}
-		into, err := survivor(s.tx, p)
+		into, err := survivor(s.tx.ADTPatients, p)
 		if err != nil || into == row.Reference {
 			return true, err
 		}
@@ -167,7 +167,7 @@ func (s *step) ofMerged(row connector.ADTPatient, id connector.ADTIdentifier) (b
 // merge makes every patient who has one of the prior identifiers one that was replaced. Who is not known yet is written down
 // as that, or news that is on its way would make them a patient again.
 func (s *step) merge(into connector.ADTPatient, prior []connector.ADTIdentifier) error {
-	end, err := survivor(s.tx, into)
+	end, err := survivor(s.tx.ADTPatients, into)
 	if err != nil {
 		return err
 	}

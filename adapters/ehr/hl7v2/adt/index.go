@@ -36,13 +36,14 @@ func Over(e *hl7v2.EHR, store connector.Store, id string, authorities map[string
 // several patients, or of one who has another number of the same authority. One who was merged into another counts as the
 // other only where the channel names both; by the old number alone it is the old patient, replaced.
 func (e *EHR) Match(ctx context.Context, k connector.PatientKey) (connector.Patient, error) {
-	wanted := identifiers(filing.Assigned(e.names, k))
-	if len(k.Identifiers) == 0 && k.Reference != "" {
-		wanted = []connector.ADTIdentifier{{Reference: k.Reference}}
-	}
-	var found connector.ADTPatient
+	var found connector.Patient
 	err := e.store.View(ctx, func(tx connector.Tx) (err error) {
-		found, err = e.match(tx, wanted)
+		if len(k.Identifiers) == 0 && k.Reference != "" {
+			found, err = e.Stored(tx, k.Reference)
+			return err
+		}
+		p, err := e.match(tx.ADTPatients, identifiers(filing.Assigned(e.names, k)))
+		found = e.patient(p)
 		return err
 	})
 	switch {
@@ -51,18 +52,25 @@ func (e *EHR) Match(ctx context.Context, k connector.PatientKey) (connector.Pati
 	case err != nil:
 		return connector.Patient{}, &connector.Retry{Reason: connector.EHRUnavailable, Cause: err}
 	}
-	p := e.patient(found)
-	if len(k.Identifiers) == 0 {
-		p.Reference = k.Reference // a patient may be asked for by the reference of another identifier than the first
-	}
-	return p, nil
+	return found, nil
 }
 
-func (e *EHR) match(tx connector.Tx, wanted []connector.ADTIdentifier) (connector.ADTPatient, error) {
+// Stored is connector.PatientAwaiter.
+func (e *EHR) Stored(tx connector.Tx, reference string) (connector.Patient, error) {
+	found, err := e.match(tx.HoldADTPatients, []connector.ADTIdentifier{{Reference: reference}})
+	p := e.patient(found)
+	p.Reference = reference // a patient may be asked for by the reference of another identifier than the first
+	return p, err
+}
+
+// reader gives the patients who have an identifier which makes a reference: connector.ADTIndex's, or those it holds.
+type reader func(ehr, reference string) ([]connector.ADTPatient, error)
+
+func (e *EHR) match(read reader, wanted []connector.ADTIdentifier) (connector.ADTPatient, error) {
 	hits := map[string]connector.ADTPatient{}
 	var unknown []connector.ADTIdentifier
 	for _, w := range wanted {
-		all, err := tx.ADTPatients(e.id, w.Reference)
+		all, err := read(e.id, w.Reference)
 		if err != nil {
 			return connector.ADTPatient{}, err
 		}
@@ -77,7 +85,7 @@ func (e *EHR) match(tx connector.Tx, wanted []connector.ADTIdentifier) (connecto
 		if p.ReplacedBy == "" {
 			continue
 		}
-		into, err := survivor(tx, p)
+		into, err := survivor(read, p)
 		if err != nil {
 			return p, err
 		}
@@ -100,14 +108,14 @@ func (e *EHR) match(tx connector.Tx, wanted []connector.ADTIdentifier) (connecto
 const mergesDeep = 50
 
 // survivor is the reference of the patient that one was merged into in the end; their own where they were not.
-func survivor(tx connector.Tx, p connector.ADTPatient) (string, error) {
+func survivor(read reader, p connector.ADTPatient) (string, error) {
 	at := p.Reference
 	for range mergesDeep {
 		if p.ReplacedBy == "" {
 			break
 		}
 		at = p.ReplacedBy
-		all, err := tx.ADTPatients(p.EHR, at)
+		all, err := read(p.EHR, at)
 		if err != nil {
 			return "", err
 		}
@@ -155,6 +163,9 @@ func (e *EHR) visits(tx connector.Tx, q connector.EncounterQuery) ([]connector.A
 	if err != nil {
 		return nil, err
 	}
+	if q.Reference != "" {
+		return theirVisit(tx, e.id, q.Patient, q.Reference, known)
+	}
 	if q.Visit.IsZero() {
 		var all []connector.ADTVisit
 		for _, p := range known {
@@ -170,14 +181,20 @@ func (e *EHR) visits(tx connector.Tx, q connector.EncounterQuery) ([]connector.A
 	if !ok || a.Type != filing.VisitNumber {
 		return nil, nil
 	}
-	v, err := tx.ADTVisit(e.id, filing.VisitReference(hl7.CX{ID: q.Visit.Value, Authority: hl7.HD{Namespace: a.Namespace}}))
+	named := filing.VisitReference(hl7.CX{ID: q.Visit.Value, Authority: hl7.HD{Namespace: a.Namespace}})
+	return theirVisit(tx, e.id, q.Patient, named, known)
+}
+
+// theirVisit gives a visit by its reference, where it is one of a patient's whom these records are of.
+func theirVisit(tx connector.Tx, ehr, patient, reference string, known []connector.ADTPatient) ([]connector.ADTVisit, error) {
+	v, err := tx.ADTVisit(ehr, reference)
 	if errors.Is(err, connector.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	whose, err := survivor(tx, connector.ADTPatient{EHR: e.id, Reference: q.Patient, ReplacedBy: v.Patient})
+	whose, err := survivor(tx.ADTPatients, connector.ADTPatient{EHR: ehr, Reference: patient, ReplacedBy: v.Patient})
 	if err != nil || !slices.ContainsFunc(known, func(p connector.ADTPatient) bool { return p.Reference == whose }) {
 		return nil, err
 	}

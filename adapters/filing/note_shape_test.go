@@ -11,10 +11,13 @@ import (
 	"github.com/chartwire/chartwire/fhir/r4"
 )
 
+// spare is what Epic takes of a note.
+func spare() *filing.NoteShape { return &filing.NoteShape{Named: true, DraftsOnly: true} }
+
 // TestSpareNote: whatever kind of note, it has no more than a vendor's note API takes, and its text says the rest.
 func TestSpareNote(t *testing.T) {
 	p := policy(t)
-	p.Spare = true
+	p.Shape.Notes = spare()
 	traits := able(noted)
 	traits.Update, traits.Transaction, traits.Provenance, traits.IfNoneExist = false, false, false, false
 	in := func(x *connector.Exchange) {
@@ -54,7 +57,7 @@ func TestSpareNote(t *testing.T) {
 func TestSpareAuthor(t *testing.T) {
 	for _, status := range []r4.DocStatus{r4.DocFinal, r4.DocPreliminary} {
 		p := policy(t)
-		p.Spare, p.DocStatus = true, status
+		p.Shape.Notes, p.DocStatus = spare(), status
 		for name, who := range map[string]connector.Participant{"patient": patient, "proxy": mother, "pool": triage, "system": system, "clinician": ana,
 			"unknown clinician": {Role: connector.RoleClinician, ID: "somebody", Name: "Some Body"}} {
 			d := resource(t, plan(t, p, able(noted), exchange(connector.ItemExchange, noted, from(who)))[0], "DocumentReference")
@@ -89,6 +92,10 @@ func TestCitedIdentifier(t *testing.T) {
 	elsewhere := filing.Names{Base: base, Channel: "portal"}.Message("t-1", "m-1", 1)
 	if got, _ := filing.CitedIdentifier(note("m-1"), base, elsewhere); got == elsewhere {
 		t.Error("a message of another channel is taken for it")
+	}
+	crlf := []byte("Secure message\r\nMessage id: texting t-1/m-1\r\n\r\nMessage id: texting t-1/m-2")
+	if got, ok := filing.CitedIdentifier(crlf, base, names.Message("t-1", "m-1", 1)); !ok || got != names.Message("t-1", "m-1", 1) {
+		t.Errorf("an EHR's own line ends hide the message: %v, %v", got, ok)
 	}
 	if _, ok := filing.CitedIdentifier([]byte("Seen today.\n\nMessage id: texting t-1/m-1"), base, names.Message("t-1", "m-1", 1)); ok {
 		t.Error("a note that only quotes the line is taken for it")

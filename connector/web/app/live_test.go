@@ -1,0 +1,111 @@
+package app_test
+
+import (
+	"bufio"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chartwire/chartwire/connector"
+	"github.com/chartwire/chartwire/connector/inbox"
+	"github.com/chartwire/chartwire/connector/web/app"
+)
+
+// stream is a live stream as a browser reads it.
+type stream struct {
+	t *testing.T
+	r *http.Response
+	s *bufio.Scanner
+}
+
+func (w *world) follow(query string) stream {
+	w.t.Helper()
+	server := httptest.NewServer(w.e)
+	w.t.Cleanup(server.Close)
+	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, server.URL+"/app/l/L1/live"+query, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Header.Set("X-Chartwire-Session", "handle-1")
+	got, err := server.Client().Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = got.Body.Close() })
+	s := stream{w.t, got, bufio.NewScanner(got.Body)}
+	s.want(": open", "")
+	return s
+}
+
+// want reads lines.
+func (s stream) want(lines ...string) {
+	s.t.Helper()
+	for _, want := range lines {
+		if !s.s.Scan() {
+			s.t.Fatalf("the stream ended before %q (%v)", want, s.s.Err())
+		}
+		if got := s.s.Text(); got != want {
+			s.t.Fatalf("the stream says %q, want %q", got, want)
+		}
+	}
+}
+
+func (s stream) ends() {
+	s.t.Helper()
+	if s.s.Scan() {
+		s.t.Fatalf("the stream goes on with %q", s.s.Text())
+	}
+}
+
+// TestLive: a stream says which thread changed and no word of what, covers the page, and ends with the session.
+func TestLive(t *testing.T) {
+	w := newWorld(t)
+	s := w.follow("?thread=T1&thread=T2")
+	if got := s.r.Header.Get("Content-Type"); got != "text/event-stream" || s.r.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("the stream is %s", got)
+	}
+	if w.heard("Peek") == "" {
+		t.Error("a stream keeps its user signed in")
+	}
+	if got := w.heard("Watch"); got != "[T1 T2]" {
+		t.Errorf("watches %s", got)
+	}
+	w.desk.changes <- inbox.Change{Thread: "T1", Version: 8}
+	s.want("event: changed", `data: {"thread":"T1","version":8}`, "")
+	w.desk.changes <- inbox.Change{Cover: "L9"}
+	s.want("event: covered", "data: {}", "")
+	w.clock.Waiting(1)
+	w.clock.Advance(20 * time.Second)
+	s.want(": here", "")
+	w.desk.changes <- inbox.Change{Ended: "You have signed out, Daniel Cho."}
+	s.want("event: ended", "data: {}", "")
+	s.ends()
+}
+
+// TestLiveEndsWithTheInbox and with the process.
+func TestLiveEndsWithTheInbox(t *testing.T) {
+	w := newWorld(t)
+	s := w.follow("")
+	close(w.desk.changes)
+	s.ends()
+
+	stop := make(chan struct{})
+	w = newWorld(t, func(o *app.Options) { o.Stop = stop })
+	s = w.follow("")
+	close(stop)
+	s.ends()
+}
+
+// TestLiveIsRefused as any page is, and follows no more threads than a page shows.
+func TestLiveIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.desk.fail["Watch"] = connector.ErrNotFound
+	w.do(http.MethodGet, "/app/l/L1/live?thread=T9", "", append([]string{"Accept", "text/event-stream"}, signedIn...)...).want(404)
+	w = newWorld(t)
+	w.follow("?" + strings.Repeat("thread=T&", 300))
+	if got := strings.Count(w.heard("Watch"), "T"); got != 200 {
+		t.Errorf("watches %d threads", got)
+	}
+}
