@@ -35,6 +35,7 @@ type Exchange struct {
 	Retraction *Retraction
 	Corrected  *Correction // correction: who and when
 	Revisions  []int       // of a follow-up's message: every revision on the chart, newest last
+	Added      []int       // those of Revisions that came to the chart after a later one, and so replaced nothing
 	// Entries are the resource types of Revisions' entries, as far as receipts tell: a thread may have gone on as another one.
 	Entries map[int]string
 

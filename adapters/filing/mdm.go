@@ -90,15 +90,39 @@ func (p *planner) mdmCorrection() ([]connector.Write, error) {
 	return p.told(l, what, m, at)
 }
 
-// mdmRetraction replaces the newest version on the chart by the word that the message was retracted. The document stays: most
-// receivers take a cancellation (T11) only of what nobody could see yet, so that is for who configures it.
+// mdmRetraction replaces the newest version on the chart by the word that the message was retracted, and before it each that
+// was added beside one: what replaces the newest leaves those standing. The documents stay: most receivers take a cancellation
+// (T11) only of what nobody could see yet, so that is for who configures it.
 func (p *planner) mdmRetraction() ([]connector.Write, error) {
 	if len(p.x.Revisions) == 0 {
 		return nil, nil
 	}
-	if p.policy.MDM.Cancels && p.x.Stands == 0 { // a transcript tells other messages, too
+	if p.x.Stands > 0 { // a transcript tells other messages, too
+		l := p.takenBack(p.x.Revision)
+		l.event, l.parent = "T06", p.versionID(p.x.Stands)
+		return p.send(l)
+	}
+	if p.policy.MDM.Cancels {
 		return p.mdmCancel()
 	}
+	var writes []connector.Write
+	for _, r := range p.x.Added {
+		l := p.takenBack(r)
+		l.parent = p.revisionID(r)
+		more, err := p.send(l)
+		if err != nil {
+			return nil, err
+		}
+		writes = append(writes, more...)
+	}
+	l := p.takenBack(p.x.Revision)
+	l.parent = p.revisionID(slices.Max(p.x.Revisions))
+	last, err := p.send(l)
+	return append(writes, last...), err
+}
+
+// takenBack is the word that the message was retracted, as the document that replaces one of its versions.
+func (p *planner) takenBack(revision int) letter {
 	m, r, at := p.x.Message, p.x.Retraction, p.received()
 	why := ""
 	if r != nil {
@@ -114,16 +138,11 @@ func (p *planner) mdmRetraction() ([]connector.Write, error) {
 		text += "\nRetracted by: " + transcript.Person(*r.By)
 	}
 	version := "retracted"
-	if p.x.Revision > 1 {
-		version = fmt.Sprintf("v%d-taken", p.x.Revision)
+	if revision > 1 {
+		version = fmt.Sprintf("v%d-taken", revision)
 	}
-	l := letter{event: "T10", id: p.ids.Retracted(p.x.Thread.ID, m.ID, p.x.Revision), document: p.documentID(version),
-		parent: p.revisionID(slices.Max(p.x.Revisions)), reason: "Retracted", at: at, text: []byte(text),
-		expect: connector.Expect{Text: connector.Hash([]byte(text))}}
-	if p.x.Stands > 0 {
-		l.event, l.parent = "T06", p.versionID(p.x.Stands)
-	}
-	return p.send(l)
+	return letter{event: "T10", id: p.ids.Retracted(p.x.Thread.ID, m.ID, revision), document: p.documentID(version),
+		reason: "Retracted", at: at, text: []byte(text), expect: connector.Expect{Text: connector.Hash([]byte(text))}}
 }
 
 // mdmCancel cancels every version on the chart, the oldest first: cancelling what replaced a document must not bring that back.

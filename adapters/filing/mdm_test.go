@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,12 @@ func mdmOf(t *testing.T, p filing.Policy, x connector.Exchange) (connector.Write
 	if err != nil || len(writes) != 1 {
 		t.Fatalf("%d writes: %v (%s)", len(writes), err, detail(err))
 	}
-	m, err := hl7.Parse(writes[0].Body, hl7.Options{})
+	return writes[0], readMDM(t, writes[0])
+}
+
+func readMDM(t *testing.T, w connector.Write) hl7.MDM {
+	t.Helper()
+	m, err := hl7.Parse(w.Body, hl7.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +59,7 @@ func mdmOf(t *testing.T, p filing.Policy, x connector.Exchange) (connector.Write
 	if err != nil {
 		t.Fatal(err)
 	}
-	return writes[0], d
+	return d
 }
 
 func detail(err error) string {
@@ -127,6 +133,30 @@ func TestMDMChain(t *testing.T) {
 		if w.Identity.Value != c.control {
 			t.Errorf("%s is known as %s", name, w.Identity.Value)
 		}
+	}
+}
+
+// TestMDMRetractsWhatWasAdded: a version that was filed late stands beside the newest one, and what replaces that leaves it
+// there. Each is replaced by itself, under ids of their own.
+func TestMDMRetractsWhatWasAdded(t *testing.T) {
+	id := control("t-1/m-1")
+	x := exchange(connector.ItemRetraction, connector.AsMDM, daniel, retraction(1, 2, 3, 4), func(x *connector.Exchange) { x.Added = []int{2, 3} })
+	writes, err := filing.Plan(mdmPolicy(), connector.Traits{Strategy: connector.AsMDM, Echo: connector.EchoNone}, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	keys := map[string]bool{}
+	for _, w := range writes {
+		d := readMDM(t, w)
+		if text := hl7.TextOf(d.Content); !strings.HasPrefix(text, "Retracted: wrong patient") {
+			t.Errorf("%s says %q", d.TXA.Document.ID, text)
+		}
+		got, keys[w.Key], keys[w.Provides], keys[d.Header.ControlID] = append(got, d.Event+" "+d.TXA.Document.ID+" of "+d.TXA.Parent.ID), true, true, true
+	}
+	want := []string{"T10 " + id + "-v2-taken of " + id + "-v2", "T10 " + id + "-v3-taken of " + id + "-v3", "T10 " + id + "-retracted of " + id + "-v4"}
+	if !slices.Equal(got, want) || len(keys) != 9 {
+		t.Errorf("wrote %q under %d names", got, len(keys))
 	}
 }
 

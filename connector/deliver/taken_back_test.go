@@ -1,6 +1,7 @@
 package deliver_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -130,5 +131,32 @@ func TestCorrectionAfterTheRetractionInATranscript(t *testing.T) {
 		w.accept(corrected("a", 2, "dos"))
 		w.pass(2 * idle)
 		w.is(w.items(thread1, connector.ItemCorrection)[0], connector.NotDue, connector.TakenBack)
+	})
+}
+
+// A version that comes to the chart after a later one replaces nothing there, and what takes the message back has to know.
+func TestRetractionKnowsWhatWasAdded(t *testing.T) {
+	bubble(t, func(w *world) {
+		var added [][]int
+		w.chart.expressed = func(x connector.Exchange) error {
+			if x.Kind == connector.ItemRetraction {
+				added = append(added, x.Added)
+			}
+			return nil
+		}
+		w.run()
+		for _, e := range []connector.Event{said("a", 1, "uno"), corrected("a", 3, "tres"), corrected("a", 2, "dos"), corrected("a", 4, "cuatro"), retracted("a")} {
+			w.accept(e)
+			w.pass(time.Minute)
+		}
+		w.is(w.items(thread1, connector.ItemRetraction)[0], connector.Filed, "")
+		if len(added) == 0 {
+			t.Fatal("no retraction was planned")
+		}
+		for _, a := range added {
+			if !slices.Equal(a, []int{2}) {
+				t.Errorf("planned with %v added, want the second version", a)
+			}
+		}
 	})
 }
