@@ -24,6 +24,7 @@ func Texts(t *testing.T, h Harness) {
 	for i, text := range all {
 		writes, err := r.EHR.Plan(r.exchange(h.Strategy, connector.ItemExchange, "w-"+strconv.Itoa(i), text))
 		if err == nil {
+			err = errors.New("no write is the message's")
 			for _, w := range writes {
 				if w.Identity.Value == threadID+"/w-"+strconv.Itoa(i) {
 					err = r.carries(r.resolve(t, w), text, i < len(awkward) || i%5 == 0)

@@ -11,14 +11,16 @@ import (
 	"github.com/chartwire/chartwire/adapters/filing"
 	"github.com/chartwire/chartwire/adapters/hl7"
 	"github.com/chartwire/chartwire/adapters/hl7/mllp"
+	sandbox "github.com/chartwire/chartwire/adapters/sandbox/engine"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/fhir/r4"
 )
 
 const county = "urn:oid:2.16.840.1.113883.19.5"
 
-// engine is an interface engine that takes every message, over connections in memory.
+// engine is the sandbox's interface engine, strict as that is, over connections in memory. It can be told what to answer instead.
 type engine struct {
+	strict  *sandbox.Engine
 	t       *testing.T
 	mu      sync.Mutex
 	stored  [][]byte
@@ -71,36 +73,25 @@ func (n *engine) take(message []byte) (answer []byte, stay bool) {
 	if n.reply != nil {
 		return n.reply(h.ControlID), false
 	}
-	n.stored = append(n.stored, message)
+	answers, err := n.strict.Handle(n.t.Context(), message)
+	if err != nil {
+		n.t.Errorf("the engine cannot answer: %v", err)
+	}
+	if came := n.strict.Arrivals(); came[len(came)-1].Code == hl7.AckAA {
+		n.stored = append(n.stored, message)
+	}
 	if n.hangUp {
 		n.hangUp = false
 		return nil, false
 	}
-	if h.AcceptAck == hl7.Always {
-		answer = append(answer, n.framed(hl7.AckTo(h, hl7.AckCA, "C", h.Time))...)
-	}
-	if !h.Enhanced() || h.ApplicationAck == hl7.Always {
-		answer = append(answer, n.framed(hl7.AckTo(h, hl7.AckAA, "A", h.Time))...)
+	for _, a := range answers {
+		f, err := mllp.Frame(a)
+		if err != nil {
+			n.t.Error(err)
+		}
+		answer = append(answer, f...)
 	}
 	return answer, true
-}
-
-func (n *engine) framed(a hl7.Ack) []byte {
-	m, err := a.Message()
-	if err != nil {
-		n.t.Error(err)
-		return nil
-	}
-	raw, err := m.Encode()
-	if err != nil {
-		n.t.Error(err)
-		return nil
-	}
-	f, err := mllp.Frame(raw)
-	if err != nil {
-		n.t.Error(err)
-	}
-	return f
 }
 
 func (n *engine) set(change func(*engine)) {
@@ -121,7 +112,13 @@ func policy(accept, application hl7.When) filing.Policy {
 // connected is an adapter and the engine it talks to.
 func connected(t *testing.T, accept, application hl7.When) (*EHR, *engine) {
 	t.Helper()
-	n := &engine{t: t}
+	county := hl7.HD{Namespace: "COUNTY"}
+	strict, err := sandbox.New(sandbox.Options{Now: time.Now, Patients: []sandbox.Patient{{Ref: "Patient/cho",
+		Identifiers: []hl7.CX{{ID: "MRN-1", Authority: county, Type: "MR"}}, Names: []hl7.XPN{{Family: "Cho", Given: "Daniel"}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &engine{t: t, strict: strict}
 	e := New(Options{Policy: policy(accept, application), Dial: n.dial, Now: func() time.Time { return time.Unix(1700000000, 0) }})
 	t.Cleanup(func() { _ = e.Close(); n.running.Wait() })
 	return e, n
