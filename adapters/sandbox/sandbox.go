@@ -81,6 +81,7 @@ func start(ctx context.Context, opts EHROptions, add func(*EHR) error) (*EHR, er
 func newEHR(origin string, opts EHROptions) (*EHR, error) {
 	base := origin + cmp.Or(opts.Path, "/fhir")
 	opts.Auth.Issuer, opts.Auth.FHIRBase, opts.Auth.Now = origin+"/auth", base, opts.EHR.Now
+	opts.Auth.AsSpelled = opts.EHR.Traits.Vendor == "oracle" // what people report of it: docs/ehrs/oracle.md
 	as, err := auth.New(opts.Auth)
 	if err != nil {
 		return nil, err

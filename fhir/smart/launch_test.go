@@ -162,7 +162,7 @@ func TestREQ131And135_ScopesAreSpelledAsTheServerReadsThem(t *testing.T) {
 	}{
 		"v2":      {[]string{"permission-v2"}, "user/Patient.rs user/Communication.crus"},
 		"both":    {[]string{"permission-v1", "permission-v2"}, "user/Patient.rs user/Communication.crus"},
-		"v1":      {[]string{"permission-v1"}, "user/Patient.read user/Communication.*"},
+		"v1":      {[]string{"permission-v1"}, "user/Patient.read user/Communication.read user/Communication.write"},
 		"neither": {nil, "user/Patient.rs user/Communication.crus"},
 	} {
 		a, e, _ := app(t)

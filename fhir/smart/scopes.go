@@ -122,20 +122,21 @@ func (s Scope) String() string {
 	return out
 }
 
-// V1 spells the scope in v1, widened to what v1 can say: rs or a part of it becomes read, cud or
-// a part of it write, both become *. A query cannot be said and is dropped.
-func (s Scope) V1() string {
+// V1 spells the scope in v1, widened to what v1 can say: rs or a part of it becomes read, cud or a part of it write. Both are two
+// scopes and never "*": an app is registered for read and for write, and some servers give nothing for a spelling that is not
+// registered. A query cannot be said and is dropped.
+func (s Scope) V1() []string {
 	if s.Other != "" {
-		return s.Other
+		return []string{s.Other}
 	}
-	reads, writes := s.Can&(Read|Search) != 0, s.Can&(Create|Update|Delete) != 0
-	verb := "*"
-	if !writes {
-		verb = "read"
-	} else if !reads {
-		verb = "write"
+	var out []string
+	if s.Can&(Read|Search) != 0 {
+		out = append(out, s.Level+"/"+s.Type+".read")
 	}
-	return s.Level + "/" + s.Type + "." + verb
+	if s.Can&(Create|Update|Delete) != 0 {
+		out = append(out, s.Level+"/"+s.Type+".write")
+	}
+	return out
 }
 
 // String spells the list in v2.
@@ -145,12 +146,14 @@ func (s Scopes) String() string { return strings.Join(s.Spell(false), " ") }
 func (s Scopes) Spell(v1 bool) []string {
 	var out []string
 	for _, scope := range s {
-		text := scope.String()
+		texts := []string{scope.String()}
 		if v1 {
-			text = scope.V1()
+			texts = scope.V1()
 		}
-		if !slices.Contains(out, text) {
-			out = append(out, text)
+		for _, text := range texts {
+			if !slices.Contains(out, text) {
+				out = append(out, text)
+			}
 		}
 	}
 	return out

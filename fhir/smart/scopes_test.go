@@ -76,7 +76,7 @@ func TestSpell(t *testing.T) {
 	if got := strings.Join(needed.Spell(false), " "); got != "system/Communication.crs system/Patient.rs system/Task.cu launch system/DocumentReference.c?category=clinical-note" {
 		t.Error(got)
 	}
-	if got := strings.Join(needed.Spell(true), " "); got != "system/Communication.* system/Patient.read system/Task.write launch system/DocumentReference.write" {
+	if got := strings.Join(needed.Spell(true), " "); got != "system/Communication.read system/Communication.write system/Patient.read system/Task.write launch system/DocumentReference.write" {
 		t.Error(got)
 	}
 }

@@ -270,7 +270,7 @@ func (x *examination) held(u use) *connector.Lack {
 func (x *examination) ungranted(u use) *connector.Lack {
 	b := x.e.auth
 	scope := smart.Scope{Level: "system", Type: u.resource, Can: permissions[u.interaction]}
-	spelled := fmt.Sprintf("%s (v1 spelling: %s)", scope, scope.V1())
+	spelled := fmt.Sprintf("%s (v1 spelling: %s)", scope, strings.Join(scope.V1(), " "))
 	if !smart.Covers(smart.ParseScopes(b.asked), scope) {
 		return gap(connector.FixConfig, "backend.scopes in the Chartwire configuration does not ask for %s, so %s: add it there, and have the EHR administrator grant it to client %q.", spelled, u.without, b.credentials.ClientID)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,19 +70,25 @@ func New(o fhir.Options, k Keys) *EHR {
 	return &EHR{EHR: fhir.New(o), category: o.Policy.Shape.Staff.Category}
 }
 
-// Open is fhir.EHR's. Where scopes were dropped and nothing can be filed, Detail also names them and who can change that.
+// Open is fhir.EHR's. Where scopes were dropped and nothing can be filed, Detail also names them and who can change that; where none was granted, too.
 func (e *EHR) Open(ctx context.Context) (connector.Traits, error) {
 	t, err := e.EHR.Open(ctx)
 	var refused *connector.Refused
-	if errors.As(err, &refused) && refused.Reason == connector.ScopeMissing && len(t.Missing) > 0 {
+	switch {
+	case !errors.As(err, &refused):
+	case refused.Reason == connector.ScopeMissing && len(t.Missing) > 0:
 		refused.Detail = connector.Protect(refused.Detail.Reveal() + " " + Trimmed(t.Missing))
+	case slices.Contains(refused.Codes, "invalid_scope"):
+		refused.Detail = connector.Protect(strings.TrimSpace(refused.Detail.Reveal() + " None of the scopes that were asked for is granted. " + asRegistered))
 	}
 	return t, err
 }
 
+const asRegistered = "Oracle Health grants an app what its registration in Code Console names, in the SMART version it is registered with, and drops the rest without a word: have whoever owns the registration add these, or write oracle.scopes as it is registered (v1 or v2)."
+
 // Trimmed says which scopes were asked for and not granted, and who can change that.
 func Trimmed(missing []string) string {
-	return fmt.Sprintf("Asked for and not granted: %s. Oracle Health grants an app what its registration in Code Console names, in the SMART version it is registered with, and drops the rest without a word: have whoever owns the registration add these, or write oracle.scopes as it is registered (v1 or v2).", strings.Join(missing, " "))
+	return fmt.Sprintf("Asked for and not granted: %s. %s", strings.Join(missing, " "), asRegistered)
 }
 
 // Find is fhir.EHR's for documents. A message is looked for as Millennium lets it be: by category, recipient, time received and

@@ -34,15 +34,40 @@ func TestTrimmedScopes(t *testing.T) {
 	}
 }
 
-// TestSpelling: scopes are asked for as the app is registered, whatever the EHR's documents name first.
+// TestSpelling: scopes are asked for as the app is registered, whatever the EHR's documents name first. In another spelling Oracle
+// grants nothing, and the sentence names the key that changes it.
 func TestSpelling(t *testing.T) {
-	for spelling, want := range map[Spelling]string{SpellAuto: "system/Communication.crs", SpellV2: "system/Communication.crs", SpellV1: "system/Communication.*"} {
-		l := newLab(t, granted, Keys{Scopes: spelling, Category: "notification"})
-		_, _ = l.adapter.Open(t.Context())
-		if !slices.Contains(l.asked, want) {
-			t.Errorf("%s: asked for %v", spelling, l.asked)
+	registered := map[string]string{"v2": granted, "v1": smart1(granted)}
+	for _, c := range []struct {
+		spelling Spelling
+		app      string
+		opens    bool
+	}{{SpellAuto, "v2", true}, {SpellV2, "v2", true}, {SpellV1, "v1", true}, {SpellV2, "v1", false}, {SpellV1, "v2", false}} {
+		l := newLab(t, registered[c.app], Keys{Scopes: c.spelling, Category: "notification"})
+		_, err := l.adapter.Open(t.Context())
+		var refused *connector.Refused
+		switch {
+		case c.opens && err != nil:
+			t.Errorf("an app of %s, asked for %s: %v", c.app, l.asked, err)
+		case !c.opens && (!errors.As(err, &refused) || !strings.Contains(refused.Detail.Reveal(), "oracle.scopes")):
+			t.Errorf("an app of %s, asked for %s: %v", c.app, l.asked, err)
 		}
 	}
+}
+
+// smart1 is how an administrator registers the same for an app of SMART v1.
+func smart1(scopes string) string {
+	var out []string
+	for _, s := range strings.Fields(scopes) {
+		name, verbs, _ := strings.Cut(s, ".")
+		if strings.ContainsAny(verbs, "rs") {
+			out = append(out, name+".read")
+		}
+		if strings.ContainsAny(verbs, "cud") {
+			out = append(out, name+".write")
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 // TestMessageIsFoundByItsInbox: the one search Millennium has for a message finds ours, and proves nothing where it does not.

@@ -121,7 +121,7 @@ func (s *Server) authorize(c *client, redirect string, params url.Values) (strin
 	if slices.ContainsFunc(requested.Scopes, func(sc scope.Scope) bool { return sc.Level == "system" }) {
 		return "", &refusal{0, "invalid_scope", "REQ#143: system/ scopes are for Backend Services"}
 	}
-	granted := scope.Intersect(requested, c.scopes)
+	granted := s.grantable(requested, c)
 	if len(granted.Scopes)+len(granted.Words) == 0 {
 		return "", &refusal{0, "invalid_scope", "REQ#250: none of the requested scopes is registered for this client"}
 	}

@@ -45,6 +45,8 @@ type Options struct {
 	KeepRefresh bool
 	// OwnScopes: a backend client may be granted words (api:oemr) and scopes of the vendor's own API beside system/ ones.
 	OwnScopes bool
+	// AsSpelled: what is asked for in another SMART version's spelling than is registered is dropped; see scope.Spelled.
+	AsSpelled bool
 	// Document is a discovery document to serve instead of this server's own, such as a vendor's; only its URLs are replaced, by
 	// this server's. What it says does not change what is done.
 	Document []byte

@@ -92,13 +92,21 @@ func (s *Server) grantBackend(c *client, form url.Values) (map[string]any, *refu
 	if len(requested.Words) > 0 && !s.opts.OwnScopes || slices.ContainsFunc(requested.Scopes, notSystem) {
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", "REQ#239: Backend Services ask for system/ scopes only"}
 	}
-	granted := scope.Intersect(requested, c.scopes)
+	granted := s.grantable(requested, c)
 	if len(granted.Scopes) == 0 {
 		return nil, &refusal{http.StatusBadRequest, "invalid_scope", "REQ#250: none of the requested scopes is registered for this client"}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.issue(&token{client: c, scopes: granted, family: secret()}), nil
+}
+
+// grantable is what of requested a client may have.
+func (s *Server) grantable(requested scope.Set, c *client) scope.Set {
+	if s.opts.AsSpelled {
+		requested = scope.Spelled(requested, c.scopes)
+	}
+	return scope.Intersect(requested, c.scopes)
 }
 
 // issue makes the access token and its answer (REQ#74 to #78, #254 to #258). The caller holds mu.

@@ -116,6 +116,17 @@ func Intersect(requested, registered Set) Set {
 	return out
 }
 
+// Spelled leaves out what is asked for in the spelling of a SMART version in which nothing is registered, "*" among the version 1
+// spellings: an authorization server may compare the words and drop what it does not find, without a word about it.
+func Spelled(requested, registered Set) Set {
+	requested.Scopes = slices.DeleteFunc(slices.Clone(requested.Scopes), func(want Scope) bool {
+		return !slices.ContainsFunc(registered.Scopes, func(have Scope) bool {
+			return want.V1 == have.V1 && (!want.V1 || want.Type == have.Type && want.Actions == have.Actions)
+		})
+	})
+	return requested
+}
+
 func (s Scope) covers(want Scope, action rune) bool {
 	return s.Level == want.Level && (s.Type == "*" || s.Type == want.Type) && strings.ContainsRune(s.Actions, action) &&
 		(s.Query == nil || s.Query.Encode() == want.Query.Encode())

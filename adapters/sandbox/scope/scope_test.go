@@ -52,6 +52,28 @@ func TestIntersect(t *testing.T) {
 	}
 }
 
+func TestSpelled(t *testing.T) {
+	for _, c := range []struct{ requested, registered, want string }{
+		{"system/Communication.crs system/Patient.read", "system/Communication.cruds system/Patient.rs", "system/Communication.crs"},
+		{"system/Communication.read system/Communication.write", "system/Communication.read system/Communication.write", "system/Communication.read system/Communication.write"},
+		{"system/Communication.*", "system/Communication.read system/Communication.write", ""},
+		{"system/Communication.crs", "system/Communication.read system/Communication.write", ""},
+		{"openid system/Patient.rs", "openid system/Patient.read", "openid"},
+	} {
+		requested, err := scope.ParseSet(c.requested)
+		if err != nil {
+			t.Fatal(err)
+		}
+		registered, err := scope.ParseSet(c.registered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := scope.Spelled(requested, registered).String(); got != c.want {
+			t.Errorf("%q as %q is registered: %q, want %q", c.requested, c.registered, got, c.want)
+		}
+	}
+}
+
 func TestAllowing(t *testing.T) {
 	set, err := scope.ParseSet("system/*.r system/Task.c?status=requested patient/Observation.c openid")
 	if err != nil {
