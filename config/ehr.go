@@ -272,7 +272,7 @@ type HL7 struct {
 	Authorities   map[string]Authority `yaml:"authorities" doc:"PID-3: the assigning authority and type of each of the channel's identifier systems." required:"true" keyformat:"uri"`
 	PatientClass  string               `yaml:"patient_class" doc:"PV1-2, table 0004." default:"O" enum:"B|C|E|I|N|O|P|R|U"`
 	DocumentType  string               `yaml:"document_type" doc:"TXA-2, table 0270 or the site's own." default:"PR" format:"hl7id"`
-	Completion    string               `yaml:"completion" doc:"TXA-17, table 0271: DO documented; AU or LA claim a signature and need authenticator." default:"DO" enum:"AU|DI|DO|IN|IP|LA|PA"`
+	Completion    string               `yaml:"completion" doc:"TXA-17, table 0271: DO documented; every other says how far a signer has got and needs authenticator, AU and LA that it is signed." default:"DO" enum:"AU|DI|DO|IN|IP|LA|PA"`
 	Authenticator string               `yaml:"authenticator" doc:"TXA-22: id^family^given of the person the site names as signer." format:"xcn"`
 	Ack           Ack                  `yaml:"ack" doc:"Acknowledgment mode the engine uses." default:"enhanced" enum:"original|enhanced"`
 	Retraction    Retraction           `yaml:"retraction" doc:"A retracted message: replace puts a document that says so in its place (T10); cancel sends T11 for each of its documents, only where the engine takes that for documents that can be seen." default:"replace" enum:"replace|cancel"`

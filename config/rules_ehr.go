@@ -68,14 +68,17 @@ func (l *loader) hl7v2Rules(e *EHR, path string) {
 	}
 	l.adtRules(e, path+".adt")
 	if h := e.HL7; h != nil {
-		if (h.Completion == "AU" || h.Completion == "LA") && h.Authenticator == "" && !l.given(path+".hl7.authenticator") {
-			l.mistake(path+".hl7.completion", h.Completion+" claims a signature nobody gave; write DO, or add authenticator, the signer the site names")
+		if slices.Contains(signing, h.Completion) && h.Authenticator == "" && !l.given(path+".hl7.authenticator") {
+			l.mistake(path+".hl7.completion", h.Completion+" says how far somebody has got with signing, and nobody is named; write DO, or add authenticator, the signer the site names")
 		}
 		if h.Authorities != nil && len(h.Authorities) == 0 {
 			l.mistake(path+".hl7.authorities", "is empty; add the assigning authority of at least one identifier system")
 		}
 	}
 }
+
+// signing are the values of table 0271 that say how far a signer has got: all but DO.
+var signing = []string{"AU", "DI", "IN", "IP", "LA", "PA"}
 
 // adtRules keeps an ADT feed's listener from the networks of others: what it takes in the clear is who the patients are, and
 // whoever can send to it can merge them.

@@ -33,6 +33,6 @@ func (l *loader) epicRules(e *EHR, path string) {
 	case slices.Contains(epicOtherwise, t.Code):
 		l.mistake(note+".code", "Epic files discharge summaries and patient instructions by other workflows, not as clinical notes; write 11506-3 (progress note), or the organization's own note type with its system")
 	case !slices.Contains(epicNoteTypes, t.Code):
-		l.warn(note+".code", quote(t.Code)+" is not among the note types Epic lists, so that every note may be refused; write 11506-3 (progress note), or the organization's own note type with its system")
+		l.mistake(note+".code", quote(t.Code)+" is not among the LOINC codes Epic lists for clinical notes, and it refuses others; write 11506-3 (progress note), or the organization's own note type with its system")
 	}
 }
