@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -132,5 +134,44 @@ func TestMapUploads(t *testing.T) {
 	}
 	if files != 4 {
 		t.Errorf("%d uploads, want three messages and the photo", files)
+	}
+}
+
+// TestMapOfFilesByURL: nothing is fetched, and the plan is the one that the file will get: what is decided by its type and size is
+// decided by those the event declares, its hash is the declared one, and a symbol stands for its bytes.
+func TestMapOfFilesByURL(t *testing.T) {
+	const config = "../../testdata/config/all-ehrs.yaml"
+	raw, err := os.ReadFile("../../testdata/threads/03-photo-by-url-out-of-order.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sum, size, symbol = "6f1281bd95101cb3f5c88d8ccf03834b631013279036da37b42622501fa89095", "30937 bytes", "{the 30937 bytes fetched from https://media.texting.example/media/incision-day6.png}"
+	for name, c := range map[string]struct {
+		from, to         string
+		size, sum        string
+		inline, uploaded bool
+	}{
+		"as it is":       {"", "", size, sum, true, true},
+		"a large one":    {`"size": 30937`, `"size": 9000000`, "9000000 bytes", sum, false, false},
+		"without a hash": {`, "sha256": "` + sum + `"`, "", size, "{SHA-256 of the bytes}", true, true},
+		"no picture":     {`"content_type": "image/png", "size": 30937`, `"content_type": "video/mp4", "size": 30937`, size, sum, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "events.ndjson")
+			if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(raw), c.from, c.to)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			code, out, errs := chartwire(t, "map", "--config", config, "--ehr", "mercy", file)
+			if inline := strings.Contains(out, `"data": "`+symbol); code != 0 || inline != c.inline {
+				t.Errorf("exit %d, inside the Communication: %v\n%s", code, inline, errs)
+			}
+			code, out, errs = chartwire(t, "map", "--config", config, "--ehr", "cedar", file)
+			if !strings.Contains(out, c.size+", SHA-256 "+c.sum) || code != 0 {
+				t.Errorf("exit %d: the note does not name the file as it is\n%s", code, errs)
+			}
+			if uploaded := strings.Contains(out, ".png (image/png)\n{the "); uploaded != c.uploaded {
+				t.Errorf("uploaded: %v, want %v", uploaded, c.uploaded)
+			}
+		})
 	}
 }

@@ -203,7 +203,7 @@ func (p *plan) deliver(ctx context.Context) error {
 		Connections: []deliver.Connection{{ID: p.id, Name: p.ehr.Name, EHR: p.recorder.asked(), Base: p.config.Identity.Base, Mode: "live", Concurrent: 1,
 			PerThread: p.ehr.Filing.Per == config.PerThread, Idle: time.Nanosecond, // a file is a thread that fell silent
 			HoldFor: time.Microsecond, Encounters: encounters(p.ehr.Filing.Encounter.Policy)}},
-		Lines:   []deliver.Line{{Name: p.channel.Name, EHR: p.id, Channel: noMedia{}, Receipts: string(p.channel.Receipts), TrustIDs: true, DefaultPool: p.channel.DefaultPool}},
+		Lines:   []deliver.Line{{Name: p.channel.Name, EHR: p.id, Channel: &p.recorder.media, Receipts: string(p.channel.Receipts), TrustIDs: true, DefaultPool: p.channel.DefaultPool}},
 		Observe: p.recorder})
 	if err != nil {
 		return err

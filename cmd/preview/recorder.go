@@ -16,6 +16,7 @@ import (
 // recorder is an EHR that plans and gates like the real adapter and takes every write.
 type recorder struct {
 	connector.EHR
+	media    media
 	traits   connector.Traits
 	progress chan struct{}
 
@@ -47,7 +48,7 @@ func (r *recorder) Open(context.Context) (connector.Traits, error) { return r.tr
 
 // Plan is the adapter's, remembered with what it leaves out.
 func (r *recorder) Plan(x connector.Exchange) ([]connector.Write, error) {
-	writes, err := r.EHR.Plan(x)
+	writes, err := r.EHR.Plan(r.media.summed(x))
 	if x.Transcript != nil && x.Transcript.Version == 0 {
 		return writes, err // only asked whether it could be told
 	}
@@ -130,11 +131,11 @@ func (r *recorder) Gate(w connector.Write) error {
 func (r *recorder) File(_ context.Context, w connector.Write) (connector.Receipt, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	q := Request{Key: w.Key, Method: w.Method, URL: w.URL, Headers: w.Header, Body: w.Body}
-	if body, ok := uploads(w); ok {
+	q := Request{Key: w.Key, Method: w.Method, URL: w.URL, Headers: w.Header, Body: r.media.shown(w.Body)}
+	if body, ok := r.uploads(w); ok {
 		q.Body = body
 	} else if !w.Symbolic() {
-		q.Body, _ = json.Marshal(string(w.Body)) // ER7, or a form of fields
+		q.Body, _ = json.Marshal(string(r.media.shown(w.Body))) // ER7, or a form of fields
 	}
 	if w.Update != nil {
 		q.Changes = w.Update.Set
@@ -199,17 +200,4 @@ func (r *recorder) Moved(string, string, connector.Item) {
 	case r.progress <- struct{}{}:
 	default:
 	}
-}
-
-// noMedia is a channel that says what would be fetched instead of fetching it.
-type noMedia struct{}
-
-func (noMedia) Decode(connector.Inbound) ([]connector.Event, error) { return nil, nil }
-
-func (noMedia) Send(context.Context, connector.Outgoing) (connector.Handover, error) {
-	return connector.Handover{}, &connector.Refused{Reason: connector.SendRefused}
-}
-
-func (noMedia) Fetch(_ context.Context, a connector.Attachment) ([]byte, error) {
-	return []byte("the bytes fetched from " + a.URL), nil
 }

@@ -22,15 +22,15 @@ type Upload struct {
 }
 
 // uploads is the body of a write that is a form of files; false for any other.
-func uploads(w connector.Write) (json.RawMessage, bool) {
+func (r *recorder) uploads(w connector.Write) (json.RawMessage, bool) {
 	kind, params, err := mime.ParseMediaType(w.Header["Content-Type"])
 	if err != nil || kind != "multipart/form-data" {
 		return nil, false
 	}
 	all := []Upload{}
-	r := multipart.NewReader(bytes.NewReader(w.Body), params["boundary"])
+	parts := multipart.NewReader(bytes.NewReader(w.Body), params["boundary"])
 	for {
-		part, err := r.NextRawPart()
+		part, err := parts.NextRawPart()
 		if err == io.EOF {
 			break
 		}
@@ -42,9 +42,12 @@ func uploads(w connector.Write) (json.RawMessage, bool) {
 			return nil, false
 		}
 		u := Upload{Field: part.FormName(), Name: part.FileName(), Type: part.Header.Get("Content-Type")}
-		if utf8.Valid(raw) {
+		switch symbol := r.media.symbolOf(raw); {
+		case symbol != "":
+			u.Text = symbol
+		case utf8.Valid(raw):
 			u.Text = string(raw)
-		} else {
+		default:
 			u.Data = raw
 		}
 		all = append(all, u)

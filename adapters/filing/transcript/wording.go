@@ -90,11 +90,12 @@ func Delivery(m connector.Message, d connector.Delivery, zone *time.Location) st
 	}
 }
 
-// File names a file by title, type, size in bytes and SHA-256, which is that of the bytes where we have them.
+// File names a file by title, type, size in bytes and SHA-256. Bytes were held to the hash that was declared when they came (see
+// connector.MediaFetcher); where none was, it is theirs.
 func File(a connector.Attachment) string {
 	size, sum := a.Size, a.SHA256
 	if a.Data != nil {
-		size, sum = int64(len(a.Data)), connector.Hash(a.Data)
+		size, sum = int64(len(a.Data)), cmp.Or(sum, connector.Hash(a.Data))
 	}
 	kind := Line(a.ContentType)
 	if kind == "" || kind != strings.TrimSpace(a.ContentType) {
