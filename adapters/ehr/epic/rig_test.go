@@ -56,6 +56,7 @@ type setting struct {
 	options   func(*fhir.Options)
 	scopes    string // registered instead
 	statement []byte
+	discovery []byte
 	traits    func(*ehr.Traits)
 }
 
@@ -83,6 +84,7 @@ func newLab(t *testing.T, s setting) *lab {
 	}
 	l.EHR, err = sandbox.StartEHR(t.Context(), sandbox.EHROptions{
 		EHR:     ehr.Options{Traits: traits, Now: time.Now, Seed: 1, Before: l.faults.Before, After: l.after, Statement: s.statement},
+		Auth:    auth.Options{Document: s.discovery},
 		Clients: []auth.Client{{ID: "chartwire", JWKS: jwks, Scopes: s.scopes, Backend: true, Registered: true}},
 	})
 	if err != nil {
@@ -219,20 +221,18 @@ func TestTexts(t *testing.T) {
 	ehrtest.Texts(t, ehrtest.Harness{Strategy: connector.AsNote, Start: func(t *testing.T) *ehrtest.Rig { return newLab(t, setting{}).rig() }})
 }
 
-// statement is Epic's own CapabilityStatement, nil where it is not beside this checkout.
-func statement(t *testing.T) []byte {
+// served is a document of Epic's own, where it is beside this checkout.
+func served(t *testing.T, name string) []byte {
 	t.Helper()
-	raw, err := os.ReadFile(vendors + "/epic.capabilitystatement.json")
+	raw, err := os.ReadFile(vendors + "/epic." + name + ".json")
 	if err != nil {
-		t.Skip("SKIPPED, NOT RUN: Epic's own CapabilityStatement is not beside this checkout (../shared/fhir/vendors)")
+		t.Skip("SKIPPED, NOT RUN: Epic's own documents are not beside this checkout (../shared/fhir/vendors)")
 	}
 	return raw
 }
 
-// TestConformanceAsDeclared runs the suite with what Epic itself declares.
+// TestConformanceAsDeclared runs the suite with what Epic itself declares of FHIR and of its authorization server.
 func TestConformanceAsDeclared(t *testing.T) {
-	declared := statement(t)
-	ehrtest.Run(t, ehrtest.Harness{Strategy: connector.AsNote, Start: func(t *testing.T) *ehrtest.Rig {
-		return newLab(t, setting{statement: declared}).rig()
-	}})
+	s := setting{statement: served(t, "capabilitystatement"), discovery: served(t, "smart-configuration")}
+	ehrtest.Run(t, ehrtest.Harness{Strategy: connector.AsNote, Start: func(t *testing.T) *ehrtest.Rig { return newLab(t, s).rig() }})
 }

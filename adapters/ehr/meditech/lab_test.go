@@ -24,8 +24,8 @@ const (
 	testBase  = "https://connector.clinic.example/sid"
 	mrnSystem = "urn:oid:2.16.840.1.113883.19.5"
 	granted   = "system/Patient.rs system/Practitioner.rs system/RelatedPerson.rs system/Encounter.rs system/Communication.crs system/Binary.r"
-	// declared is what MEDITECH itself serves; it is kept beside the checkout and is no part of it.
-	declared = "../../../../shared/fhir/vendors/meditech.capabilitystatement.json"
+	// served is where what MEDITECH itself serves is kept beside the checkout; it is no part of it.
+	served = "../../../../shared/fhir/vendors/meditech."
 )
 
 // lab is the sandbox with MEDITECH's rules and an adapter on it.
@@ -38,7 +38,10 @@ type lab struct {
 	proven []string
 }
 
-func newLab(t *testing.T, statement []byte, proven ...string) *lab {
+// documents are what a lab's server says of itself in the place of the sandbox's own; nil ones are the sandbox's.
+type documents struct{ statement, discovery []byte }
+
+func newLab(t *testing.T, says documents, proven ...string) *lab {
 	t.Helper()
 	l := &lab{proven: proven}
 	traits, err := ehr.Profile("meditech")
@@ -54,7 +57,8 @@ func newLab(t *testing.T, statement []byte, proven ...string) *lab {
 		t.Fatal(err)
 	}
 	l.EHR, err = sandbox.StartEHR(t.Context(), sandbox.EHROptions{
-		EHR:     ehr.Options{Traits: traits, Now: time.Now, Seed: 1, Before: l.Before, After: l.After, Statement: statement},
+		EHR:     ehr.Options{Traits: traits, Now: time.Now, Seed: 1, Before: l.Before, After: l.After, Statement: says.statement},
+		Auth:    auth.Options{Document: says.discovery},
 		Clients: []auth.Client{{ID: "chartwire", JWKS: jwks, Scopes: granted, Backend: true}},
 	})
 	if err != nil {
@@ -86,16 +90,19 @@ func patient(id, mrn string) string {
 		`"}],"name":[{"family":"Cho","given":["Daniel"]}],"birthDate":"2015-07-04"}`
 }
 
-// meditechsOwn is the CapabilityStatement MEDITECH serves.
-func meditechsOwn(t *testing.T) []byte {
-	b, err := os.ReadFile(declared)
-	if os.IsNotExist(err) {
-		t.Skip("SKIPPED, NOT RUN: MEDITECH's own CapabilityStatement is not beside this checkout (../shared/fhir/vendors)")
+// meditechsOwn are the CapabilityStatement and the smart-configuration MEDITECH serves.
+func meditechsOwn(t *testing.T) documents {
+	read := func(name string) []byte {
+		b, err := os.ReadFile(served + name + ".json")
+		if os.IsNotExist(err) {
+			t.Skip("SKIPPED, NOT RUN: MEDITECH's own documents are not beside this checkout (../shared/fhir/vendors)")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return documents{read("capabilitystatement"), read("smart-configuration")}
 }
 
 func (l *lab) set(change func()) {

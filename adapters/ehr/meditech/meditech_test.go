@@ -14,15 +14,15 @@ const create = "Communication create"
 
 // TestTexts: ten thousand texts leave with every byte, or do not leave.
 func TestTexts(t *testing.T) {
-	ehrtest.Texts(t, ehrtest.Harness{Strategy: connector.AsCommunication, Start: func(t *testing.T) *ehrtest.Rig { return newLab(t, nil, create).rig() }})
+	ehrtest.Texts(t, ehrtest.Harness{Strategy: connector.AsCommunication, Start: func(t *testing.T) *ehrtest.Rig { return newLab(t, documents{}, create).rig() }})
 }
 
 // TestConformance runs the suite against the sandbox with MEDITECH's rules, once a probe has proven them.
 func TestConformance(t *testing.T) {
-	for name, statement := range map[string]func(*testing.T) []byte{"declared by the sandbox": func(*testing.T) []byte { return nil }, "declared by MEDITECH": meditechsOwn} {
+	for name, says := range map[string]func(*testing.T) documents{"declared by the sandbox": func(*testing.T) documents { return documents{} }, "declared by MEDITECH": meditechsOwn} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			own := statement(t)
+			own := says(t)
 			ehrtest.Run(t, ehrtest.Harness{Strategy: connector.AsCommunication, Start: func(t *testing.T) *ehrtest.Rig { return newLab(t, own, create).rig() }})
 		})
 	}
@@ -31,7 +31,7 @@ func TestConformance(t *testing.T) {
 // TestNothingBeforeTheProof: what is declared and granted counts for nothing until a probe has seen it to work, and then does
 // at the next opening.
 func TestNothingBeforeTheProof(t *testing.T) {
-	l := newLab(t, nil)
+	l := newLab(t, documents{})
 	if planned := l.adapter.Planned(); planned.Strategy != connector.AsCommunication || !slices.Equal(planned.Unproven, []string{create}) {
 		t.Errorf("planned before it was opened: %+v", planned)
 	}
