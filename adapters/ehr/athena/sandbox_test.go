@@ -152,7 +152,7 @@ func (l *lab) rig() *ehrtest.Rig {
 		},
 		Answer: l.faults.Answer, HangUp: l.faults.HangUp, WrongSubject: l.faults.WrongSubject, Rewrite: l.faults.Rewrite,
 		Spoil:   spoil,
-		Secrets: []string{"MRN123", "Bearer ey", jwk.D},
+		Secrets: []string{"MRN123", "Bearer ", jwk.D}, Presented: l.faults.Presented,
 	}
 }
 

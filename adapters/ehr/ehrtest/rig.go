@@ -62,8 +62,10 @@ type Rig struct {
 	// Spoil gives ways to spoil the body of a good write that the gate must refuse, for an API that is neither FHIR nor HL7 v2;
 	// nil elsewhere.
 	Spoil func(good connector.Write) map[string]func(string) string
-	// Secrets are what no error may hold: tokens, keys.
-	Secrets []string
+	// Secrets are what no error may hold: keys, and what names the patient. Presented gives the tokens and assertions that have left,
+	// which none may hold either; nil where nobody has to prove who they are.
+	Secrets   []string
+	Presented func() []string
 
 	patient string            // once matched
 	visit   string            // an encounter of the patient's, where the EHR takes no entry without
@@ -76,6 +78,9 @@ func (r *Rig) open(t *testing.T) connector.Traits {
 	traits, err := r.EHR.Open(t.Context())
 	if err != nil {
 		t.Fatalf("Open: %v (%s)", err, detail(err))
+	}
+	if r.Presented != nil && len(r.Presented()) == 0 {
+		t.Error("the rig has seen no token, so that an error may hold one")
 	}
 	p, err := r.EHR.Match(t.Context(), r.Patient)
 	if err != nil {
@@ -230,8 +235,12 @@ func detail(err error) string {
 // quiet holds an error to hold no secret and no words of a patient, however it is printed.
 func (r *Rig) quiet(t *testing.T, err error, words ...string) {
 	t.Helper()
+	secrets := append(words, r.Secrets...)
+	if r.Presented != nil {
+		secrets = append(secrets, r.Presented()...)
+	}
 	for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err), fmt.Sprint(errors.Unwrap(err))} {
-		for _, secret := range append(words, r.Secrets...) {
+		for _, secret := range secrets {
 			if secret != "" && strings.Contains(text, secret) {
 				t.Errorf("an error holds what it must not: %s", strings.ReplaceAll(text, secret, "‹here›"))
 			}

@@ -201,7 +201,7 @@ func (l *lab) rig() *ehrtest.Rig {
 			}
 			return s.Reference()
 		},
-		Secrets: []string{"MRN123", "Bearer ey", jwk.D},
+		Secrets: []string{"MRN123", "Bearer ", jwk.D}, Presented: l.faults.Presented,
 	}
 }
 

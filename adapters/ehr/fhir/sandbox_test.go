@@ -167,7 +167,7 @@ func (l *lab) rig() *ehrtest.Rig {
 		},
 		Answer: l.faults.Answer, HangUp: l.faults.HangUp, WrongSubject: l.faults.WrongSubject,
 		Rewrite: l.faults.Rewrite,
-		Secrets: []string{"MRN123", "Bearer ey"},
+		Secrets: []string{"MRN123", "Bearer "},
 	}
 	if l.opts.Encounters {
 		r.Encounter = func(patient string, e connector.Encounter) string {
@@ -189,7 +189,7 @@ func (l *lab) rig() *ehrtest.Rig {
 		private, _ := c.Key.PrivateJWK()
 		var jwk struct{ D string }
 		_ = json.Unmarshal(private, &jwk)
-		r.Secrets = append(r.Secrets, jwk.D)
+		r.Secrets, r.Presented = append(r.Secrets, jwk.D), l.faults.Presented
 	}
 	return r
 }

@@ -125,6 +125,6 @@ func (l *lab) rig() *ehrtest.Rig {
 			return out
 		},
 		Answer: l.Answer, HangUp: l.HangUp, WrongSubject: l.WrongSubject, Rewrite: l.Rewrite,
-		Secrets: []string{"MRN123", "Bearer ey"},
+		Secrets: []string{"MRN123", "Bearer "}, Presented: l.Stage.Presented,
 	}
 }

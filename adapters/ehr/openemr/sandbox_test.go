@@ -136,7 +136,10 @@ func (l *lab) rig() *ehrtest.Rig {
 		},
 		Answer: l.faults.Answer, HangUp: l.faults.HangUp, WrongSubject: l.faults.WrongSubject, Rewrite: l.faults.Rewrite,
 		Spoil:   spoil,
-		Secrets: []string{"MRN123", "Bearer ey"},
+		Secrets: []string{"MRN123", "Bearer "},
+	}
+	if l.opts.Credentials != nil {
+		r.Presented = l.faults.Presented
 	}
 	return r
 }

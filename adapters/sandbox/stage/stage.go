@@ -27,11 +27,12 @@ type Stage struct {
 	Words, Wrong  string            // what Rewrite changes into what, of one length; "" are "not 50" and "not  5"
 	Way           http.RoundTripper // to the EHR; nil is http.DefaultTransport
 
-	mu      sync.Mutex
-	answer  *ehr.Response
-	hangUp  bool
-	wrong   bool
-	rewrite bool
+	mu        sync.Mutex
+	answer    *ehr.Response
+	hangUp    bool
+	wrong     bool
+	rewrite   bool
+	presented []string
 }
 
 // Answer makes the EHR answer every write so, and do nothing, until it is called with status 0.
@@ -112,6 +113,10 @@ func (s *Stage) After(r *http.Request, resp *ehr.Response) *ehr.Response {
 
 // RoundTrip is http.RoundTripper.
 func (s *Stage) RoundTrip(r *http.Request) (*http.Response, error) {
+	r, err := s.keep(r)
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	rewrite := s.rewrite && s.writes(r) && !strings.HasSuffix(r.URL.Path, "/token")
 	s.rewrite = s.rewrite && !rewrite
