@@ -40,8 +40,14 @@ func TestAddingAnAdapter(t *testing.T) {
 		if !slices.ContainsFunc(all.EHRs, func(e config.EHR) bool { return e.Type == kind }) {
 			t.Errorf("testdata/config/all-ehrs.yaml has no connection of type %s", name)
 		}
-		if !runsTheSuite(t, filepath.Join("adapters/ehr", name)) {
-			t.Errorf("no test of adapters/ehr/%s calls ehrtest.Run", name)
+		tests := testsOf(t, filepath.Join("adapters/ehr", name))
+		for _, must := range []string{"ehrtest.Run(", "ehrtest.Texts(", `"github.com/chartwire/chartwire/adapters/sandbox`} {
+			if !strings.Contains(tests, must) {
+				t.Errorf("no test of adapters/ehr/%s has %s", name, must)
+			}
+		}
+		if !strings.Contains(read(t, "arch_test.go"), "adapters/ehr/"+name) {
+			t.Errorf("arch_test.go does not say what adapters/ehr/%s may import", name)
 		}
 	}
 	for word := range strings.FieldsSeq(read(t, "docs/adding-an-adapter.md")) {
@@ -55,13 +61,18 @@ func TestAddingAnAdapter(t *testing.T) {
 	}
 }
 
-func runsTheSuite(t *testing.T, dir string) bool {
+// testsOf are the tests of a package.
+func testsOf(t *testing.T, dir string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.ContainsFunc(files, func(f string) bool { return strings.Contains(read(t, f), "ehrtest.Run(") })
+	var all strings.Builder
+	for _, f := range files {
+		all.WriteString(read(t, f))
+	}
+	return all.String()
 }
 
 func read(t *testing.T, file string) string {
