@@ -73,10 +73,15 @@ until [ -s "$work/port" ] && curl --noproxy '*' -sf -o /dev/null --max-time 20 "
 done
 base=http://127.0.0.1:$(cat "$work/port")/fhir
 
-# --- US Core 6.1.0, the part our resources claim, and the LOINC codes they use, so that $validate holds them against it
+# --- US Core 6.1.0, the part our resources claim or with US_CORE all of it, and the LOINC codes they use, so that $validate holds
+# them against it
+cp "$here/us-core-6.1.0.json" "$here/loinc.json" "$work"
+if [ -n "${US_CORE:-}" ]; then
+	python3 "$here/uscore.py" "$US_CORE" >"$work/us-core-6.1.0.json" 2>"$work/uscore.log" || giveup "$(cat "$work/uscore.log")"
+fi
 for bundle in us-core-6.1.0 loinc; do
-	curl --noproxy '*' -s -o "$work/$bundle.answer" -w '%{http_code}' --max-time 60 -H 'Content-Type: application/fhir+json' \
-		--data-binary @"$here/$bundle.json" "$base" >"$work/$bundle.status" || true
+	curl --noproxy '*' -s -o "$work/$bundle.answer" -w '%{http_code}' --max-time 180 -H 'Content-Type: application/fhir+json' \
+		--data-binary @"$work/$bundle.json" "$base" >"$work/$bundle.status" || true
 	[ "$(cat "$work/$bundle.status")" = 200 ] ||
 		giveup "the server refused $bundle.json (HTTP $(cat "$work/$bundle.status")); its answer is in $work/$bundle.answer."
 done
