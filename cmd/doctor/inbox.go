@@ -41,7 +41,7 @@ func (d *Doctor) inbox(ctx context.Context, c Connection) []connector.Fact {
 			"%s cannot be read (%s): the EHR administrator must say whether this is the EHR's FHIR base and whether apps can be launched from it.",
 			smart.WellKnown(c.Config.BaseURL), err))
 	}
-	facts = append(facts, declared(conf, l)...)
+	facts = append(facts, declared(conf, smart.WellKnown(c.Config.BaseURL), l)...)
 	far := farEndpoints(conf, c.Config)
 	facts = append(facts, far...)
 	if len(conf.LaunchFindings(l.Issuer == "")) > 0 || len(far) > 0 {
@@ -83,7 +83,7 @@ func launchOrigins(e config.EHR) []string {
 }
 
 // declared says of each thing a launch needs whether the smart-configuration declares it.
-func declared(conf *smart.Configuration, l *config.Launch) []connector.Fact {
+func declared(conf *smart.Configuration, at string, l *config.Launch) []connector.Fact {
 	way, method := "client-public", ""
 	switch {
 	case l.Key.IsSet():
@@ -110,12 +110,23 @@ func declared(conf *smart.Configuration, l *config.Launch) []connector.Fact {
 		}
 		out = append(out, f)
 	}
+	return append(out, document(conf, at, l)...)
+}
+
+// document is one fact for each thing that the standard has the smart-configuration say and that this one does not: no launch
+// begins before it does.
+func document(conf *smart.Configuration, at string, l *config.Launch) []connector.Fact {
 	lacks := conf.LaunchFindings(l.Issuer == "")
 	if len(lacks) == 0 {
-		return append(out, connector.Fact{Name: "launch document", Value: "has the endpoints and PKCE S256", Good: connector.KnownYes})
+		return []connector.Fact{{Name: "launch document", Value: "has the fields and endpoints a launch needs, and PKCE S256 alone", Good: connector.KnownYes}}
 	}
-	return append(out, bad("launch document", strings.Join(lacks, "; "), connector.FixEHR,
-		"the smart-configuration lacks what a launch needs (%s): the EHR administrator, or the EHR's vendor, must complete it.", strings.Join(lacks, "; ")))
+	var out []connector.Fact
+	for _, said := range lacks {
+		field, what, _ := strings.Cut(said, " ")
+		out = append(out, bad(field, what, connector.FixEHR,
+			"the smart-configuration at %s is not fit for a launch, %s: the EHR administrator, or the EHR's vendor, must correct it, and until then nobody opens the inbox.", at, said))
+	}
+	return out
 }
 
 // farEndpoints are those at hosts the configuration does not name: codes, keys and tokens go to none of them. The authorization

@@ -117,7 +117,7 @@ func document(ctx context.Context, hc *http.Client, at string) (status int, body
 
 // ParseConfiguration reads a smart-configuration document of the FHIR base. Relative endpoint
 // URLs are resolved against the base (REQ 379). The one thing that is an error here is a missing
-// or unusable token_endpoint; [Configuration.Findings] lists what else breaks the specification.
+// or unusable token_endpoint; [Configuration.LaunchFindings] and [Configuration.BackendFindings] list what else a flow lacks.
 func ParseConfiguration(base string, document []byte) (*Configuration, error) {
 	var j configurationJSON
 	if err := json.Unmarshal(document, &j); err != nil {
@@ -164,26 +164,6 @@ func (c *Configuration) Has(capability string) bool {
 // V1Scopes reports whether scopes must be asked for in SMART v1 spelling: only where the server
 // lists permission-v1 and not permission-v2.
 func (c *Configuration) V1Scopes() bool { return c.Has("permission-v1") && !c.Has("permission-v2") }
-
-// Findings lists, in plain sentences, what the document lacks of what SMART App Launch 2.2
-// requires. Real servers have some; whether one matters depends on the flow.
-func (c *Configuration) Findings() []string {
-	var out []string
-	note := func(bad bool, text string) {
-		if bad {
-			out = append(out, text)
-		}
-	}
-	launches := slices.ContainsFunc(c.Capabilities, func(s string) bool { return strings.HasPrefix(s, "launch-") })
-	note(len(c.Capabilities) == 0, "capabilities is missing")
-	note(len(c.GrantTypes) == 0, "grant_types_supported is missing")
-	note(!slices.Contains(c.ChallengeMethods, "S256"), "code_challenge_methods_supported does not list S256")
-	note(slices.Contains(c.ChallengeMethods, "plain"), "code_challenge_methods_supported lists plain")
-	note(launches && c.AuthorizationEndpoint == "", "authorization_endpoint is missing though launch is a capability")
-	note(c.Has("sso-openid-connect") && c.Issuer == "", "issuer is missing though sso-openid-connect is a capability")
-	note(c.Has("sso-openid-connect") && c.JWKSURI == "", "jwks_uri is missing though sso-openid-connect is a capability")
-	return out
-}
 
 // BackendFindings lists what speaks against SMART Backend Services with private_key_jwt on this
 // server. Empty lists in the document speak neither way.

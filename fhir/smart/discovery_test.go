@@ -28,8 +28,8 @@ func TestREQ29And227_Discover(t *testing.T) {
 			t.Fatal(err)
 		}
 		// REQ 379: relative URLs are resolved against the base.
-		if c.TokenEndpoint != s.URL+"/fhir/r4/auth/token" || c.AuthorizationEndpoint != s.URL+"/auth/authorize" || len(c.Findings()) != 0 || len(c.BackendFindings()) != 0 || c.V1Scopes() {
-			t.Errorf("%+v %v", c, c.Findings())
+		if c.TokenEndpoint != s.URL+"/fhir/r4/auth/token" || c.AuthorizationEndpoint != s.URL+"/auth/authorize" || len(c.LaunchFindings(true)) != 0 || len(c.BackendFindings()) != 0 || c.V1Scopes() {
+			t.Errorf("%+v %v", c, c.LaunchFindings(true))
 		}
 	}
 }
@@ -60,14 +60,17 @@ func TestDiscoverRefuses(t *testing.T) {
 	}
 }
 
-func TestFindings(t *testing.T) {
+func TestDuty03_Findings(t *testing.T) {
 	c, err := ParseConfiguration("https://ehr.example/fhir", []byte(`{"token_endpoint":"https://a/t","grant_types_supported":["authorization_code"],
 		"capabilities":["launch-ehr","sso-openid-connect","permission-v1"],"code_challenge_methods_supported":["plain"],"token_endpoint_auth_methods_supported":["client_secret_basic"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Findings(); len(got) != 5 {
+	if got := c.LaunchFindings(true); len(got) != 5 {
 		t.Errorf("%q", got)
+	}
+	if got := c.LaunchFindings(false); len(got) != 3 {
+		t.Errorf("with an issuer of its own: %q", got)
 	}
 	if got := c.BackendFindings(); len(got) != 2 || !c.V1Scopes() {
 		t.Errorf("%q", got)
@@ -98,8 +101,8 @@ func TestVendorConfigurations(t *testing.T) {
 			t.Errorf("%s: %v", vendor, err)
 			continue
 		}
-		if c.TokenEndpoint != tokens[vendor] || len(c.Findings()) != 0 || len(c.BackendFindings()) != 0 {
-			t.Errorf("%s: %s %q %q", vendor, c.TokenEndpoint, c.Findings(), c.BackendFindings())
+		if c.TokenEndpoint != tokens[vendor] || len(c.BackendFindings()) != 0 {
+			t.Errorf("%s: %s %q", vendor, c.TokenEndpoint, c.BackendFindings())
 		}
 		if lacks := c.LaunchFindings(c.Has("sso-openid-connect")); len(lacks) != 0 {
 			t.Errorf("%s: nobody could launch there: %q", vendor, lacks)

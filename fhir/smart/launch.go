@@ -40,8 +40,10 @@ func (a *App) Pin(ctx context.Context) (*Configuration, error) {
 	return a.pinned, nil
 }
 
-// LaunchFindings lists what a launch cannot do without and the document lacks, in plain sentences. signIn: the issuer of the
-// id_token has to come from the document too.
+// LaunchFindings lists what SMART App Launch 2.2 requires of the document of a server that launches and this one does not say, or
+// says otherwise, in plain phrases that begin with the name of the field. Pin refuses a document with one: what is missing is not
+// made up for by a guess, and a server that takes plain challenges protects no code on its way. signIn: the issuer of the id_token
+// has to come from the document too.
 func (c *Configuration) LaunchFindings(signIn bool) []string {
 	var out []string
 	note := func(bad bool, text string) {
@@ -50,8 +52,12 @@ func (c *Configuration) LaunchFindings(signIn bool) []string {
 		}
 	}
 	note(c.AuthorizationEndpoint == "", "authorization_endpoint is missing")
+	note(!slices.Contains(c.GrantTypes, "authorization_code"), "grant_types_supported does not list authorization_code")
+	note(len(c.Capabilities) == 0, "capabilities is missing or empty")
 	note(!slices.Contains(c.ChallengeMethods, "S256"), "code_challenge_methods_supported does not list S256")
+	note(slices.Contains(c.ChallengeMethods, "plain"), "code_challenge_methods_supported lists plain, which it must not")
 	note(signIn && c.Issuer == "", "issuer is missing, so no id_token can be verified")
+	note(signIn && c.JWKSURI == "", "jwks_uri is missing, which a server that signs users in has to name")
 	for _, e := range []struct{ name, at string }{
 		{"authorization_endpoint", c.AuthorizationEndpoint}, {"token_endpoint", c.TokenEndpoint},
 		{"revocation_endpoint", c.RevocationEndpoint}, {"jwks_uri", c.JWKSURI},

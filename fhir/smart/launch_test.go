@@ -163,7 +163,7 @@ func TestREQ131And135_ScopesAreSpelledAsTheServerReadsThem(t *testing.T) {
 		"v2":      {[]string{"permission-v2"}, "user/Patient.rs user/Communication.crus"},
 		"both":    {[]string{"permission-v1", "permission-v2"}, "user/Patient.rs user/Communication.crus"},
 		"v1":      {[]string{"permission-v1"}, "user/Patient.read user/Communication.read user/Communication.write"},
-		"neither": {nil, "user/Patient.rs user/Communication.crus"},
+		"neither": {[]string{"launch-ehr"}, "user/Patient.rs user/Communication.crus"},
 	} {
 		a, e, _ := app(t)
 		e.conf["capabilities"] = x.capabilities
@@ -199,6 +199,13 @@ func TestDuty03_WhatADocumentMustHave(t *testing.T) {
 		"no token endpoint":        {map[string]any{"token_endpoint": nil}, needed, Unfit},
 		"no S256":                  {map[string]any{"code_challenge_methods_supported": nil}, needed, Unfit},
 		"plain only":               {map[string]any{"code_challenge_methods_supported": []string{"plain"}}, needed, Unfit},
+		"plain too":                {map[string]any{"code_challenge_methods_supported": []string{"S256", "plain"}}, needed, Unfit},
+		"no grant types":           {map[string]any{"grant_types_supported": nil}, needed, Unfit},
+		"no code grant":            {map[string]any{"grant_types_supported": []string{"client_credentials"}}, needed, Unfit},
+		"no capabilities":          {map[string]any{"capabilities": nil}, needed, Unfit},
+		"capabilities empty":       {map[string]any{"capabilities": []string{}}, needed, Unfit},
+		"no keys":                  {map[string]any{"jwks_uri": nil}, needed, Unfit},
+		"no keys, none asked":      {map[string]any{"jwks_uri": nil}, "user/Patient.rs", ""},
 		"no issuer":                {map[string]any{"issuer": nil}, needed, Unfit},
 		"no issuer, none asked":    {map[string]any{"issuer": nil}, "user/Patient.rs", ""},
 		"authorize in the clear":   {map[string]any{"authorization_endpoint": "http://auth.ehr.example/authorize"}, needed, Unfit},
