@@ -60,6 +60,7 @@ type App struct {
 	audit   auditLogs
 	doctor  *doctor.Doctor
 	desk    *inbox.Desk
+	apps    launches
 
 	stopping chan struct{} // closed when Run begins to stop
 	board    *alert.Board
@@ -187,6 +188,10 @@ func (a *App) wire(keys *seal.Sealer, guard *egress.Guard, ids map[string]string
 	if a.desk, err = parts.desk(events, a.o.Clock, a.engine.Patient); err != nil {
 		return err
 	}
+	a.apps = parts.apps
+	if err := a.metrics.registry.Register(a.apps); err != nil {
+		return err
+	}
 	pages, err := parts.pages(a.desk, a.o.Clock, a.stopping)
 	if err != nil {
 		return err
@@ -254,6 +259,7 @@ func (a *App) Run(ctx context.Context) error {
 				Engine: a.engine, EHRs: values(a.ids), Lines: linesOf(a.o.Config, a.ids), Audit: a.audit.verify})))
 		},
 		"inbox":    func() error { return a.desk.Run(ctx) },
+		"launches": func() error { return a.apps.run(ctx, a.o.Clock, a.o.Log) },
 		"clock":    func() error { return a.watchClock(ctx) },
 		"alerts":   func() error { return a.board.Run(ctx) },
 		"parking":  func() error { return a.parking.Run(ctx) },

@@ -35,6 +35,7 @@ type builder struct {
 	now    func() time.Time
 	log    *slog.Logger
 	store  connector.Store // nil where there is none
+	apps   launches        // once desk has built them
 }
 
 // connections builds the adapter of every EHR.

@@ -16,6 +16,7 @@ import (
 	"github.com/chartwire/chartwire/connector/egress"
 	"github.com/chartwire/chartwire/connector/store"
 	"github.com/chartwire/chartwire/connector/web"
+	"github.com/chartwire/chartwire/fhir/smart"
 )
 
 // asked is the doctor as the control socket asks it.
@@ -36,6 +37,12 @@ func (b *builder) doctor(s connector.Store, c clock.Clock, at []deliver.Connecti
 		one := doctor.Connection{Config: e, ID: b.ids[e.Name]}
 		if at != nil {
 			one.EHR = at[n].EHR
+			one.Pinned = func() *smart.Configuration {
+				if app := b.apps[e.Name]; app != nil {
+					return app.Pinned()
+				}
+				return nil
+			}
 		} else if adapter, err := b.adapter(e); err != nil {
 			one.Err = err
 		} else {

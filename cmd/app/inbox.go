@@ -93,6 +93,10 @@ func (b *builder) launched(e config.EHR) (inbox.EHR, error) {
 	if err != nil {
 		return out, err
 	}
+	if b.apps == nil {
+		b.apps = launches{}
+	}
+	b.apps[e.Name] = app
 	out.App, out.Chart = app, fhir.NewUserChart(app, b.now)
 	if out.Zone, err = time.LoadLocation(e.Timezone); err != nil {
 		return out, fmt.Errorf("timezone: %w", err)

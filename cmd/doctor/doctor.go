@@ -14,6 +14,7 @@ import (
 	"github.com/chartwire/chartwire/connector/clock"
 	"github.com/chartwire/chartwire/connector/deliver"
 	"github.com/chartwire/chartwire/connector/egress"
+	"github.com/chartwire/chartwire/fhir/smart"
 )
 
 // Connection is one EHR connection to examine.
@@ -22,6 +23,9 @@ type Connection struct {
 	ID     string        // ehr_id; "" where there is no store
 	EHR    connector.EHR // nil where it could not be built
 	Err    error         // why not
+	// Pinned is the smart-configuration that launches follow in the serve that runs, nil while none is pinned; it is nil itself
+	// where no serve runs.
+	Pinned func() *smart.Configuration
 }
 
 // Doctor examines the connections of one configuration.

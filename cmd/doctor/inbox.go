@@ -41,6 +41,9 @@ func (d *Doctor) inbox(ctx context.Context, c Connection) []connector.Fact {
 			"%s cannot be read (%s): the EHR administrator must say whether this is the EHR's FHIR base and whether apps can be launched from it.",
 			smart.WellKnown(c.Config.BaseURL), err))
 	}
+	if f, ok := pinned(c, conf); ok {
+		facts = append(facts, f)
+	}
 	facts = append(facts, declared(conf, smart.WellKnown(c.Config.BaseURL), l)...)
 	far := farEndpoints(conf, c.Config)
 	facts = append(facts, far...)
@@ -80,6 +83,24 @@ func launchOrigins(e config.EHR) []string {
 		out = append(out, e.Launch.Issuer)
 	}
 	return out
+}
+
+// pinned holds the document read now to the one that launches follow in the serve that runs. ok is false where none runs.
+func pinned(c Connection, now *smart.Configuration) (f connector.Fact, ok bool) {
+	if c.Pinned == nil {
+		return f, false
+	}
+	kept, name := c.Pinned(), "pinned document"
+	if kept == nil {
+		return connector.Fact{Name: name, Value: "none yet: the serve that runs tries again at least once a minute", Good: connector.NotKnown}, true
+	}
+	differs := strings.Join(now.Differs(kept), ", ")
+	if differs == "" {
+		return connector.Fact{Name: name, Value: "as it is read now", Good: connector.KnownYes}, true
+	}
+	return bad(name, "another than is read now: "+differs, connector.FixEHR,
+		"launches follow the smart-configuration as the serve that runs pinned it, and %s says otherwise now (%s): the EHR administrator must say whether the change is theirs; restart chartwire serve where it is.",
+		smart.WellKnown(c.Config.BaseURL), differs), true
 }
 
 // declared says of each thing a launch needs whether the smart-configuration declares it.

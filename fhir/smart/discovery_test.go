@@ -114,3 +114,32 @@ func TestVendorConfigurations(t *testing.T) {
 		}
 	}
 }
+
+// TestREQ029And227_DifferencesAreNamed: of two documents of a server, what a launch goes by.
+func TestREQ029And227_DifferencesAreNamed(t *testing.T) {
+	read := func(document string) *Configuration {
+		c, err := ParseConfiguration("https://ehr.example/fhir", []byte(document))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	first := read(goodDocument)
+	for name, x := range map[string]struct{ from, to, want string }{
+		"the same":      {"", "", ""},
+		"another order": {`"authorization_code","client_credentials"`, `"client_credentials","authorization_code"`, ""},
+		"said twice":    {`"permission-v2"`, `"permission-v2","permission-v2"`, ""},
+		"not gone by":   {`"private_key_jwt"`, `"client_secret_basic"`, ""},
+		"endpoints":     {"/auth/authorize", "/evil", "authorization_endpoint"},
+		"tokens":        {`"auth/token"`, `"https://evil.example/token"`, "token_endpoint"},
+		"keys":          {"https://ehr.example/jwks", "https://ehr.example/keys", "jwks_uri"},
+		"issuer":        {`"issuer":"https://ehr.example/fhir"`, `"issuer":"https://ehr.example"`, "issuer"},
+		"revocation":    {`{"issuer"`, `{"revocation_endpoint":"https://ehr.example/revoke","issuer"`, "revocation_endpoint"},
+		"lists":         {`"permission-v2"],`, `"permission-v1"],`, "capabilities"},
+		"challenges":    {`["S256"]`, `["S256","plain"]`, "code_challenge_methods_supported"},
+	} {
+		if got := strings.Join(read(strings.Replace(goodDocument, x.from, x.to, 1)).Differs(first), " "); got != x.want {
+			t.Errorf("%s: %q, want %q", name, got, x.want)
+		}
+	}
+}

@@ -16,10 +16,7 @@ import (
 // whoever's hand, are not followed before a restart. A failure is not kept: the next call tries again. The error is a
 // [*LaunchError] with Unreachable or Unfit.
 func (a *App) Pin(ctx context.Context) (*Configuration, error) {
-	a.mu.Lock()
-	pinned := a.pinned
-	a.mu.Unlock()
-	if pinned != nil {
+	if pinned := a.Pinned(); pinned != nil {
 		return pinned, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
@@ -38,6 +35,37 @@ func (a *App) Pin(ctx context.Context) (*Configuration, error) {
 		a.pinned = found
 	}
 	return a.pinned, nil
+}
+
+// Pinned is what Pin keeps, nil where it has not read it yet. It makes no call.
+func (a *App) Pinned() *Configuration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.pinned
+}
+
+// Differs names the fields that a launch goes by and that two documents of one server say otherwise; the order within a list is
+// nothing.
+func (c *Configuration) Differs(from *Configuration) []string {
+	var out []string
+	for _, f := range []struct {
+		name        string
+		here, there []string
+	}{
+		{"authorization_endpoint", []string{c.AuthorizationEndpoint}, []string{from.AuthorizationEndpoint}},
+		{"token_endpoint", []string{c.TokenEndpoint}, []string{from.TokenEndpoint}},
+		{"revocation_endpoint", []string{c.RevocationEndpoint}, []string{from.RevocationEndpoint}},
+		{"issuer", []string{c.Issuer}, []string{from.Issuer}},
+		{"jwks_uri", []string{c.JWKSURI}, []string{from.JWKSURI}},
+		{"grant_types_supported", c.GrantTypes, from.GrantTypes},
+		{"capabilities", c.Capabilities, from.Capabilities},
+		{"code_challenge_methods_supported", c.ChallengeMethods, from.ChallengeMethods},
+	} {
+		if !slices.Equal(slices.Compact(slices.Sorted(slices.Values(f.here))), slices.Compact(slices.Sorted(slices.Values(f.there)))) {
+			out = append(out, f.name)
+		}
+	}
+	return out
 }
 
 // LaunchFindings lists what SMART App Launch 2.2 requires of the document of a server that launches and this one does not say, or
