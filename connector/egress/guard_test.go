@@ -322,7 +322,7 @@ func TestClientRefusesBadConfiguration(t *testing.T) {
 	}
 }
 
-func TestTLS(t *testing.T) {
+func TestREQ230_318_TLS(t *testing.T) {
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 1 {
 			t.Errorf("spoken: %s", r.Proto)

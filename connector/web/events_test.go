@@ -197,7 +197,7 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-func TestJWKS(t *testing.T) {
+func TestREQ291_293_299_302_303_KeysArePublished(t *testing.T) {
 	w := newWorld(t)
 	a := w.do(http.MethodGet, "/.well-known/jwks.json", "").want(t, 200, "")
 	if a.header.Get("Content-Type") != "application/json" || !strings.Contains(a.header.Get("Cache-Control"), "max-age") {

@@ -218,7 +218,7 @@ func TestREQ235To239_333_334_TokenRequest(t *testing.T) {
 	}
 }
 
-func TestREQ230_TokenURLIsTLS(t *testing.T) {
+func TestREQ230_318_TokenURLIsTLS(t *testing.T) {
 	key := testKey(t, ES384)
 	for u, ok := range map[string]bool{
 		"https://auth.example/token": true, "http://127.0.0.1:9/token": true, "http://localhost/token": true, "http://[::1]/token": true,

@@ -2,6 +2,7 @@ package smart
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,7 +15,7 @@ const goodDocument = `{"issuer":"https://ehr.example/fhir","jwks_uri":"https://e
 	"grant_types_supported":["authorization_code","client_credentials"],"capabilities":["launch-ehr","sso-openid-connect","client-confidential-asymmetric","permission-v2"],
 	"code_challenge_methods_supported":["S256"],"token_endpoint_auth_methods_supported":["private_key_jwt"]}`
 
-func TestREQ29And227_Discover(t *testing.T) {
+func TestREQ029And227_Discover(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/fhir/r4/.well-known/smart-configuration" || r.Header.Get("Accept") != "application/json" || r.Header.Get("Authorization") != "" {
 			t.Errorf("%s %v", r.URL, r.Header)
@@ -27,9 +28,34 @@ func TestREQ29And227_Discover(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// REQ 379: relative URLs are resolved against the base.
 		if c.TokenEndpoint != s.URL+"/fhir/r4/auth/token" || c.AuthorizationEndpoint != s.URL+"/auth/authorize" || len(c.LaunchFindings(true)) != 0 || len(c.BackendFindings()) != 0 || c.V1Scopes() {
 			t.Errorf("%+v %v", c, c.LaunchFindings(true))
+		}
+	}
+}
+
+// TestREQ379_RelativeEndpointsAreResolved: against the FHIR base, as if it ended in a slash.
+func TestREQ379_RelativeEndpointsAreResolved(t *testing.T) {
+	for said, want := range map[string]string{
+		"auth/token": "https://ehr.example/fhir/r4/auth/token", "./token": "https://ehr.example/fhir/r4/token", "../token": "https://ehr.example/fhir/token",
+		"/auth/token": "https://ehr.example/auth/token", "//login.ehr.example/token": "https://login.ehr.example/token", "?flow=token": "https://ehr.example/fhir/r4/?flow=token",
+		"https://login.ehr.example/token": "https://login.ehr.example/token",
+	} {
+		for _, base := range []string{"https://ehr.example/fhir/r4", "https://ehr.example/fhir/r4/"} {
+			raw, err := json.Marshal(map[string]string{"token_endpoint": said, "authorization_endpoint": said, "revocation_endpoint": said, "introspection_endpoint": said, "jwks_uri": said})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := ParseConfiguration(base, raw)
+			if err != nil {
+				t.Errorf("%s at %s: %v", said, base, err)
+				continue
+			}
+			for _, got := range []string{c.TokenEndpoint, c.AuthorizationEndpoint, c.RevocationEndpoint, c.IntrospectionEndpoint, c.JWKSURI} {
+				if got != want {
+					t.Errorf("%s at %s is %s, want %s", said, base, got, want)
+				}
+			}
 		}
 	}
 }

@@ -56,7 +56,7 @@ func TestREQ062_067To070_CodeExchange(t *testing.T) {
 	}
 }
 
-func TestREQ071And072_OnlyAPublicClientNamesItself(t *testing.T) {
+func TestREQ071_072_345_OnlyAPublicClientNamesItself(t *testing.T) {
 	for name, x := range map[string]struct {
 		change func(*AppConfig)
 		names  bool
@@ -179,7 +179,7 @@ func TestREQ147_MissingScopesAreNamed(t *testing.T) {
 	}
 }
 
-func TestREQ168And169_LaunchContext(t *testing.T) {
+func TestREQ168_169_193_LaunchContext(t *testing.T) {
 	for name, x := range map[string]struct {
 		change map[string]any
 		want   Grant // its context
@@ -193,6 +193,7 @@ func TestREQ168And169_LaunchContext(t *testing.T) {
 		"style in the clear":        {map[string]any{"smart_style_url": "http://ehr.example/style.json"}, Grant{Patient: "daniel", Banner: true}, false},
 		"style relative":            {map[string]any{"smart_style_url": "/style.json"}, Grant{Patient: "daniel", Banner: true}, false},
 		"style a script":            {map[string]any{"smart_style_url": "javascript:x"}, Grant{Patient: "daniel", Banner: true}, false},
+		"intent unknown (REQ 193)":  {map[string]any{"intent": "no-such-view"}, Grant{Patient: "daniel", Banner: true, Intent: "no-such-view"}, false},
 		"intent no text (REQ 193)":  {map[string]any{"intent": 7, "tenant": []string{"x"}}, Grant{Patient: "daniel", Banner: true}, false},
 		"patient empty":             {map[string]any{"patient": ""}, Grant{Banner: true}, false},
 		"patient null":              {map[string]any{"patient": nil}, Grant{Banner: true}, false},

@@ -153,7 +153,7 @@ func TestREQ313To315_PublicJWKS(t *testing.T) {
 	}
 }
 
-func TestKeyNeverPrintsItself(t *testing.T) {
+func TestREQ295_KeyNeverPrintsItself(t *testing.T) {
 	k := testKey(t, ES384)
 	var members map[string]any
 	if err := json.Unmarshal(private(t, k), &members); err != nil {

@@ -35,7 +35,7 @@ func codeOf(t *testing.T, err error) string {
 	return e.Code
 }
 
-func TestREQ032To045_AuthorizeRequestHasEveryParameter(t *testing.T) {
+func TestREQ032To045_211_AuthorizeRequestHasEveryParameter(t *testing.T) {
 	a, e, _ := app(t)
 	s := begin(t, a, e)
 	if !strings.HasPrefix(s.URL, issuerAt+"/authorize?") || s.Form != nil {
@@ -92,6 +92,22 @@ func TestREQ152And166_StandaloneAsksForItsPatient(t *testing.T) {
 	e.conf["capabilities"] = []string{"launch-standalone"} // and it chooses no patient
 	if s, err = a.Authorize(t.Context(), ""); err != nil || sent(t, s).Get("scope") != needed {
 		t.Errorf("%q %v", sent(t, s).Get("scope"), err)
+	}
+}
+
+// TestREQ153_NoEncounterIsAskedFor: the inbox opens a patient. An encounter the EHR tells of is used, and none is asked for, also
+// where the server could choose one.
+func TestREQ153_NoEncounterIsAskedFor(t *testing.T) {
+	for _, launch := range []string{"", "launch-1"} {
+		a, e, _ := app(t)
+		e.conf["capabilities"] = append(e.conf["capabilities"].([]string), "context-standalone-encounter", "context-ehr-encounter")
+		s, err := a.Authorize(t.Context(), launch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if scopes := strings.Fields(sent(t, s).Get("scope")); slices.Contains(scopes, "launch/encounter") {
+			t.Errorf("launch %q: %v", launch, scopes)
+		}
 	}
 }
 
