@@ -13,7 +13,7 @@ import (
 )
 
 // An iss that is not the configured one is refused before a packet leaves.
-func TestLaunchFromAnUnknownEHR(t *testing.T) {
+func TestDuty04_LaunchFromAnUnknownEHR(t *testing.T) {
 	for name, tc := range map[string]struct {
 		in   BeginIn
 		code string
@@ -88,7 +88,7 @@ func sameSession(a, b *Session) bool {
 }
 
 // The window's secret binds as the cookie does, for browsers that take no cookie.
-func TestLaunchIsBoundToBrowserOrWindow(t *testing.T) {
+func TestREQ004_060_061_LaunchIsBoundToBrowserOrWindow(t *testing.T) {
 	for name, tc := range map[string]struct {
 		began, browser string
 		secret         func(string) string
@@ -196,7 +196,7 @@ func (w *world) roles(r Roles) {
 	w.desk.o.EHRs["mercy"] = w.ehr
 }
 
-func TestLaunchStateIsTakenOnce(t *testing.T) {
+func TestREQ004_060_LaunchStateIsTakenOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		_, in := w.begin("cookie")

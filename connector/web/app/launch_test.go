@@ -23,8 +23,8 @@ func cookies(a answer) map[string]*http.Cookie {
 	return out
 }
 
-// TestLaunch: the page goes on to the EHR, with script and without, and binds the launch to the browser and to the window.
-func TestLaunch(t *testing.T) {
+// TestDuty43_45_46_Launch: the page goes on to the EHR, with script and without, and binds the launch to the browser and to the window.
+func TestDuty43_45_46_Launch(t *testing.T) {
 	w := newWorld(t)
 	a := w.do(http.MethodGet, "/launch/mercy?iss=https%3A%2F%2Fehr.mercy.example%2Ffhir&launch=abc", "").want(200)
 	c := cookies(a)["__Host-cw"]
@@ -86,9 +86,9 @@ func TestLaunchByPost(t *testing.T) {
 	}
 }
 
-// TestCallbackWithScript: the page tells nothing by itself; its script's post makes a cookie where the browser keeps one, and
+// TestDuty43_44_CallbackWithScript: the page tells nothing by itself; its script's post makes a cookie where the browser keeps one, and
 // otherwise gives the handle to the page alone.
-func TestCallbackWithScript(t *testing.T) {
+func TestDuty43_44_CallbackWithScript(t *testing.T) {
 	w := newWorld(t)
 	a := w.do(http.MethodGet, "/callback/mercy?state=s1&code=c1&iss=x", "").want(200)
 	if len(w.desk.said) != 0 || len(cookies(a)) != 0 {
@@ -157,8 +157,8 @@ func TestBadCallbacks(t *testing.T) {
 	}
 }
 
-// TestPolicyOfEachEHR: only the pages of the EHR that a session is of may hold ours in a frame.
-func TestPolicyOfEachEHR(t *testing.T) {
+// TestDuty42_PolicyOfEachEHR: only the pages of the EHR that a session is of may hold ours in a frame.
+func TestDuty42_PolicyOfEachEHR(t *testing.T) {
 	w := newWorld(t)
 	for path, want := range map[string]string{
 		"/launch/mercy":            "'self' https://ehr.mercy.example",
@@ -179,9 +179,9 @@ func TestPolicyOfEachEHR(t *testing.T) {
 	}
 }
 
-// TestPagesWithoutASessionInTheFrame: what is shown where no session is found holds nothing of anybody, and the frame of every EHR
+// TestDuty42_PagesWithoutASessionInTheFrame: what is shown where no session is found holds nothing of anybody, and the frame of every EHR
 // shows it.
-func TestPagesWithoutASessionInTheFrame(t *testing.T) {
+func TestDuty42_PagesWithoutASessionInTheFrame(t *testing.T) {
 	w := newWorld(t, func(o *app.Options) { o.EHRs["north"] = app.EHR{Frame: []string{"https://north.example"}} })
 	for name, err := range map[string]error{"ended": &inbox.Ended{Why: inbox.EndedIdle}, "unknown": connector.ErrNotFound, "the store is down": connector.ErrStore, "": nil} {
 		want := "'self' https://ehr.mercy.example https://north.example"

@@ -329,9 +329,9 @@ func TestDraftKeepsItsWords(t *testing.T) {
 	}
 }
 
-// TestWithoutCookies: where the handle comes in a header, nothing of it is on the page, and what a browser would fetch by
+// TestDuty44_WithoutCookies: where the handle comes in a header, nothing of it is on the page, and what a browser would fetch by
 // itself is left to the script.
-func TestWithoutCookies(t *testing.T) {
+func TestDuty44_WithoutCookies(t *testing.T) {
 	style := func(o *app.Options) { o.Style = green }
 	w := newWorld(t, style)
 	a := w.get("/app/l/L1/t/T1").want(200, `data-src="/app/l/L1/t/T1/m/M1/a/a1?thumb"`, `data-sheet="/app/l/L1/style.css"`)

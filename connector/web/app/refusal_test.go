@@ -123,8 +123,8 @@ func TestRefusalIsCountedOrNotGiven(t *testing.T) {
 	w.do(http.MethodGet, "/app/l/L1", "").want(503)
 }
 
-// TestOtherSites: a post that another site's page makes does nothing, session or not.
-func TestOtherSites(t *testing.T) {
+// TestDuty40_OtherSites: a post that another site's page makes does nothing, session or not.
+func TestDuty40_OtherSites(t *testing.T) {
 	w := newWorld(t)
 	walked := 0
 	for _, r := range w.e.Routes() {
@@ -149,8 +149,8 @@ func TestOtherSites(t *testing.T) {
 	}
 }
 
-// TestOwnOrigin: a proxy in front that changes the Host is no other site, where it is configured.
-func TestOwnOrigin(t *testing.T) {
+// TestDuty40_OwnOrigin: a proxy in front that changes the Host is no other site, where it is configured.
+func TestDuty40_OwnOrigin(t *testing.T) {
 	w := newWorld(t, func(o *app.Options) { o.Origins = []string{"https://messages.mercy.example"} })
 	w.do(http.MethodPost, "/app/l/L1/t/T1/claim", "", append([]string{"Origin", "https://messages.mercy.example", "Content-Type", "application/x-www-form-urlencoded"}, signedIn...)...).want(303)
 	defer func() {
