@@ -100,6 +100,8 @@ type Patient struct {
 	BirthDate   string
 	Phones      []string
 	Identifiers []Identifier
+	Called      string // the name they go by now, for people to tell patients apart by; "" where it was not asked for or is not told
+	MRN         string // their medical record number in use now, so too
 	ReadAt      time.Time
 }
 

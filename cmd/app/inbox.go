@@ -97,7 +97,7 @@ func (b *builder) launched(e config.EHR) (inbox.EHR, error) {
 		b.apps = launches{}
 	}
 	b.apps[e.Name] = app
-	out.App, out.Chart = app, fhir.NewUserChart(app, b.now)
+	out.App, out.Chart = app, fhir.NewUserChart(app, b.now, slices.Sorted(maps.Values(e.IdentifierSystems))...)
 	if out.Zone, err = time.LoadLocation(e.Timezone); err != nil {
 		return out, fmt.Errorf("timezone: %w", err)
 	}

@@ -130,6 +130,7 @@ type chart struct {
 	deny  error             // what Name fails with
 	fail  error
 	wrong bool // it gives somebody else
+	mrn   string
 	reads []string
 	now   int // reads that run
 	most  int
@@ -171,7 +172,8 @@ func (c *chart) Patient(_ context.Context, access, ref string) (connector.Patien
 	case c.wrong:
 		ref = nobody
 	}
-	return connector.Patient{Reference: ref, Active: true, Names: []connector.HumanName{{Family: "Cho"}}}, nil
+	return connector.Patient{Reference: ref, Active: true, Names: []connector.HumanName{{Family: "Park"}, {Family: "Cho"}}, Called: "Cho",
+		Identifiers: []connector.Identifier{{System: "http://hl7.org/fhir/sid/us-ssn", Value: "123-45-6789"}, {System: "urn:mrn", Value: c.mrn}}, MRN: c.mrn}, nil
 }
 
 func (c *chart) User(_ context.Context, access, ref string) (User, error) {

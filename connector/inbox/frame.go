@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/audit"
@@ -27,16 +26,10 @@ func (d *Desk) frame(s *Session, about *connector.Patient) Frame {
 	return f
 }
 
-// banner names a patient with what tells two of one name apart.
+// banner names a patient with what tells two of one name apart: what the EHR says they go by, and nothing that it may only have kept
+// of them, such as a maiden name or the number of their insurance.
 func banner(p connector.Patient, show bool) Banner {
-	b := Banner{Reference: p.Reference, BirthDate: p.BirthDate, Show: show}
-	if len(p.Names) > 0 {
-		b.Name = strings.TrimSpace(strings.Join(p.Names[0].Given, " ") + " " + p.Names[0].Family)
-	}
-	if len(p.Identifiers) > 0 {
-		b.MRN = p.Identifiers[0].Value
-	}
-	return b
+	return Banner{Reference: p.Reference, Name: p.Called, BirthDate: p.BirthDate, MRN: p.MRN, Show: show}
 }
 
 func (e EHR) pool(id string) (Pool, bool) {

@@ -20,9 +20,9 @@ type Who struct {
 // Banner is the patient as a page's head shows them.
 type Banner struct {
 	Reference string // Patient/id
-	Name      string
+	Name      string // that they go by now; "" where the EHR tells none
 	BirthDate string // YYYY-MM-DD
-	MRN       string // the value of the first identifier; "" where there is none
+	MRN       string // medical record number in use now; "" where the EHR tells none: no other identifier stands in for it
 	Show      bool   // the EHR asks for it, or did not say
 }
 

@@ -21,10 +21,13 @@ type humanName struct {
 	Family string   `json:"family"`
 	Given  []string `json:"given"`
 	Prefix []string `json:"prefix"`
+	Period period   `json:"period"`
 }
 
-// called is the name somebody goes by: the usual one, else the official one, else the first that is not an old one.
-func called(names []humanName) humanName {
+// called is the name somebody goes by: the usual one, else the official one, else the first that is not an old one. One whose time
+// is over is an old one whatever its use says.
+func called(names []humanName, now time.Time) humanName {
+	names = slices.DeleteFunc(slices.Clone(names), func(n humanName) bool { return !n.Period.at(now) })
 	for _, use := range []string{"usual", "official"} {
 		if n := slices.IndexFunc(names, func(n humanName) bool { return n.Use == use }); n >= 0 {
 			return names[n]
@@ -37,7 +40,7 @@ func called(names []humanName) humanName {
 }
 
 // nameOf is how the person of a resource is called; "" where it does not tell, or is another than was asked for.
-func nameOf(resource []byte, reference string) string {
+func nameOf(resource []byte, reference string, now time.Time) string {
 	var j struct {
 		Type string      `json:"resourceType"`
 		ID   string      `json:"id"`
@@ -46,7 +49,7 @@ func nameOf(resource []byte, reference string) string {
 	if json.Unmarshal(resource, &j) != nil || j.Type+"/"+j.ID != reference {
 		return ""
 	}
-	n := called(j.Name)
+	n := called(j.Name, now)
 	if n.Text != "" {
 		return n.Text
 	}
@@ -63,7 +66,7 @@ func (c *UserChart) Facts(ctx context.Context, access, patient string) (inbox.Fa
 	raw, err := c.read(ctx, access, patient)
 	switch {
 	case err == nil:
-		readPerson(raw, patient, &out)
+		readPerson(raw, patient, c.now(), &out)
 	case !errors.Is(err, connector.ErrNoMatch):
 		return out, err
 	}
@@ -72,7 +75,7 @@ func (c *UserChart) Facts(ctx context.Context, access, patient string) (inbox.Fa
 }
 
 // readPerson reads names and language out of a Patient that is this one.
-func readPerson(raw []byte, patient string, out *inbox.Facts) {
+func readPerson(raw []byte, patient string, now time.Time, out *inbox.Facts) {
 	var j struct {
 		ID            string      `json:"id"`
 		Name          []humanName `json:"name"`
@@ -88,7 +91,7 @@ func readPerson(raw []byte, patient string, out *inbox.Facts) {
 	if json.Unmarshal(raw, &j) != nil || "Patient/"+j.ID != patient {
 		return
 	}
-	name := called(j.Name)
+	name := called(j.Name, now)
 	out.Family = name.Family
 	if len(name.Given) > 0 {
 		out.Given = name.Given[0]

@@ -25,14 +25,18 @@ type Getter interface {
 // UserChart is the EHR as a signed-in user sees it. It holds no rights of its own: what the user's token does not open is not
 // there.
 type UserChart struct {
-	get Getter
-	now func() time.Time
+	get     Getter
+	now     func() time.Time
+	systems []string
 }
 
 var _ inbox.Chart = (*UserChart)(nil)
 
-// NewUserChart makes the chart of one connection's users.
-func NewUserChart(get Getter, now func() time.Time) *UserChart { return &UserChart{get, now} }
+// NewUserChart makes the chart of one connection's users. systems are the EHR's identifier systems by which its patients are known to
+// the channels: where the EHR does not say which of a patient's identifiers is the medical record number, it is one of these.
+func NewUserChart(get Getter, now func() time.Time, systems ...string) *UserChart {
+	return &UserChart{get, now, systems}
+}
 
 // Patient reads a patient. An answer about somebody else counts as none. Errors are those of inbox.Chart.
 func (c *UserChart) Patient(ctx context.Context, access, reference string) (connector.Patient, error) {
@@ -47,7 +51,9 @@ func (c *UserChart) Patient(ctx context.Context, access, reference string) (conn
 	if err != nil || "Patient/"+view.ID != reference {
 		return connector.Patient{}, connector.ErrNoMatch
 	}
-	return patientOf(view, c.now()), nil
+	p := patientOf(view, c.now())
+	c.known(&p, raw)
+	return p, nil
 }
 
 // isOf says whether a reference is Type/id of this type, with nothing around it.
@@ -141,7 +147,7 @@ func (c *UserChart) Name(ctx context.Context, access, reference string) (string,
 	switch {
 	case isOf(reference, "Practitioner"):
 		raw, err := c.read(ctx, access, reference)
-		return nameOf(raw, reference), err
+		return nameOf(raw, reference, c.now()), err
 	case isOf(reference, "PractitionerRole"):
 		var u inbox.User
 		err := c.roleItself(ctx, access, reference, &u)
@@ -214,7 +220,7 @@ func (c *UserChart) practitioner(ctx context.Context, access, reference string, 
 	if err != nil {
 		return err
 	}
-	u.Name = nameOf(raw, reference)
+	u.Name = nameOf(raw, reference, c.now())
 	found, err := c.search(ctx, access, "PractitionerRole", url.Values{"practitioner": {reference}, "_count": {"50"}})
 	if err != nil {
 		return err
@@ -252,7 +258,7 @@ func (c *UserChart) roleItself(ctx context.Context, access, reference string, u 
 	if errors.Is(err, connector.ErrNoMatch) {
 		return nil
 	}
-	if name := nameOf(raw, who); name != "" {
+	if name := nameOf(raw, who, c.now()); name != "" {
 		u.Name = name
 	}
 	return err
