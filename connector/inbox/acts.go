@@ -47,7 +47,8 @@ type DraftIn struct {
 	DropFiles []string
 }
 
-// SendIn is a composer's content to be sent. Seen is the composer's own; Anyway says that the user has seen who wrote meanwhile.
+// SendIn is a composer's content to be sent. Seen is the composer's own; Anyway says that the user was told of a Collision and means it
+// all the same: Seen is then of the page that told them, and what came after that is told again.
 type SendIn struct {
 	DraftIn
 	Seen   string
@@ -63,7 +64,7 @@ type Change struct {
 }
 
 // Collision says that somebody wrote in the thread after what the sender's page shows. Nothing was sent; where the sender
-// means it all the same, send again with Anyway.
+// means it all the same, send again with Anyway and the Seen of the thread as it was shown since.
 type Collision struct {
 	Who  Who
 	When time.Time

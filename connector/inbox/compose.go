@@ -119,7 +119,7 @@ func (d *Desk) reply(s *Session, t connector.Thread, c *content, all []addressee
 	e := d.o.EHRs[s.EHR]
 	pool, _ := e.pool(t.Desk.Pool)
 	n := d.namesOf(e)
-	out := Composer{May: true, Bind: d.bind(s, subject(t), t.ID), Seen: c.newest, Channel: t.Channel, As: n.who(e.sender(s, t.Desk.Pool)),
+	out := Composer{May: true, Bind: d.bind(s, subject(t), t.ID), Seen: c.seen, Channel: t.Channel, As: n.who(e.sender(s, t.Desk.Pool)),
 		Templates: e.offered(facts, s.User.Name, cmp.Or(pool.Name, pool.ID))}
 	var may []string
 	wrote := 0

@@ -56,7 +56,7 @@ type content struct {
 	version    int64
 	entries    []Entry
 	held       *Line
-	newest     string // row of the message that was committed last
+	seen       string // which messages it shows; see seenOf
 	last       time.Time
 	snippet    string
 	people     []person // of the patient's side, who wrote last first
@@ -78,7 +78,6 @@ func (n names) work(r rows) *content {
 	for _, m := range r.messages {
 		byExt[m.Message.ID] = append(byExt[m.Message.ID], m)
 		extOf[m.ID] = m.Message.ID
-		c.newest = max(c.newest, m.ID)
 		if m.ReceivedAt.After(c.last) {
 			c.last = m.ReceivedAt
 		}
@@ -97,6 +96,7 @@ func (n names) work(r rows) *content {
 		c.entries = append(c.entries, n.entry(r.thread, byExt[m], items[m], filed))
 		c.meet(byExt[m][0])
 	}
+	c.seen = seenOf(c.entries)
 	slices.SortStableFunc(c.people, func(a, b person) int { return b.wrote.Compare(a.wrote) })
 	c.held = heldThread(r.thread, r.items, n.pools)
 	if len(c.entries) > 0 {

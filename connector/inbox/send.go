@@ -177,8 +177,6 @@ func (d *Desk) checkThread(tx connector.Tx, e EHR, s *Session, in SendIn, to tar
 		return &NotSent{connector.PatientChanged}
 	case !d.carries(e, t.Channel):
 		return &Wrong{"channel", "The channel of this thread is not in use any more. Reach the patient another way."}
-	case in.Anyway:
-		return nil
 	}
 	c, err := d.contentIn(tx, e, t)
 	if err != nil {
@@ -186,6 +184,9 @@ func (d *Desk) checkThread(tx connector.Tx, e EHR, s *Session, in SendIn, to tar
 	}
 	if met := c.since(in.Seen); met != nil {
 		return met
+	}
+	if in.Anyway {
+		return nil
 	}
 	drafts, err := tx.ThreadDrafts(e.ID, t.ID)
 	if err != nil {
@@ -197,20 +198,6 @@ func (d *Desk) checkThread(tx connector.Tx, e EHR, s *Session, in SendIn, to tar
 		}
 	}
 	return nil
-}
-
-// since gives the newest message, but no internal note, that came after the one a page shows as the newest.
-func (c *content) since(seen string) *Collision {
-	var met *Collision
-	for _, e := range c.entries {
-		if e.Direction == connector.Internal || e.ID <= seen {
-			continue
-		}
-		if met == nil || e.Received.After(met.When) {
-			met = &Collision{Who: e.Sender, When: e.Received}
-		}
-	}
-	return met
 }
 
 // Undo takes a message back that was given to be sent: it is a draft again. *TooLate once it is on its way.

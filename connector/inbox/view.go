@@ -175,7 +175,7 @@ type Composer struct {
 	May       bool
 	Why       string // why not, a sentence
 	Bind      string // MAC of session, patient and thread
-	Seen      string // newest message shown
+	Seen      string // which messages were shown
 	To        []Who  // who can be written to
 	As        Who    // in whose name it goes
 	Ask       bool   // several wrote: the user has to choose

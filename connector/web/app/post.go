@@ -24,7 +24,7 @@ type composer struct {
 	Collision *inbox.Collision
 	Whose     *inbox.Covered // another patient was opened since: the user has to say that this one is meant
 	typed     *inbox.DraftIn // what the user had written when it did not go through
-	seen      string         // the newest message that the page had shown before
+	seen      string         // which messages the page had shown before
 }
 
 // of fills a composer from a view; what the user had typed stands where the last attempt failed.
