@@ -20,6 +20,9 @@ func (d *Desk) frame(s *Session, about *connector.Patient) Frame {
 	for _, scope := range s.Missing {
 		f.Missing = append(f.Missing, "The EHR did not grant "+scope+". What needs it is not shown; your EHR administrator can grant it.")
 	}
+	if !s.Unsure.IsZero() {
+		f.Missing = append(f.Missing, "The EHR has not said for half an hour or longer which role you have, so you can only read until it answers. If it stays so, tell your EHR administrator.")
+	}
 	if about != nil {
 		f.Banner = banner(*about, s.Banner)
 	}

@@ -156,14 +156,14 @@ func readPlace(s string) (p place, err error) {
 	return p, nil
 }
 
-// Pool shows what waits in the user's pools. Errors as Patient; *Forbidden where the user is not in the pool.
+// Pool shows what waits in the user's pools, and nothing while it is not known which those are. Errors as Patient; *Forbidden where the user is not in the pool.
 func (d *Desk) Pool(ctx context.Context, s *Session, f PoolFilter) (PoolView, error) {
 	e := d.o.EHRs[s.EHR]
-	view := PoolView{Frame: d.frame(s, nil), Filter: f}
+	view := PoolView{Frame: d.frame(s, nil), Filter: f, Unknown: s.Unsure}
 	if s.Patient != "" {
 		return view, d.deny(ctx, s, "", "pool", &Forbidden{"This page belongs to one patient. Open Messages without a patient to see the pools."})
 	}
-	if f.Pool != "" && !s.InPool(f.Pool) {
+	if f.Pool != "" && !s.InPool(f.Pool) && s.Unsure.IsZero() {
 		return view, d.deny(ctx, s, "", "pool", &Forbidden{"You are not in this pool, so its messages are not shown."})
 	}
 	w, err := d.waiting(ctx, e, s, f)

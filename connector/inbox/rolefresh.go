@@ -29,11 +29,11 @@ func (k *kept) rolesAt() time.Time {
 }
 
 // as is a session as it may be used now: one whose user's roles the EHR has not confirmed for too long only reads, and is in no
-// pool. seen is when its user did something last.
+// pool that is known. seen is when its user did something last.
 func (d *Desk) as(k *kept, seen time.Time) *Session {
 	s := k.session(seen)
 	if d.now().Sub(k.rolesAt()) >= rolesFor+rolesKept {
-		s.Role, s.Pools = ReadOnly, nil
+		s.Role, s.Pools, s.Unsure = ReadOnly, nil, k.rolesAt()
 	}
 	return s
 }

@@ -105,6 +105,44 @@ func TestRolesWithoutTheEHR(t *testing.T) {
 	})
 }
 
+// Whoever's pools are not known any more is not told that nobody waits in them: the page says that they are not known, and since when.
+func TestPoolsThatAreNotKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.chart.user.Teams = []string{"CareTeam/nurses"}
+		s, handle := w.launch("")
+		since := s.Created
+		w.comes(daniel, "t-1", 1, patientSide, "My knee hurts")
+		shown := func(s *Session, pool string) PoolView {
+			v, err := w.desk.Pool(t.Context(), s, PoolFilter{Pool: pool})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v
+		}
+		if v := shown(s, "nurses"); len(v.Threads) != 1 || !v.Unknown.IsZero() || len(v.Frame.Missing) != 0 {
+			t.Fatalf("%d threads, not known since %v", len(v.Threads), v.Unknown)
+		}
+		w.chart.fails(&connector.Retry{Reason: connector.EHRUnavailable})
+		w.used(s, handle, rolesFor+rolesKept-time.Second)
+		time.Sleep(time.Second)
+		for _, pool := range []string{"", "nurses"} {
+			if v := shown(w.used(s, handle, 0), pool); len(v.Threads) != 0 || len(v.Pools) != 0 || !v.Unknown.Equal(since) || len(v.Frame.Missing) != 1 {
+				t.Errorf("pool %q: %d threads, not known since %v, %v", pool, len(v.Threads), v.Unknown, v.Frame.Missing)
+			}
+		}
+		w.chart.fails(nil)
+		time.Sleep(rolesAgain)
+		if v := shown(w.used(s, handle, 0), ""); len(v.Threads) != 1 || len(v.Pools) != 1 || !v.Unknown.IsZero() || len(v.Frame.Missing) != 0 {
+			t.Errorf("after the EHR answers: %d threads, %d pools, not known since %v", len(v.Threads), len(v.Pools), v.Unknown)
+		}
+		w.chart.user.Teams = nil
+		if v := shown(w.used(s, handle, rolesFor), ""); len(v.Pools) != 0 || !v.Unknown.IsZero() {
+			t.Errorf("in no pool: %d, not known since %v", len(v.Pools), v.Unknown)
+		}
+	})
+}
+
 // Somebody who would not be let in any more is signed out.
 func TestRolesThatLetNobodyIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

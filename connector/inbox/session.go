@@ -28,6 +28,7 @@ type Session struct {
 	User      User
 	Role      connector.Role // clinician, staff or read_only
 	Pools     []string       // ids of the pools the user is in
+	Unsure    time.Time      // when the EHR last said which role and pools they have, where that is too long ago to count; else zero
 	Patient   string         // Patient/…; "" of a launch without a patient
 	Encounter string         // Encounter/… of the launch, ""
 	Intent    string

@@ -105,7 +105,8 @@ type PoolFilter struct {
 type PoolView struct {
 	Frame   Frame
 	Filter  PoolFilter
-	Pools   []PoolChoice
+	Pools   []PoolChoice // the user's; none: they are in no pool, or see Unknown
+	Unknown time.Time    // since when it is not known in which pools the user is, so that nothing is shown; zero: it is known
 	Threads []ThreadLine // by answer-by time, urgent first
 	Hidden  int          // threads of patients the EHR did not confirm the user may open
 	Unasked bool         // the EHR could not be asked about some of them

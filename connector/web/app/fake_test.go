@@ -165,6 +165,12 @@ func (d *desk) Pool(_ context.Context, s *inbox.Session, f inbox.PoolFilter) (in
 	if d.fail["empty"] != nil {
 		v.Threads, v.Hidden, v.Next = nil, 0, ""
 	}
+	if d.fail["no pool"] != nil {
+		v.Pools = nil
+	}
+	if d.fail["unknown"] != nil {
+		v.Pools, v.Unknown = nil, now.Add(-45*time.Minute)
+	}
 	if d.fail["unasked"] != nil {
 		v.Threads, v.Hidden, v.Next, v.Unasked = nil, 25, "", true
 	}

@@ -113,6 +113,15 @@ func TestWorkList(t *testing.T) {
 	w.desk.fail["empty"] = errEmpty
 	w.get("/app/l/L2/pool").want(200, "Every message of your pools has its answer")
 	w.get("/app/l/L2/pool?late=1").want(200, "No thread fits this filter")
+	for why, want := range map[string]string{"no pool": "You are in no pool", "unknown": "It last did at 08:45 and has not answered since"} {
+		w.desk.fail[why] = errEmpty
+		for _, at := range []string{"", "?late=1"} {
+			if a := w.get("/app/l/L2/pool"+at).want(200, want); strings.Contains(a.body, "Nobody waits") || strings.Contains(a.body, "has its answer") {
+				t.Errorf("%s: it says that nobody waits, and does not know", why)
+			}
+		}
+		delete(w.desk.fail, why)
+	}
 }
 
 // TestThreadView: roles, times, edits, retractions and the two honest lines of each exchange.
