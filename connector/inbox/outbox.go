@@ -146,8 +146,8 @@ func (d *Desk) sendOne(ctx context.Context, e EHR, row connector.DraftRow) error
 }
 
 // keptFrom says why a message that is due does not go out after all: its thread is not its patient's any more, or its session was ended
-// by an administrator, or by the EHR, which trusts its user no more. One that its user left, or that ran out, sends what it was
-// given.
+// by an administrator, or because the EHR trusts its user no more or gives them no role. One that its user left, or that ran out,
+// sends what it was given.
 func (d *Desk) keptFrom(tx connector.Tx, e EHR, out outgoing) (string, error) {
 	_, strays, err := stray(tx, out.row)
 	switch {
@@ -160,7 +160,7 @@ func (d *Desk) keptFrom(tx connector.Tx, e EHR, out outgoing) (string, error) {
 	if errors.Is(err, connector.ErrNotFound) { // forgotten: it ended more than a day ago
 		return "", nil
 	}
-	if why := Why(k.row.Why); err == nil && (why == EndedByAdmin || why == EndedByEHR) {
+	if why := Why(k.row.Why); err == nil && (why == EndedByAdmin || why == EndedByEHR || why == EndedNoRole) {
 		return sessionTaken, nil
 	}
 	return "", err

@@ -74,6 +74,33 @@ func TestNothingGoesOutOfASessionThatWasTakenAwayMeanwhile(t *testing.T) {
 	})
 }
 
+func TestNothingGoesOutOfASessionWhoseRoleWasTakenAwayMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.roles(Roles{Clinician: []string{"doctor"}, Default: NoRole})
+		w.running(w.desk)
+		s, handle := w.launch(daniel)
+		thread := w.comes(daniel, "t-1", 1, patientSide, "My knee hurts")
+		w.used(s, handle, rolesFor-2*time.Second)
+		if _, err := w.desk.Send(t.Context(), s, answer(w.opened(s, thread), "patient", "Cool it.")); err != nil {
+			t.Fatal(err)
+		}
+		w.chart.user.Codes = nil
+		time.Sleep(3 * time.Second)
+		_, err := w.desk.Session(t.Context(), s.ID, handle)
+		wantEnded(t, err, EndedNoRole)
+		leaves()
+		if got := w.sent(thread); len(got) != 0 {
+			t.Errorf("sent %v for somebody to whom the EHR gives no role any more", got)
+		}
+		w.chart.user.Codes = []string{"doctor"}
+		again, _ := w.launch(daniel)
+		if d := w.opened(again, thread).Composer.Draft; d.Text != "Cool it." || d.Problem != sessionTaken {
+			t.Errorf("what was not sent is not there with why: %+v", d)
+		}
+	})
+}
+
 func TestNothingIsTakenFromASessionThatEndsWhileTheEHRIsAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s, thread := kneeHurts(t)
