@@ -118,6 +118,7 @@ type SessionRow struct {
 	EHR       string
 	Handle    string // sealed: a keyed hash of the browser's secret, which the store never has
 	User      string // sealed, hashed: EHR reference
+	Person    string // hashed: whose sessions it is among, where User is one of several references of theirs; "" User. It is not given back
 	CreatedAt time.Time
 	SeenAt    time.Time
 	EndedAt   time.Time // zero: not ended
@@ -161,8 +162,8 @@ type DeskIndex interface {
 	// SessionVersions gives the present Version of each of these sessions that is there, and opens none.
 	SessionVersions(ehr string, ids []string) (map[string]int64, error)
 	PutSession(r *SessionRow) error
-	// SessionsOf gives the sessions of a user that have not ended, oldest first.
-	SessionsOf(ehr, user string) ([]SessionRow, error)
+	// SessionsOf gives the sessions of a person that have not ended, oldest first.
+	SessionsOf(ehr, person string) ([]SessionRow, error)
 	// SessionsLeft gives sessions that have not ended and were last seen before a time, least recently seen first.
 	SessionsLeft(ehr string, before time.Time, limit int) ([]SessionRow, error)
 	// ForgetLaunches removes launches that expired before a time, ForgetSessions sessions that ended or were last seen before one,

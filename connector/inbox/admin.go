@@ -145,9 +145,9 @@ func (d *Desk) sessionsOfPerson(tx connector.Tx, e EHR, ref string) ([]kept, err
 	return out, nil
 }
 
-// sessionsOf reads the sessions of a user that have not ended.
-func (d *Desk) sessionsOf(tx connector.Tx, e EHR, user string) ([]kept, error) {
-	rows, err := tx.SessionsOf(e.ID, user)
+// sessionsOf reads the sessions of a person that have not ended; see User.person.
+func (d *Desk) sessionsOf(tx connector.Tx, e EHR, person string) ([]kept, error) {
+	rows, err := tx.SessionsOf(e.ID, person)
 	if err != nil {
 		return nil, err
 	}

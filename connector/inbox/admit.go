@@ -101,7 +101,8 @@ func (d *Desk) replace(ctx context.Context, in FinishIn, who *signedIn) error {
 	return d.end(ctx, &k, EndedReplaced, userAgent(k.row.ID), k.row.User)
 }
 
-// admit makes the session, and covers the user's other sessions that show another patient, in one commit.
+// admit makes the session, and covers the user's other sessions that show another patient, under whichever of their references they
+// signed in, in one commit.
 func (d *Desk) admit(ctx context.Context, e EHR, b begun, who *signedIn) (*Session, string, error) {
 	now := d.now()
 	k := kept{ehr: e, row: connector.SessionRow{ID: connector.NewID(now), EHR: e.ID, User: who.user.Reference, CreatedAt: now, SeenAt: now},
@@ -115,7 +116,7 @@ func (d *Desk) admit(ctx context.Context, e EHR, b begun, who *signedIn) (*Sessi
 	if who.patient != "" {
 		login.detail["patient"] = who.patient
 	}
-	err := d.update(ctx, e.ID, who.user.Reference, func(tx connector.Tx) error {
+	err := d.update(ctx, e.ID, who.user.person(), func(tx connector.Tx) error {
 		k.row.Version = 0 // a run before this one has not been
 		if err := d.cover(tx, &k); err != nil {
 			return err
@@ -140,7 +141,7 @@ func (d *Desk) cover(tx connector.Tx, k *kept) error {
 	if k.body.Patient == "" {
 		return nil
 	}
-	all, err := d.sessionsOf(tx, k.ehr, k.row.User)
+	all, err := d.sessionsOf(tx, k.ehr, k.body.User.person())
 	if err != nil {
 		return err
 	}

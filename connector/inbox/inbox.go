@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -99,6 +100,16 @@ type User struct {
 
 // String keeps a person out of logs.
 func (User) String() string { return "[phi]" }
+
+// person is the one reference of whoever may sign in by several: their Practitioner, where it is known.
+func (u User) person() string {
+	for _, ref := range append([]string{u.Reference}, u.Also...) {
+		if strings.HasPrefix(ref, "Practitioner/") {
+			return ref
+		}
+	}
+	return u.Reference
+}
 
 // Facts is what a chart tells of a patient for templates. Zero fields are not known.
 type Facts struct {

@@ -91,6 +91,7 @@ func keptOf(e EHR, row connector.SessionRow) (kept, error) {
 }
 
 func (k *kept) put(tx connector.Tx) error {
+	k.row.Person = k.body.User.person()
 	var err error
 	if k.row.Body, err = json.Marshal(k.body); err != nil {
 		return fmt.Errorf("inbox: what session %s keeps cannot be written", k.row.ID)

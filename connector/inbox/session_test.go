@@ -173,6 +173,30 @@ func TestLaunchCoversOtherPatients(t *testing.T) {
 	})
 }
 
+// Whoever signs in by several references is one person, whose pages cover each other.
+func TestLaunchCoversEveryReferenceOfItsUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		person, role := User{Reference: doctor}, User{Reference: "PractitionerRole/r7", Also: []string{doctor}}
+		other, mate := User{Reference: "PractitionerRole/r8", Also: []string{doctor}}, User{Reference: "PractitionerRole/r9", Also: []string{"Practitioner/lee"}}
+		for name, c := range map[string]struct {
+			first, then User
+			covers      bool
+		}{
+			"a role after the person": {person, role, true}, "the person after a role": {role, person, true},
+			"a role after another of theirs": {other, role, true}, "a colleague's": {mate, role, false},
+		} {
+			w := newWorld(t)
+			w.app.grant.User, w.chart.user = c.first.Reference, c.first
+			older, _ := w.launch(daniel)
+			w.app.grant.User, w.chart.user = c.then.Reference, c.then
+			w.launch(maria)
+			if s, err := w.asItIs(older); err != nil || (s.Covered != "") != c.covers {
+				t.Errorf("%s: covered by %q, %v", name, s.Covered, err)
+			}
+		}
+	})
+}
+
 // A launch in the same window ends what the window showed, where that was somebody else's.
 func TestLaunchReplacesItsWindow(t *testing.T) {
 	for name, tc := range map[string]struct {

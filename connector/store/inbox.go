@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func (t *tx) PutSession(r *connector.SessionRow) error {
 		return err
 	}
 	n, err := t.execN(firstOr(r.Version, sessionNew, sessionPut), r.EHR, r.ID, micros(r.CreatedAt), micros(r.SeenAt), micros(r.EndedAt), r.Version+1, head,
-		t.sealBytes(p, "body", notNil(r.Body)), t.hash("ref", r.EHR, r.User))
+		t.sealBytes(p, "body", notNil(r.Body)), t.hash("ref", r.EHR, cmp.Or(r.Person, r.User)))
 	return grown("session", r.ID, &r.Version, n, err)
 }
 
@@ -127,8 +128,8 @@ func (t *tx) Session(ehr, id string) (connector.SessionRow, error) {
 }
 
 // SessionsOf is connector.Tx.
-func (t *tx) SessionsOf(ehr, user string) ([]connector.SessionRow, error) {
-	return many(t, readSession, sessionsOf, ehr, t.hash("ref", ehr, user))
+func (t *tx) SessionsOf(ehr, person string) ([]connector.SessionRow, error) {
+	return many(t, readSession, sessionsOf, ehr, t.hash("ref", ehr, person))
 }
 
 // SessionsLeft is connector.Tx.

@@ -199,6 +199,15 @@ func sessionCase(f *fixture) {
 	}
 	f.view(check)
 	f.update(check)
+	asRole := f.session("PractitionerRole/r")
+	asRole.Person = "Practitioner/r"
+	f.update(func(tx connector.Tx) error { return tx.PutSession(&asRole) })
+	f.view(func(tx connector.Tx) error {
+		asRole.Person = ""
+		same[[]connector.SessionRow](f, "sessions of one reference of a person", nil)(tx.SessionsOf(f.ehr, "PractitionerRole/r"))
+		same(f, "sessions of a person", []connector.SessionRow{asRole})(tx.SessionsOf(f.ehr, "Practitioner/r"))
+		return nil
+	})
 	b.EndedAt, b.Why = f.now.Add(time.Hour), "signed out"
 	f.update(func(tx connector.Tx) error { return tx.PutSession(&b) })
 	f.view(func(tx connector.Tx) error {
