@@ -57,6 +57,9 @@ func (d *Desk) identify(ctx context.Context, e EHR, who *signedIn) error {
 	case connector.RoleClinician, connector.RoleStaff, ReadOnly:
 		return nil
 	}
+	if missing := lacking(who.grant, "Practitioner", "PractitionerRole"); missing != nil {
+		return &Refusal{ScopeMissing, missing} // they may have a role that nobody could read
+	}
 	return &Refusal{Code: NoPermission}
 }
 
@@ -77,6 +80,9 @@ func (d *Desk) openPatient(ctx context.Context, e EHR, who *signedIn) error {
 		who.chart = p
 		return nil
 	case err == nil || errors.Is(err, connector.ErrNoMatch):
+		if missing := lacking(who.grant, "Patient"); missing != nil {
+			return &Refusal{ScopeMissing, missing}
+		}
 		return &Refusal{PatientHidden, err}
 	}
 	return &Refusal{smart.Unreachable, err}

@@ -181,9 +181,11 @@ func (d *Desk) failed(ctx context.Context, e EHR, b begun, who *signedIn, cause 
 		return cause
 	}
 	user, now := who.grant.User, d.now()
-	err := d.update(ctx, e.ID, user, func(tx connector.Tx) error {
-		return tx.Audit(notLetIn(b, bad.Code, who).record(e, "", user, now))
-	})
+	row := notLetIn(b, bad.Code, who)
+	if missing := new(ungranted); errors.As(bad.Err, missing) {
+		row.detail["scope"] = smart.Scopes(*missing).String()
+	}
+	err := d.update(ctx, e.ID, user, func(tx connector.Tx) error { return tx.Audit(row.record(e, "", user, now)) })
 	d.revoke(e, "", user, who.grant)
 	if err != nil {
 		return err

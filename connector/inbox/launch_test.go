@@ -190,6 +190,48 @@ func TestLaunchRefused(t *testing.T) {
 	}
 }
 
+// A launch that fails for want of a scope names it on the screen and in the audit log, and one that has the scope does not.
+func TestLaunchNamesTheScopeThatIsMissing(t *testing.T) {
+	for name, tc := range map[string]struct {
+		granted, missing string
+		nobody           bool // the user has no role that could be read
+		code             string
+		names            string
+	}{
+		"the patient":                       {"openid fhirUser", "user/Patient.rs", false, ScopeMissing, "user/Patient.rs"},
+		"the patient, and what is not read": {"openid fhirUser", "user/Patient.rs user/Appointment.rs", false, ScopeMissing, "user/Patient.rs"},
+		"all that was asked for":            {"openid fhirUser", "user/*.rs", false, ScopeMissing, "user/*.rs"},
+		"the patient by another scope":      {"openid fhirUser patient/Patient.r", "user/Patient.rs", false, PatientHidden, ""},
+		"searching alone":                   {"openid fhirUser user/Patient.r", "user/Patient.s", false, PatientHidden, ""},
+		"nothing":                           {"openid fhirUser user/Patient.rs", "", false, PatientHidden, ""},
+		"who the user is":                   {"openid fhirUser user/Patient.rs", "user/Practitioner.rs user/PractitionerRole.rs", true, ScopeMissing, "user/Practitioner.rs and user/PractitionerRole.rs"},
+		"nothing of a user without a role":  {"openid fhirUser user/Patient.rs", "user/Appointment.rs", true, NoPermission, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.app.grant.Scopes, w.app.grant.Missing = smart.ParseScopes(tc.granted), smart.ParseScopes(tc.missing)
+				w.chart.may[daniel] = false // as a 403
+				if tc.nobody {
+					w.chart.user.Codes = nil
+					w.roles(Roles{Default: NoRole})
+				}
+				_, in := w.begin("cookie")
+				_, _, err := w.desk.Finish(t.Context(), in)
+				wantRefusal(t, err, tc.code)
+				var bad *Refusal
+				if errors.As(err, &bad) && strings.Contains(bad.Sentence(), "grant this app "+tc.names+",") != (tc.names != "") {
+					t.Errorf("it says %q", bad.Sentence())
+				}
+				said := w.said()
+				if scope := strings.ReplaceAll(tc.names, " and", ""); strings.Contains(said[0], "scope="+scope+" why=") != (scope != "") {
+					t.Errorf("audited %v", said)
+				}
+			})
+		})
+	}
+}
+
 // roles gives the connection other roles.
 func (w *world) roles(r Roles) {
 	w.ehr.Roles = r

@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/chartwire/chartwire/fhir/smart"
 )
@@ -14,6 +15,7 @@ const (
 	NotStaff      = "not-staff"      // the user is a patient or a relative
 	NoPermission  = "no-role"        // the configuration gives this user no role
 	PatientHidden = "patient-hidden" // the user may not open the patient, or there is none
+	ScopeMissing  = "scope-missing"  // the EHR did not grant what has to be read first
 
 	TooManyLaunches = "too-many-launches" // from one address in one minute
 )
@@ -45,11 +47,43 @@ func (e *Refusal) Sentence() string {
 	if text, ours := refused[e.Code]; ours {
 		return text
 	}
+	if missing := new(ungranted); errors.As(e.Err, missing) {
+		return missing.Error()
+	}
 	var launch *smart.LaunchError
 	if !errors.As(e.Err, &launch) {
 		launch = &smart.LaunchError{Code: e.Code}
 	}
 	return launch.Error()
+}
+
+// ungranted are the scopes without which a launch cannot go on.
+type ungranted smart.Scopes
+
+func (u ungranted) Error() string {
+	return "The EHR did not grant this app " + listed(smart.Scopes(u).Spell(false), "and") +
+		", which Messages needs to know who you are and to open the patient. The EHR administrator grants it in the app's registration; then open Messages from the EHR again."
+}
+
+// lacking gives the scopes that a launch asked for and was not granted, of those that let resources of these types be read. A type
+// that may be read by another scope lacks none. nil where nothing is missing.
+func lacking(g smart.Grant, types ...string) error {
+	var out ungranted
+	for _, kind := range types {
+		reads := func(s smart.Scope) bool { return s.Can&smart.Read != 0 && (s.Type == kind || s.Type == "*") }
+		if slices.ContainsFunc(g.Scopes, reads) {
+			continue
+		}
+		for _, s := range g.Missing {
+			if reads(s) && !slices.Contains(out, s) {
+				out = append(out, s)
+			}
+		}
+	}
+	if out == nil {
+		return nil
+	}
+	return out
 }
 
 // refusal makes a Refusal of what package smart said.

@@ -74,7 +74,7 @@ func (d *Desk) freshRoles(ctx context.Context, k *kept) error {
 	switch {
 	case err == nil:
 		return d.keepRoles(ctx, k, who)
-	case errors.As(err, &refused) && refused.Code == NoPermission:
+	case errors.As(err, &refused) && (refused.Code == NoPermission || refused.Code == ScopeMissing):
 		if err := d.end(ctx, k, EndedNoRole, workerAgent, ""); err != nil {
 			return err
 		}
