@@ -101,7 +101,7 @@ func (d *Desk) aim(ctx context.Context, s *Session, in DraftIn) (to target, err 
 		}
 		to.channel = in.Channel
 	}
-	to.ref, to.patient = p.Reference, banner(p, s.Banner)
+	to.ref, to.patient = p.Reference, banner(p, s.showsBanner())
 	var ok bool
 	if to.first, ok = d.bound(s, to.ref, to.thread.ID, in.Bind); !ok {
 		return to, d.deny(ctx, s, to.thread.ID, "unbound", &Unbound{})

@@ -24,7 +24,7 @@ func (d *Desk) frame(s *Session, about *connector.Patient) Frame {
 		f.Missing = append(f.Missing, "The EHR has not said for half an hour or longer which role you have, so you can only read until it answers. If it stays so, tell your EHR administrator.")
 	}
 	if about != nil {
-		f.Banner = banner(*about, s.Banner)
+		f.Banner = banner(*about, s.showsBanner())
 	}
 	return f
 }

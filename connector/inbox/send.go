@@ -218,7 +218,7 @@ func (d *Desk) Undo(ctx context.Context, s *Session, draft string) (view DraftVi
 		}
 		patient := Banner{Reference: row.Patient}
 		if r, known := d.right(s, row.Patient); known && r.may {
-			patient = banner(r.patient, s.Banner)
+			patient = banner(r.patient, s.showsBanner())
 		}
 		if row.SendAt.IsZero() {
 			view = b.view(row, nil, patient)

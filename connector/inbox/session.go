@@ -45,6 +45,10 @@ func (s *Session) Write() bool {
 	return s.Role == connector.RoleClinician || s.Role == connector.RoleStaff
 }
 
+// showsBanner says whether pages show the patient's banner: an EHR that shows one around the frame can do without, and around the pages
+// of a launch without a patient it shows none.
+func (s *Session) showsBanner() bool { return s.Banner || s.Patient == "" }
+
 // InPool says whether the user is in a pool.
 func (s *Session) InPool(id string) bool { return slices.Contains(s.Pools, id) }
 
