@@ -190,6 +190,27 @@ func TestLaunchRefused(t *testing.T) {
 	}
 }
 
+// A launch from outside the EHR opens the work of pools; where the EHR names a patient all the same, that is whom it is about.
+func TestStandaloneLaunch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for given, want := range map[string]string{"": "", "daniel": daniel} {
+			w.app.grant.Patient = given
+			b, err := w.desk.Begin(t.Context(), BeginIn{EHR: "mercy", Source: "10.0.0.1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, _, err := w.desk.Finish(t.Context(), FinishIn{EHR: "mercy", State: w.app.last().State, Code: "code", Secret: b.Secret, Source: "10.0.0.1"})
+			if err != nil || s.Patient != want {
+				t.Fatalf("the EHR gives %q: %v", given, err)
+			}
+			if _, err := w.desk.Pool(t.Context(), s, PoolFilter{}); (err == nil) != (want == "") {
+				t.Errorf("the EHR gives %q: the work of pools, %v", given, err)
+			}
+		}
+	})
+}
+
 // A launch that fails for want of a scope names it on the screen and in the audit log, and one that has the scope does not.
 func TestLaunchNamesTheScopeThatIsMissing(t *testing.T) {
 	for name, tc := range map[string]struct {

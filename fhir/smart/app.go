@@ -23,7 +23,7 @@ type AppConfig struct {
 	RedirectURI string
 	// Issuer of the id_token where it is not the one the smart-configuration names. "" takes that.
 	Issuer string
-	// Scopes to ask for, without launch and launch/patient: Authorize adds those.
+	// Scopes to ask for, without launch: Authorize adds that.
 	Scopes Scopes
 	HTTP   *http.Client
 	Now    func() time.Time

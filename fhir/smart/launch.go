@@ -156,15 +156,13 @@ func (a *App) Authorize(ctx context.Context, launch string) (Start, error) {
 	return s, nil
 }
 
-// asked are the scopes of an authorize request, spelled as the server wants them.
+// asked are the scopes of an authorize request, spelled as the server wants them. A standalone launch asks for no patient: it is for
+// the work of pools, and launch/patient would have the server make its user choose one. A server that gives one all the same is
+// taken at its word (REQ 152, 166).
 func (a *App) asked(conf *Configuration, launch string) []string {
 	all := slices.Clone(a.cfg.Scopes)
-	switch {
-	case launch != "":
+	if launch != "" {
 		all = append(all, Scope{Other: "launch"})
-	case conf.Has("context-standalone-patient") || !conf.Has("launch-standalone"):
-		// Not where the server says that it chooses no patient for a standalone app: it would refuse the scope.
-		all = append(all, Scope{Other: "launch/patient"})
 	}
 	return all.Spell(conf.V1Scopes())
 }

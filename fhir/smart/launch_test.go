@@ -78,20 +78,24 @@ func TestREQ035And036_LaunchIsEchoedExactly(t *testing.T) {
 	}
 }
 
-func TestREQ152And166_StandaloneAsksForItsPatient(t *testing.T) {
-	a, e, _ := app(t)
-	s, err := a.Authorize(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := sent(t, s)
-	if scopes := strings.Fields(got.Get("scope")); got.Has("launch") || slices.Contains(scopes, "launch") || !slices.Contains(scopes, "launch/patient") {
-		t.Errorf("%v", got)
-	}
-	a, e, _ = app(t)
-	e.conf["capabilities"] = []string{"launch-standalone"} // and it chooses no patient
-	if s, err = a.Authorize(t.Context(), ""); err != nil || sent(t, s).Get("scope") != needed {
-		t.Errorf("%q %v", sent(t, s).Get("scope"), err)
+func TestREQ152And166_StandaloneAsksForNoPatient(t *testing.T) {
+	for name, can := range map[string][]string{
+		"the server chooses patients": {"launch-ehr", "launch-standalone", "context-standalone-patient"}, "it chooses none": {"launch-standalone"}, "it does not say": {},
+	} {
+		a, e, _ := app(t)
+		e.conf["capabilities"] = can
+		s, err := a.Authorize(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sent(t, s); got.Has("launch") || got.Get("scope") != needed {
+			t.Errorf("%s: asks for %q", name, got.Get("scope"))
+		}
+		// One that gives a patient all the same, as where its user had opened one, is heard.
+		e.claims["nonce"] = s.Nonce
+		if g, err := a.Exchange(t.Context(), "code", s); err != nil || g.Patient != "daniel" {
+			t.Errorf("%s: patient %q of its answer, %v", name, g.Patient, err)
+		}
 	}
 }
 
