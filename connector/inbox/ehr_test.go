@@ -24,6 +24,7 @@ type app struct {
 	noRefresh bool
 	same      bool   // a refresh gives the access token that there was
 	before    func() // runs within Refresh
+	exchanged func() // runs once Exchange has tokens
 }
 
 func (a *app) call(name string) error {
@@ -69,6 +70,9 @@ func (a *app) Exchange(_ context.Context, code string, s smart.Start) (smart.Gra
 	}
 	if want := a.last(); code != "code" || s.Verifier != want.Verifier || s.Nonce != want.Nonce || s.State != want.State {
 		return smart.Grant{}, &smart.LaunchError{Code: smart.TokenRefused, Detail: "not what was begun"}
+	}
+	if a.exchanged != nil {
+		defer a.exchanged()
 	}
 	return a.issue(a.grant), nil
 }

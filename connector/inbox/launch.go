@@ -112,7 +112,8 @@ type FinishIn struct {
 
 // Finish ends a launch: its state is taken, once, by the browser or the window that began it; the code is redeemed; the user's
 // role and their right to the patient are read with their own token. It gives the session and its handle, which is kept
-// nowhere else. Errors: *Refusal, which is audited, or counted where the state is nobody's; ErrStore.
+// nowhere else. Errors: *Refusal, which is audited, or counted where the state is nobody's; ErrStore. Whatever the EHR gave by then is
+// ended there.
 func (d *Desk) Finish(ctx context.Context, in FinishIn) (*Session, string, error) {
 	e := d.o.EHRs[in.EHR]
 	if e.App == nil {
@@ -126,6 +127,15 @@ func (d *Desk) Finish(ctx context.Context, in FinishIn) (*Session, string, error
 	if err != nil {
 		return nil, "", d.failed(ctx, e, b, who, err)
 	}
+	s, handle, err := d.letIn(ctx, e, in, b, who)
+	if err != nil { // nobody has a session: nobody may have its tokens
+		d.revoke(e, "", who.user.Reference, who.grant)
+	}
+	return s, handle, err
+}
+
+// letIn gives whoever has signed in their session, in place of the one that their window showed.
+func (d *Desk) letIn(ctx context.Context, e EHR, in FinishIn, b begun, who *signedIn) (*Session, string, error) {
 	if err := d.replace(ctx, in, who); err != nil {
 		return nil, "", err
 	}

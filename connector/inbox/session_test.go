@@ -361,3 +361,26 @@ func TestWithoutTheStoreNothingHappens(t *testing.T) {
 		}
 	})
 }
+
+// Tokens that came before the store failed are nobody's: the EHR ends them.
+func TestWithoutTheStoreNoTokensStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, replaces := range map[string]bool{"as the session is made": false, "as the one before is ended": true} {
+			w := newWorld(t)
+			older, handle := w.launch(daniel)
+			w.app.grant.Patient = "maria"
+			_, in := w.begin("cookie")
+			if replaces {
+				in.Previous, in.Proof = older.ID, handle
+			}
+			w.app.exchanged = func() { w.store.with(func() { w.store.fail = connector.ErrStore }) }
+			if s, handle, err := w.desk.Finish(t.Context(), in); !errors.Is(err, connector.ErrStore) || s != nil || handle != "" {
+				t.Errorf("%s: %v", name, err)
+			}
+			w.desk.under.Wait()
+			if n := w.app.count("revoke refresh-2"); n != 1 || w.app.count("revoke refresh-1") != 0 {
+				t.Errorf("%s: revoked %d times", name, n)
+			}
+		}
+	})
+}
