@@ -13,11 +13,11 @@ func (n names) entry(t connector.Thread, revisions []connector.MessageRow, items
 	first, last := revisions[0], revisions[len(revisions)-1]
 	e := Entry{
 		ID: last.ID, Direction: first.Message.Direction, Sender: n.who(first.Message.Sender), To: n.all(first.Message.Recipients),
-		SentAt: first.Message.SentAt, Received: first.ReceivedAt, Text: last.Message.Text, Files: files(last.Message.Attachments, items),
+		SentAt: first.Message.SentAt, Received: first.ReceivedAt, Text: last.Message.Text, Files: files(last, items),
 		Urgent: first.Message.Priority.Rank() > 0,
 	}
-	for at, m := range revisions[:len(revisions)-1] {
-		e.Edited = append(e.Edited, Revision{At: saidAt(revisions[at]), Text: m.Message.Text})
+	for _, m := range revisions[:len(revisions)-1] {
+		e.Edited = append(e.Edited, Revision{ID: m.ID, At: saidAt(m), Text: m.Message.Text, Files: files(m, items)})
 	}
 	if c := last.Corrected; c != nil && c.By != nil {
 		e.EditedBy = n.who(*c.By).Name
@@ -89,13 +89,14 @@ func entryOf(i connector.Item, filed map[string][]connector.FiledWrite) (connect
 // shownTypes are the content types a page may show as pictures.
 var shownTypes = map[string]bool{"image/jpeg": true, "image/png": true, "image/gif": true, "image/webp": true}
 
-func files(all []connector.Attachment, items []connector.Item) []File {
+// files are those of one revision of a message; items are those about any of them.
+func files(m connector.MessageRow, items []connector.Item) []File {
 	missing := false
 	for _, i := range items {
-		missing = missing || i.Kind == connector.ItemFetch && i.State != connector.Filed
+		missing = missing || i.Kind == connector.ItemFetch && i.Message == m.ID && i.State != connector.Filed
 	}
 	var out []File
-	for _, a := range all {
+	for _, a := range m.Message.Attachments {
 		out = append(out, File{ID: a.ID, Name: a.Filename, Type: a.ContentType, Size: a.Size, SHA256: a.SHA256,
 			Image: shownTypes[a.ContentType], Missing: missing && a.URL != ""})
 	}

@@ -154,8 +154,10 @@ type Entry struct {
 
 // Revision is what an exchange said before.
 type Revision struct {
-	At   time.Time
-	Text string
+	ID    string // message row, by which its files are asked for
+	At    time.Time
+	Text  string
+	Files []File // its own: a correction may have left them out
 }
 
 // ThreadView is a thread's page.

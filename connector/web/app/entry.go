@@ -46,8 +46,8 @@ func (m *markup) entry(b base, at string, e *inbox.Entry) {
 		m.text(e.Text)
 		m.put(`</p>`)
 	}
-	m.files(b, at, e)
-	m.edits(b, e)
+	m.files(b, at, e.ID, e.Files)
+	m.edits(b, at, e)
 	m.states(b, at, e)
 	m.undo(b, at, e)
 	m.put("</article></li>\n")
@@ -106,14 +106,15 @@ func (m *markup) retracted(b base, e *inbox.Entry) {
 	m.put(`. Its words stay visible here.</p>`)
 }
 
-func (m *markup) files(b base, at string, e *inbox.Entry) {
-	if len(e.Files) == 0 {
+// files are those of one version of a message.
+func (m *markup) files(b base, at, message string, files []inbox.File) {
+	if len(files) == 0 {
 		return
 	}
 	m.put(`<ul class="files">`)
-	for n := range e.Files {
+	for n := range files {
 		m.put(`<li>`)
-		m.file(b, at, e.ID, n, &e.Files[n])
+		m.file(b, at, message, n, &files[n])
 		m.put(`</li>`)
 	}
 	m.put(`</ul>`)
@@ -155,7 +156,7 @@ func (m *markup) file(b base, at, message string, n int, f *inbox.File) {
 	m.put(`"></a>`)
 }
 
-func (m *markup) edits(b base, e *inbox.Entry) {
+func (m *markup) edits(b base, at string, e *inbox.Entry) {
 	if len(e.Edited) == 0 {
 		return
 	}
@@ -179,6 +180,7 @@ func (m *markup) edits(b base, e *inbox.Entry) {
 		m.put(`</p><p class="text old" dir="auto">`)
 		m.text(r.Text)
 		m.put(`</p>`)
+		m.files(b, at, r.ID, r.Files)
 	}
 	m.put(`</details>`)
 }

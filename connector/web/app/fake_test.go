@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
+	"slices"
 	"sync"
 	"time"
 
@@ -192,7 +193,7 @@ func (d *desk) entries() []inbox.Entry {
 		{ID: "M3", Direction: connector.ToPatient, Sender: anna, To: []inbox.Who{maria}, SentAt: now.Add(-24 * time.Hour), Received: now.Add(-24 * time.Hour),
 			Text: "Please stop the cream for two days and send me another photo tomorrow.", Delivery: &inbox.Line{State: "read", Text: "Read", Tone: inbox.Good, At: now.Add(-23 * time.Hour)},
 			Chart: inbox.Line{State: "filed", Text: "On the chart", Tone: inbox.Good, Ref: "Communication/c-120"}, Filed: true,
-			Edited: []inbox.Revision{{At: now.Add(-25 * time.Hour), Text: "Please stop the cream for one day."}}, EditedBy: "Anna Ruiz, MD"},
+			Edited: []inbox.Revision{{ID: "M0", At: now.Add(-25 * time.Hour), Text: "Please stop the cream for one day.", Files: []inbox.File{{ID: "a1", Name: "plan.pdf", Type: "application/pdf", Size: 2000}}}}, EditedBy: "Anna Ruiz, MD"},
 		{ID: "M4", Direction: connector.FromPatient, Sender: d.daniel(), SentAt: now.Add(-3 * time.Hour), Received: now.Add(-3 * time.Hour), Text: "its not itchy anymore",
 			Retracted: &connector.Retraction{At: now.Add(-2 * time.Hour), Reason: "sent by mistake"}, Late: true,
 			Chart: inbox.Line{State: "parked", Text: "Not on the chart: the EHR refused the change. Waits for the Nurses since 13:31", Tone: inbox.Bad}},
@@ -203,7 +204,10 @@ func (d *desk) entries() []inbox.Entry {
 	}
 	for i := range d.long {
 		e := out[i%3]
-		e.ID = fmt.Sprintf("X%d", i)
+		e.ID, e.Edited = fmt.Sprintf("X%d", i), slices.Clone(e.Edited)
+		for n := range e.Edited {
+			e.Edited[n].ID = fmt.Sprintf("X%d-%d", i, n)
+		}
 		out = append(out, e)
 	}
 	if d.sent != nil {
