@@ -145,8 +145,8 @@ type DraftRow struct {
 // DeskIndex is what the clinician's inbox keeps and asks. Puts of rows with a Version give ErrStale where the row has another one than
 // the caller's (0 is a new row), or is gone, and grow it.
 type DeskIndex interface {
-	// PatientThreads gives the threads bound to a patient, or about one named by this reference and not bound yet, newest Last
-	// first. PoolThreads gives those of a pool that wait for an answer and come after a place, urgent first, then who has waited
+	// PatientThreads gives the threads bound to a patient, or about one named by this reference and not bound yet: who has
+	// waited longest for an answer first, then the others, newest Last first. PoolThreads gives those of a pool that wait for an answer and come after a place, urgent first, then who has waited
 	// longest; it reads no more than it gives. A limit of 0 or less gives none.
 	PatientThreads(ehr, patient string, limit int) ([]Thread, error)
 	PoolThreads(ehr, pool string, after DeskPlace, limit int) ([]Thread, error)

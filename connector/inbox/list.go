@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	patientThreads = 100 // of one patient, the newest
+	patientThreads = 100 // of one patient: those that wait, then the newest
 	poolPage       = 25  // threads of a pool at once
 	poolScan       = 200 // looked through for a filtered page at most
 	poolCount      = 100 // counted at most
 )
 
-// Patient shows the launched patient's threads and what the user has not sent. Errors: *Ended, *connector.Retry where the EHR
+// Patient shows the launched patient's threads, those that wait before any others, and what the user has not sent. Errors: *Ended, *connector.Retry where the EHR
 // cannot be asked, ErrNotFound where the session has no patient or the EHR does not open them to its user.
 func (d *Desk) Patient(ctx context.Context, s *Session) (PatientView, error) {
 	p, err := d.patient(ctx, s, s.Patient, "")
@@ -30,9 +30,12 @@ func (d *Desk) Patient(ctx context.Context, s *Session) (PatientView, error) {
 	view := PatientView{Frame: d.frame(s, &p)}
 	err = d.o.Store.View(ctx, func(tx connector.Tx) error {
 		view.Threads = nil
-		all, err := tx.PatientThreads(e.ID, s.Patient, patientThreads)
+		all, err := tx.PatientThreads(e.ID, s.Patient, patientThreads+1)
 		if err != nil {
 			return err
+		}
+		if view.More = len(all) > patientThreads; view.More {
+			all = all[:patientThreads]
 		}
 		drafts, err := tx.PatientDrafts(e.ID, s.Patient)
 		if err != nil {

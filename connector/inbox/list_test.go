@@ -44,6 +44,40 @@ func (w *world) lee() *Session {
 	return w.signed("Practitioner/lee", "", "doctor")
 }
 
+// A thread that waits is on the patient's page however much is newer, and where not all are, the page says so.
+func TestPatientShowsWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := w.signed(doctor, daniel, "doctor")
+		waits := w.comes(daniel, "t-0", 1, patientSide, "My knee hurts")
+		answered := func(n int) {
+			time.Sleep(time.Second)
+			id := w.comes(daniel, fmt.Sprint("t-", n), 1, patientSide, "Thank you")
+			w.update(func(tx connector.Tx) error {
+				th, err := tx.Thread(w.ehr.ID, id)
+				if err != nil {
+					return err
+				}
+				th.Desk.Answered()
+				return tx.PutThread(&th)
+			})
+		}
+		for n := range patientThreads - 1 {
+			answered(n + 1)
+		}
+		shown := func(more bool) {
+			t.Helper()
+			v, err := w.desk.Patient(t.Context(), s)
+			if err != nil || len(v.Threads) != patientThreads || v.More != more || v.Threads[0].ID != waits || v.Threads[0].Waits == 0 {
+				t.Errorf("%d threads, more %v, first %s; %v", len(v.Threads), v.More, v.Threads[0].Snippet, err)
+			}
+		}
+		shown(false)
+		answered(patientThreads)
+		shown(true)
+	})
+}
+
 func TestPool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -281,6 +281,7 @@ func (d *Desk) side(tx connector.Tx, e EHR, channel string, key connector.Patien
 	if err != nil {
 		return nil, err
 	}
+	slices.SortStableFunc(all, func(a, b connector.Thread) int { return b.Desk.Last.Compare(a.Desk.Last) }) // the newest names count
 	for _, t := range all {
 		if t.Channel != channel || subject(t) != key.Reference {
 			continue

@@ -89,6 +89,7 @@ type ThreadLine struct {
 type PatientView struct {
 	Frame   Frame
 	Threads []ThreadLine // newest need first, then newest
+	More    bool         // there are further threads: what is shown are those that have waited longest, then the newest
 	Drafts  []DraftView  // the user's own about this patient: new messages and replies that are not sent, newest first
 }
 

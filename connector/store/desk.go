@@ -8,9 +8,9 @@ import (
 
 var (
 	// A patient's threads are few, so that they are put in order as they are read: an index by time would be written with every
-	// message. The two parts have no thread in common.
+	// message. The two parts have no thread in common. Who waits comes first: no limit leaves them out for what is only newer.
 	threadsOfPatient = sq(`SELECT * FROM (` + threadCols + `WHERE ehr_id = ?1 AND bound_hash = ?2 UNION ALL ` +
-		threadCols + `WHERE ehr_id = ?1 AND named_hash = ?2) AS found ORDER BY last_at DESC, id DESC LIMIT ?3`)
+		threadCols + `WHERE ehr_id = ?1 AND named_hash = ?2) AS found ORDER BY need_at = 0, need_at, last_at DESC, id DESC LIMIT ?3`)
 	threadsWaiting = sq(threadCols + `WHERE ehr_id = ?1 AND pool_hash = ?2 AND need_at > 0 AND (patience, need_at, id) > (?3, ?4, ?5)
 		ORDER BY patience, need_at, id LIMIT ?6`)
 )

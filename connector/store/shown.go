@@ -10,8 +10,9 @@ import (
 // What open pages show is asked for several times a second, and mostly nothing has changed: these statements read ids and
 // versions alone. Postgres is asked once for all of it; SQLite, where a question costs no round trip, for each.
 var (
-	versionsOfPatient = `SELECT id, version FROM (SELECT id, version, last_at FROM thread WHERE ehr_id = ?1 AND bound_hash = {of}
-		UNION ALL SELECT id, version, last_at FROM thread WHERE ehr_id = ?1 AND named_hash = {of}) AS found ORDER BY last_at DESC, id DESC LIMIT `
+	versionsOfPatient = `SELECT id, version FROM (SELECT id, version, need_at, last_at FROM thread WHERE ehr_id = ?1 AND bound_hash = {of}
+		UNION ALL SELECT id, version, need_at, last_at FROM thread WHERE ehr_id = ?1 AND named_hash = {of}) AS found
+		ORDER BY need_at = 0, need_at, last_at DESC, id DESC LIMIT `
 	versionsOfPool = `SELECT id, version FROM thread WHERE ehr_id = ?1 AND pool_hash = {of} AND need_at > 0
 		ORDER BY patience, need_at, id LIMIT `
 

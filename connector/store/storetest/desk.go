@@ -46,6 +46,15 @@ var deskCases = []testCase{
 			same[[]connector.Thread](f, "another EHR's", nil)(tx.PatientThreads("other", "Patient/p", 10))
 			return nil
 		})
+		old.Desk.Need, named.Desk.Need = f.now, f.now.Add(time.Minute) // who waits is not left out for what is newer
+		f.update(func(tx connector.Tx) error { return errors.Join(tx.PutThread(&old), tx.PutThread(&named)) })
+		f.view(func(tx connector.Tx) error {
+			same(f, "who waits, longest first", []connector.Thread{old, named, newest})(tx.PatientThreads(f.ehr, "Patient/p", 10))
+			same(f, "the one who waits longest", []connector.Thread{old})(tx.PatientThreads(f.ehr, "Patient/p", 1))
+			one, err := tx.Versions(f.ehr, connector.Shown{Patients: []string{"Patient/p"}, PerPatient: 1})
+			same(f, "its version", map[string]int64{old.ID: old.Version})(one.Patients["Patient/p"], err)
+			return nil
+		})
 	}},
 	{"those that wait in a pool", poolCase},
 	{"versions of what is shown", shownCase},

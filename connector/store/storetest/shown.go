@@ -23,14 +23,14 @@ func shownCase(f *fixture) {
 	}
 	old := put("old", "Patient/p", "", "nurses", 0, 1)
 	named := put("named", "", "Patient/p", "nurses", time.Hour, 2)
-	newest := put("new", "Patient/p", "Patient/p", "", 2*time.Hour, 3)
+	put("new", "Patient/p", "Patient/p", "", 2*time.Hour, 3)
 	other := put("other", "Patient/q", "", "doctors", 0, 4)
 	quiet := put("quiet", "Patient/r", "", "", 0, 5)
 	of := connector.Shown{Threads: []string{quiet.ID, "gone", old.ID}, Patients: []string{"Patient/nobody", "Patient/p", "Patient/q", ""},
 		Pools: []string{"nurses", "doctors", "empty"}, PerPatient: 2, PerPool: 1}
 	type list = map[string]int64
 	want := connector.ShownVersions{Threads: list{quiet.ID: 5, old.ID: 1},
-		Patients: map[string]list{"Patient/p": {newest.ID: 3, named.ID: 2}, "Patient/q": {other.ID: 4}},
+		Patients: map[string]list{"Patient/p": {old.ID: 1, named.ID: 2}, "Patient/q": {other.ID: 4}},
 		Pools:    map[string]list{"nurses": {old.ID: 1}, "doctors": {other.ID: 4}}}
 	none := connector.ShownVersions{Threads: list{}, Patients: map[string]list{}, Pools: map[string]list{}}
 	check := func(tx connector.Tx) error {

@@ -135,7 +135,7 @@ func (d *desk) Patient(ctx context.Context, s *inbox.Session) (inbox.PatientView
 	if err := d.call("Patient"); err != nil {
 		return inbox.PatientView{}, err
 	}
-	v := inbox.PatientView{Frame: d.frame(s), Threads: d.lines()}
+	v := inbox.PatientView{Frame: d.frame(s), Threads: d.lines(), More: d.fail["more"] != nil}
 	if d.fail["empty"] != nil {
 		v.Threads = nil
 	} else {

@@ -76,6 +76,12 @@ func TestPatientView(t *testing.T) {
 	}
 	w.desk.fail["empty"] = errEmpty
 	w.get("/app/l/L1").want(200, "No messages yet", "Write the first message")
+	delete(w.desk.fail, "empty")
+	if a := w.get("/app/l/L1").want(200); strings.Contains(a.body, "more threads than") {
+		t.Error("it says that there are more threads than there are")
+	}
+	w.desk.fail["more"] = errEmpty
+	w.get("/app/l/L1").want(200, "This patient has more threads than these 3")
 	w.desk.role = inbox.ReadOnly
 	a = w.get("/app/l/L1").want(200, "can only read")
 	if strings.Contains(a.body, "/new\"") {
