@@ -80,7 +80,7 @@ func TestREQ035And036_LaunchIsEchoedExactly(t *testing.T) {
 
 func TestREQ152And166_StandaloneAsksForNoPatient(t *testing.T) {
 	for name, can := range map[string][]string{
-		"the server chooses patients": {"launch-ehr", "launch-standalone", "context-standalone-patient"}, "it chooses none": {"launch-standalone"}, "it does not say": {},
+		"the server chooses patients": {"launch-ehr", "launch-standalone", "context-standalone-patient"}, "it chooses none": {"launch-standalone"}, "it does not say": {"launch-ehr"},
 	} {
 		a, e, _ := app(t)
 		e.conf["capabilities"] = can

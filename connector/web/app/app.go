@@ -59,7 +59,8 @@ type Options struct {
 	MaxBody map[string]int64 // bytes a message with its files may have, by config name of the EHR; 0 is 40 MiB
 	Stop    <-chan struct{}  // closed when the process stops: live streams end
 	// Refused counts that a request was refused before the inbox was asked, by the caller's address: one without a valid session, of
-	// another site's page, or too large. nil counts nothing.
+	// another site's page, too large or unreadable, or a step of a sign-in that cannot be one. It makes one row of an address and a
+	// minute. nil counts nothing.
 	Refused func(ctx context.Context, source, why string) error
 	// Style reads the EHR's colours (smart_style_url); nil: none.
 	Style func(ctx context.Context, s *inbox.Session) (Style, error)

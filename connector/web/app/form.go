@@ -38,15 +38,22 @@ type form struct {
 func (f form) get(name string) string { return f.Get(name) }
 
 // readForm reads a post's body within the limits. Fields that came before what is too large are in what it gives beside the
-// error, so that a page can keep what was written. What is too large is counted as a refusal; where it cannot be, that is the
-// error.
+// error, so that a page can keep what was written. What is too large or cannot be read is counted as a refusal; where it cannot be
+// counted, that is the error.
 func (p *pages) readForm(c echo.Context) (form, error) {
 	f, err := p.readBody(c)
 	var large *http.MaxBytesError
-	if errors.As(err, &large) || errors.Is(err, errTooMany) {
-		if err := p.o.Refused(c.Request().Context(), source(c), "size"); err != nil {
-			return f, err
-		}
+	why := ""
+	switch {
+	case errors.As(err, &large), errors.Is(err, errTooMany):
+		why = "size"
+	case errors.Is(err, errForm):
+		why = "unreadable"
+	default:
+		return f, err
+	}
+	if uncounted := p.o.Refused(c.Request().Context(), source(c), why); uncounted != nil {
+		return f, uncounted
 	}
 	return f, err
 }

@@ -69,7 +69,7 @@ type callbackPage struct {
 func (p *pages) callback(c echo.Context) error {
 	q := c.QueryParams()
 	if q.Get("state") == "" {
-		return p.show(c, reopened)
+		return p.refuse(c, "no-state", reopened)
 	}
 	if !q.Has("plain") {
 		next := url.Values{"plain": {"1"}}
@@ -82,7 +82,7 @@ func (p *pages) callback(c echo.Context) error {
 	}
 	browser := value(c, browserCookie)
 	if browser == "" {
-		return p.show(c, noCookies)
+		return p.refuse(c, "no-cookie", noCookies)
 	}
 	s, err := p.end(c, inbox.FinishIn{State: q.Get("state"), Code: q.Get("code"), Error: q.Get("error"), Browser: browser})
 	if err != nil {
@@ -128,16 +128,16 @@ type finished struct {
 // finish ends a launch for the callback page's script. JSON, because a form of another site cannot send it.
 func (p *pages) finish(c echo.Context) error {
 	if bare(c.Request().Header.Get("Content-Type")) != "application/json" {
-		return p.show(c, notOurs)
+		return p.refuse(c, "unreadable", notOurs)
 	}
 	var in finishing
 	d := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, maxField))
 	if err := d.Decode(&in); err != nil {
-		return p.show(c, notOurs)
+		return p.refuse(c, "unreadable", notOurs)
 	}
 	browser := value(c, browserCookie)
 	if _, err := d.Token(); !errors.Is(err, io.EOF) || in.State == "" || in.Secret == "" && browser == "" {
-		return p.show(c, notOurs)
+		return p.refuse(c, "unreadable", notOurs)
 	}
 	done, err := p.end(c, inbox.FinishIn{State: in.State, Code: in.Code, Error: in.Error, Browser: browser, Secret: in.Secret,
 		Previous: in.Previous, Proof: in.Proof})

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,9 +132,12 @@ func TestCallbackWithoutScript(t *testing.T) {
 	if len(w.desk.said) != 0 {
 		t.Errorf("the launch was used up: %q", w.desk.said)
 	}
+	if !slices.Equal(w.refused, []string{"192.0.2.1 no-cookie"}) {
+		t.Errorf("counted %q", w.refused)
+	}
 }
 
-// TestBadCallbacks: nothing reaches the inbox that cannot be a callback's.
+// TestBadCallbacks: nothing reaches the inbox that cannot be a callback's, and each is counted.
 func TestBadCallbacks(t *testing.T) {
 	w := newWorld(t)
 	for name, c := range map[string]struct{ kind, body string }{
@@ -147,13 +151,18 @@ func TestBadCallbacks(t *testing.T) {
 		"larger than allowed": {"application/json", `{"state":"` + strings.Repeat("x", 200<<10) + `","secret":"x"}`},
 		"nothing":             {"application/json", ``},
 	} {
+		w.refused = nil
 		a := w.do(http.MethodPost, "/callback/mercy", c.body, "Content-Type", c.kind)
+		if !slices.Equal(w.refused, []string{"192.0.2.1 unreadable"}) {
+			t.Errorf("%s: counted %q", name, w.refused)
+		}
 		if a.status != 400 || a.title() != "The request cannot be read" || len(w.desk.said) != 0 {
 			t.Errorf("%s: answered %d %q, and the inbox heard %q", name, a.status, a.title(), w.desk.said)
 		}
 	}
-	if got := w.do(http.MethodGet, "/callback/mercy", "").want(400).title(); got != "Open Messages from the EHR" {
-		t.Errorf("a reloaded callback says %q", got)
+	w.refused = nil
+	if got := w.do(http.MethodGet, "/callback/mercy", "").want(400).title(); got != "Open Messages from the EHR" || !slices.Equal(w.refused, []string{"192.0.2.1 no-state"}) {
+		t.Errorf("a reloaded callback says %q, counted %q", got, w.refused)
 	}
 }
 

@@ -107,7 +107,7 @@ func TestFormsThatAreTooLarge(t *testing.T) {
 	}
 }
 
-// TestFormsThatCannotBeRead do nothing.
+// TestFormsThatCannotBeRead do nothing, and are counted.
 func TestFormsThatCannotBeRead(t *testing.T) {
 	w := newWorld(t)
 	for name, c := range map[string]struct{ kind, body string }{
@@ -124,6 +124,10 @@ func TestFormsThatCannotBeRead(t *testing.T) {
 		if a.status != 400 || a.title() != "The request cannot be read" || w.heard("Send") != "" {
 			t.Errorf("%s: answered %d %q; the inbox heard %q", name, a.status, a.title(), w.desk.said)
 		}
+		if !slices.Equal(w.refused, []string{"192.0.2.1 unreadable"}) {
+			t.Errorf("%s: counted %q", name, w.refused)
+		}
+		w.refused = nil
 	}
 }
 
