@@ -29,6 +29,7 @@ type Record struct {
 	next http.Handler
 	mu   sync.Mutex
 	all  []*Asked
+	gate func(http.ResponseWriter, *http.Request) bool
 }
 
 // Before records what a handler is asked.
@@ -45,6 +46,13 @@ func Proxy(address string) (*Record, error) {
 		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32},
 		ErrorLog:  log.New(io.Discard, "", 0), // a browser that goes away in the middle is no news
 	}), nil
+}
+
+// Gate has fn see each request before the origin does: fn may hold it up, or answer it and say so by true. nil opens the gate.
+func (r *Record) Gate(fn func(w http.ResponseWriter, q *http.Request) bool) {
+	r.mu.Lock()
+	r.gate = fn
+	r.mu.Unlock()
 }
 
 // Mark is the number of requests until now, for Since.
@@ -70,8 +78,11 @@ func (r *Record) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	a := &Asked{Method: q.Method, URL: "https://" + q.Host + q.URL.RequestURI(), Header: q.Header.Clone()}
 	r.mu.Lock()
 	r.all = append(r.all, a)
+	gate := r.gate
 	r.mu.Unlock()
-	r.next.ServeHTTP(&counting{ResponseWriter: w, record: r, asked: a}, q)
+	if c := (&counting{ResponseWriter: w, record: r, asked: a}); gate == nil || !gate(c, q) {
+		r.next.ServeHTTP(c, q)
+	}
 	r.mu.Lock()
 	a.Ended = true
 	r.mu.Unlock()

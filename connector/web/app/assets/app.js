@@ -38,7 +38,7 @@
 
   const whole = "The page could not be fetched. Nothing was lost; check the network.";
   const unsure = "The network failed, and it is not known whether this was done. Look before you do it again.";
-  const again = () => { cw.alarm(""); cw.go(page().dataset.here); };
+  const again = cw.again = async () => { cw.alarm(""); await cw.keep(); cw.go(page().dataset.here); }; // a draft that is kept may name the page anew
 
   document.addEventListener("htmx:configRequest", e => {
     const d = e.detail;
@@ -51,7 +51,7 @@
       cw.alarm(whole, "Try again", again);
     }
   });
-  for (const failure of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(failure, () => cw.alarm(lastPost ? unsure : whole, lastPost ? "Show the page anew" : "Try again", again));
+  for (const failure of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(failure, () => { cw.wanted = ""; cw.alarm(lastPost ? unsure : whole, lastPost ? "Show the page anew" : "Try again", again); });
   document.addEventListener("htmx:historyCacheMissLoadError", () => location.reload());
   document.addEventListener("htmx:historyRestore", () => arrive());
   document.addEventListener("htmx:afterSettle", e => { if (e.detail.elt === page() || e.target === page()) arrive(); });
@@ -64,10 +64,12 @@
   });
   document.addEventListener("htmx:afterRequest", () => { clearTimeout(slow); get("busy").classList.remove("late"); });
 
-  // arrive makes a page that has come usable: focus, pictures, and what the other scripts do.
+  // arrive makes a page that has come usable: focus, pictures, and what the other scripts do. A page that is to be covered is so first
+  // of all, and what fails holds up nothing else.
   const done = { claim: "You have it now.", release: "Given back.", assign: "Assigned.", hand: "Handed over.", resolve: "Resolved.", note: "The note is kept." };
   const arrive = cw.arrive = () => {
     const at = page();
+    if ("covered" in at.dataset) cw.cover?.();
     cw.alarm("");
     const moved = lastHere !== at.dataset.here;
     lastHere = at.dataset.here;
@@ -76,7 +78,8 @@
     cw.load(at);
     const did = done[lastPost.split("/").pop()];
     if (did && !at.querySelector("[data-status]")) cw.say(did);
-    for (const act of cw.arrivals) act(at, moved);
+    if (cw.wanted && !at.querySelector(cw.wanted)) cw.wanted = ""; // a page without that place opens as it does by itself
+    for (const act of cw.arrivals) try { act(at, moved); } catch (e) { reportError(e); }
     focus(at, moved);
   };
   // writing says whether somebody writes already, who is to go on: a letter outside of a field is a key that acts.

@@ -132,7 +132,7 @@
     const end = () => setTimeout(cw.refresh, 121000);
     warn = setTimeout(() => {
       warn = end();
-      cw.alarm("You will be signed out in two minutes because nothing was done. What you have written is kept.", "Stay signed in", () => { cw.alarm(""); cw.go(cw.page().dataset.here); });
+      cw.alarm("You will be signed out in two minutes because nothing was done. What you have written is kept.", "Stay signed in", cw.again);
     }, Math.max(0, left - 120) * 1000);
   };
 

@@ -3,45 +3,74 @@
 // count, and everything can be done from the keyboard.
 {
   const get = cw.get, form = () => get("write");
-  let timer = 0, saving = null, changed = false, keys = true;
+  let timer = 0, saving = null, changed = false, tries = 0, refused = false, keys = true;
   try { keys = localStorage.getItem("chartwire-keys") !== "off"; } catch { /* no storage: on */ }
 
-  // Drafts.
+  // Drafts. What cannot be kept stays changed, and is tried again ever more slowly until it is kept or the page ends. Such a try is
+  // the page's own doing: it does not keep its user signed in.
   const state = text => { const s = get("c-state"); if (s) s.textContent = text; };
   const body = files => {
     const f = new FormData(form());
     if (!files) f.delete("files");
     return f;
   };
-  const keep = async leaving => {
+  const fill = f => get("text")?.value || f.elements.draft.value;
+  const stays = "What you wrote is not kept yet, so nothing else was done. It is tried again.";
+  const again = (why, status = 0) => {
+    changed = true;
+    refused = status >= 400 && status < 500;
+    if (!tries) cw.say("What you wrote is not kept yet.");
+    state("Not kept yet; it is tried again. " + why);
+    clearTimeout(timer);
+    timer = setTimeout(keep, Math.min(60000, 2000 * 2 ** tries++), true);
+  };
+  const save = async (f, quiet) => {
+    try {
+      const r = await cw.fetch(f.dataset.draft, { method: "POST", body: body(false), headers: { Accept: "application/json", ...quiet && { "X-Chartwire-Quiet": "1" } } });
+      const d = await r.json();
+      if (f !== form()) return;
+      if (!r.ok) return again(d.text, r.status);
+      if ("begins" in f.dataset && !f.elements.draft.value) here(f.dataset.begins + "?draft=" + encodeURIComponent(d.id));
+      f.elements.draft.value = d.id;
+      f.elements.version.value = d.version;
+      if (get("alarm-text").textContent === stays) cw.alarm("");
+      tries = 0;
+      state("Draft kept.");
+    } catch { if (f === form()) again("Check the network."); }
+  };
+  const keep = cw.keep = async quiet => {
     clearTimeout(timer);
     while (saving) await saving;
     const f = form();
-    if (!f || !changed || !get("text")?.value && !f.elements.draft.value) return;
+    if (!f || !changed) return;
     changed = false;
-    saving = (async () => {
-      try {
-        const r = await cw.fetch(f.dataset.draft, { method: "POST", body: body(false), keepalive: leaving === true, headers: { Accept: "application/json" } });
-        const d = await r.json();
-        if (f !== form()) return;
-        if (!r.ok) return state(d.text);
-        if ("begins" in f.dataset && !f.elements.draft.value) here(f.dataset.begins + "?draft=" + encodeURIComponent(d.id));
-        f.elements.draft.value = d.id;
-        f.elements.version.value = d.version;
-        state("Draft kept.");
-      } catch { changed = true; state("The draft could not be kept; it will be tried again."); timer = setTimeout(keep, 5000); }
-    })();
+    if (!fill(f)) return;
+    saving = save(f, quiet);
     await saving;
     saving = null;
   };
-  cw.keep = keep;
   const later = () => { changed = true; clearTimeout(timer); timer = setTimeout(keep, 1000); };
+
+  // leave sends what is not kept while the page goes away, and what is just being kept, which may end with the page. Of that it is
+  // not known which version it has: one of the two is right.
+  const leave = () => {
+    const f = form();
+    if (!f || !changed && !saving || !fill(f)) return;
+    const kept = Number(f.elements.version.value);
+    for (const version of saving && f.elements.draft.value ? [kept, kept + 1] : [kept]) {
+      const b = body(false);
+      b.set("version", version);
+      cw.fetch(f.dataset.draft, { method: "POST", body: b, keepalive: true, headers: { Accept: "application/json" } }).catch(() => {}); // nobody is there to be told
+    }
+  };
+  addEventListener("pagehide", leave);
+  addEventListener("popstate", () => keep());
 
   // here says where this page is found again, now that its draft has a name: by the reload, and by whatever comes back to it.
   const here = at => {
     cw.page().dataset.here = at;
     for (const back of document.querySelectorAll("#cover [name=back]")) back.value = at;
-    if (htmx.config.historyEnabled) history.replaceState(history.state, "", at);
+    if (htmx.config.historyEnabled && at.startsWith(location.pathname)) history.replaceState(history.state, "", at);
   };
 
   // resave sends the whole composer, files too, and shows it as the server has it; the text stays as it is being typed.
@@ -54,7 +83,8 @@
       try {
         const r = await cw.fetch(at.dataset.draft, { method: "POST", body: body(true) });
         const doc = new DOMParser().parseFromString(await r.text(), "text/html"), fresh = doc.getElementById("composer"), mine = get("composer");
-        if (!fresh || !mine || at !== form()) { if (at === form()) state(doc.querySelector("main p")?.textContent || "It could not be kept."); return; }
+        if (at !== form()) return;
+        if (!fresh || !mine) return again(doc.querySelector("main p")?.textContent || "", r.status);
         const typed = get("text")?.value || "", open = get("c-change")?.open, seen = get("seen")?.value;
         mine.replaceWith(fresh);
         if ("begins" in at.dataset) here(doc.getElementById("page").dataset.here);
@@ -64,7 +94,7 @@
         if (get("c-change")) get("c-change").open = open;
         (get("problem") || get(id) || get("composer-title")).focus({ preventScroll: true });
         cw.say(get("problem")?.innerText || get("c-read")?.innerText || "");
-      } catch { state("It could not be kept; check the network and try again."); }
+      } catch { if (at === form()) again("Check the network."); }
     })();
     await saving;
     saving = null;
@@ -78,18 +108,23 @@
       try { localStorage.setItem("chartwire-keys", keys ? "on" : "off"); } catch { /* for this page only */ }
     }
   });
-  // A post waits for the draft that is being kept, and a first one for its draft: sent twice, by a second press or after a
-  // failure of the network, it is still one message.
+  // Whatever takes the page's place waits for what was typed to be kept. Where that fails it is left to the user; only what a post has
+  // to put right, such as a draft that was sent in another window, is for its own answer to say. A first post waits for its draft: sent
+  // twice, by a second press or after a failure of the network, it is still one message.
   document.addEventListener("htmx:confirm", async e => {
-    const at = e.target, by = e.detail.triggeringEvent?.submitter;
-    if (at !== form()) return;
+    const { elt: at, triggeringEvent, issueRequest } = e.detail, by = triggeringEvent?.submitter, mine = at === form();
+    if (mine && !at.elements.draft.value) changed = true;
+    if (!changed && !saving) return;
     e.preventDefault();
-    if (!at.elements.draft.value) changed = true;
-    await keep();
+    get("busy").classList.add("htmx-request");
+    do await keep(); while (changed && !tries);
+    get("busy").classList.remove("htmx-request");
+    if (changed && !(mine && refused)) return cw.alarm(stays, mine ? "Send it all the same" : "Leave without it", () => { changed = false; issueRequest(true); });
     changed = false;
     clearTimeout(timer);
-    if (at.isConnected) e.detail.issueRequest(true);
-    else form()?.requestSubmit(by && get(by.id)); // shown anew meanwhile, with the file that was added
+    if (at.isConnected) issueRequest(true);
+    else if (mine) form()?.requestSubmit(by && get(by.id)); // shown anew meanwhile, with the file that was added
+    else get((by || at).id)?.click();
   });
   document.addEventListener("click", e => {
     const ask = e.target.closest?.("[data-ask]");
@@ -125,14 +160,30 @@
     }
   };
 
-  // Another patient was opened: this page is covered until somebody has looked whose it is.
-  cw.cover = async () => {
-    await keep();
-    const d = get("cover");
-    if (!d || d.open) return;
-    d.addEventListener("cancel", e => e.preventDefault());
-    d.showModal();
+  // Another patient was opened: this page is covered until somebody has looked whose it is. A browser may close a dialog by Esc
+  // without asking; then it comes back. What is written below it stays as it is, and is kept meanwhile.
+  cw.cover = () => {
+    const at = cw.page(), d = get("cover");
+    at.dataset.covered = "";
+    if (d && !d.open) {
+      d.onclose = () => { if (d.isConnected && "covered" in at.dataset) d.showModal(); };
+      d.showModal();
+    }
+    keep();
   };
+  document.addEventListener("submit", async e => {
+    const at = cw.page(), d = e.target.closest("#cover");
+    if (!d) return;
+    e.preventDefault();
+    try {
+      const r = await cw.fetch(e.target.getAttribute("action"), { method: "POST", body: new URLSearchParams(new FormData(e.target)), redirect: "manual" });
+      if (r.type !== "opaqueredirect") throw new Error(r.status);
+      delete at.dataset.covered;
+      get("cover-failed").hidden = true;
+      d.close();
+    } catch { get("cover-failed").hidden = false; }
+    cw.refresh();
+  }, true);
 
   // Photos.
   document.addEventListener("click", async e => {
@@ -172,7 +223,7 @@
   };
   document.addEventListener("keydown", e => {
     if (e.key === "Enter" && (e.ctrlKey || e.metaKey) && e.target.form === form() && form()) { e.preventDefault(); return form().requestSubmit(get("send")); }
-    if (!keys && e.key !== "?" || e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input:not([type=checkbox]), textarea, select, dialog") || !acts[e.key]) return;
+    if (!keys && e.key !== "?" || e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input:not([type=checkbox]), textarea, select") || document.querySelector("dialog[open]") || !acts[e.key]) return;
     e.preventDefault();
     acts[e.key]();
   });
@@ -202,13 +253,12 @@
 
   cw.arrivals.push((at, moved) => {
     changed = false;
+    tries = 0;
     const on = get("keys-on");
     if (on) on.checked = keys;
     fold();
     if (cw.wanted === "#assign") get("work").open = true;
     arrived(at, moved);
     cw.tick(at);
-    if ("covered" in at.dataset) cw.cover();
   });
-  addEventListener("pagehide", () => { if (changed) keep(true); });
 }
