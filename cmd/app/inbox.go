@@ -64,7 +64,7 @@ func (b *builder) pages(desk *inbox.Desk, c clock.Clock, stop <-chan struct{}) (
 		if err != nil {
 			return nil, err
 		}
-		styles[e.Name] = newStyles(hc)
+		styles[e.Name] = newStyles(hc, c)
 	}
 	if len(o.EHRs) == 0 {
 		return nil, nil
