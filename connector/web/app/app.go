@@ -119,7 +119,7 @@ func Mount(e *echo.Echo, o Options) {
 		in.POST(place+"/undo", p.posts(p.undo, nil))
 		in.POST(place+"/discard", p.posts(p.discard, nil))
 	}
-	in.POST("/t/:thread/note", p.posts(p.note, nil))
+	in.POST("/t/:thread/note", p.posts(p.note, p.noteAgain))
 	for _, act := range []string{inbox.Claim, inbox.Release, inbox.Assign, inbox.Hand, inbox.Resolve} {
 		in.POST("/t/:thread/"+act, p.posts(func(ctx context.Context, c echo.Context, in *post) error { return p.work(ctx, c, in, act) }, nil))
 	}

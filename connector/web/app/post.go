@@ -105,10 +105,8 @@ func (p *pages) reply(ctx context.Context, c echo.Context, in *post) error {
 		}
 		in.draft.ID, in.draft.Version, in.draft.AddFiles, in.draft.DropFiles = kept.ID, kept.Version, nil, nil
 	}
-	if in.get("uncover") != "" {
-		if err := p.o.Desk.Uncover(ctx, in.s); err != nil {
-			return err
-		}
+	if err := p.lookedAt(ctx, in); err != nil {
+		return err
 	}
 	sent, err := p.o.Desk.Send(ctx, in.s, inbox.SendIn{DraftIn: in.draft, Seen: in.get("seen"), Anyway: in.get("anyway") != ""})
 	if err != nil {
@@ -119,6 +117,14 @@ func (p *pages) reply(ctx context.Context, c echo.Context, in *post) error {
 		return goTo(c, below(in.s.ID, "t", sent.Thread)+"#e-"+sent.ID)
 	}
 	return goTo(c, below(in.s.ID))
+}
+
+// lookedAt notes that the user has seen whom a post is about, where its button says so.
+func (p *pages) lookedAt(ctx context.Context, in *post) error {
+	if in.get("uncover") == "" {
+		return nil
+	}
+	return p.o.Desk.Uncover(ctx, in.s)
 }
 
 // again shows a composer once more with what was written and why it did not go. Where the inbox gives no such reason there
@@ -160,7 +166,7 @@ func (p *pages) showComposer(c echo.Context, status int, f composer, draft inbox
 	if draft.Thread == "" {
 		return p.showNew(c, status, f, draft.Channel, draft.ID)
 	}
-	return p.showThread(c, status, f, draft.ID)
+	return p.showThread(c, status, f, note{}, draft.ID)
 }
 
 // savedDraft answers a script that keeps a draft.
@@ -241,14 +247,6 @@ func (p *pages) discard(ctx context.Context, c echo.Context, in *post) error {
 		home = below(in.s.ID, "t", in.thread)
 	}
 	return goTo(c, back(c, in.form, home))
-}
-
-// note keeps an internal note of the thread.
-func (p *pages) note(ctx context.Context, c echo.Context, in *post) error {
-	if err := p.o.Desk.Note(ctx, in.s, in.thread, newlines.Replace(in.get("text")), in.get("bind")); err != nil {
-		return err
-	}
-	return goTo(c, below(in.s.ID, "t", in.thread))
 }
 
 // work does one of the acts with a thread.

@@ -29,6 +29,7 @@ type threadPage struct {
 	Frame *inbox.Frame // base's: a view has one too
 	inbox.ThreadView
 	Form composer
+	Note note
 }
 
 type newPage struct {
@@ -104,11 +105,12 @@ func (v poolPage) More() string {
 
 // thread is one thread's page.
 func (p *pages) thread(c echo.Context) error {
-	return p.showThread(c, http.StatusOK, composer{}, c.QueryParam("draft"))
+	return p.showThread(c, http.StatusOK, composer{}, note{}, c.QueryParam("draft"))
 }
 
-// showThread renders a thread with what its composer has to say; draft is the one in it, "" the newest.
-func (p *pages) showThread(c echo.Context, status int, form composer, draft string) error {
+// showThread renders a thread with what its composer and the field of its note have to say; draft is the one in the composer, "" the
+// newest.
+func (p *pages) showThread(c echo.Context, status int, form composer, note note, draft string) error {
 	ctx, cancel := within(c)
 	defer cancel()
 	s, id := session(c), param(c, "thread")
@@ -116,7 +118,7 @@ func (p *pages) showThread(c echo.Context, status int, form composer, draft stri
 	if err != nil {
 		return err
 	}
-	page := threadPage{base: p.framed(c, v.Frame), ThreadView: v}
+	page := threadPage{base: p.framed(c, v.Frame), ThreadView: v, Note: note}
 	page.Frame = page.base.Frame
 	page.Live += "?" + url.Values{"thread": {id}}.Encode()
 	at := below(s.ID, "t", id)

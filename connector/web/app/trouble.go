@@ -21,7 +21,8 @@ type plain struct {
 	What   string // what happened
 	Do     string // what to do, and who
 	Again  bool
-	Over   bool // nothing of the session may stay on the screen
+	Over   bool   // nothing of the session may stay on the screen
+	Kept   string // what the user had written and is kept nowhere else: text to copy
 }
 
 // The pages of requests that do not reach the inbox. None holds anything of the request.

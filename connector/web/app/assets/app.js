@@ -77,7 +77,7 @@
     if (over) { handle = ""; for (const url of pictures.values()) URL.revokeObjectURL(url); pictures.clear(); }
     cw.load(at);
     const did = done[lastPost.split("/").pop()];
-    if (did && !at.querySelector("[data-status]")) cw.say(did);
+    if (did && !at.querySelector("[data-status], #note-problem")) cw.say(did);
     if (cw.wanted && !at.querySelector(cw.wanted)) cw.wanted = ""; // a page without that place opens as it does by itself
     for (const act of cw.arrivals) try { act(at, moved); } catch (e) { reportError(e); }
     focus(at, moved);
@@ -85,7 +85,7 @@
   // writing says whether somebody writes already, who is to go on: a letter outside of a field is a key that acts.
   cw.writing = at => at.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
   const focus = (at, moved) => {
-    const wanted = at.querySelector("#clash, #problem") || /\/reply$/.test(lastPost) && at.querySelector(".undo button") ||
+    const wanted = at.querySelector("#clash, #problem, #note-problem") || /\/reply$/.test(lastPost) && at.querySelector(".undo button") ||
       /\/(undo|draft)$/.test(lastPost) && at.querySelector("#text") || cw.wanted && at.querySelector(cw.wanted);
     cw.wanted = lastPost = "";
     if (wanted) return wanted.focus();
