@@ -52,6 +52,26 @@ func TestEveryPage(t *testing.T) {
 	}
 }
 
+// TestTitles: a window says which page it shows, and of whom nothing.
+func TestTitles(t *testing.T) {
+	w := newWorld(t)
+	w.desk.fail["Work"] = &inbox.Taken{Who: sam, When: now}
+	for path, want := range map[string]string{"/app/l/L1": "Threads", "/app/l/L1/new": "New message", "/app/l/L1/t/T1": "Thread", "/app/l/L1/t/T1/m/M1/filed": "What was filed",
+		"/app/l/L1/help": "Help", "/app/l/L2/pool": "Work list", "/app/l/L1/none": "There is nothing here", "POST /app/l/L1/out": "You have signed out",
+		"POST /app/l/L1/t/T1/claim": "A colleague has it", "/launch/mercy?iss=https%3A%2F%2Fehr.example.org&launch=x": "Opening", "/callback/mercy?state=s1&code=c1": "Opening"} {
+		do := w.get
+		path, post := strings.CutPrefix(path, "POST ")
+		if post {
+			do = func(path string) answer { return w.post(path) }
+		}
+		do(path).each(func(n *html.Node) {
+			if n.Data == "title" && text(n) != want+" · Messages" {
+				t.Errorf("%s is titled %q", path, text(n))
+			}
+		})
+	}
+}
+
 // TestPatientView: what the list says of each thread.
 func TestPatientView(t *testing.T) {
 	w := newWorld(t)

@@ -18,6 +18,7 @@ type plain struct {
 	base
 	Status int
 	Title  string
+	Window string // what the window is called where Title names somebody
 	What   string // what happened
 	Do     string // what to do, and who
 	Again  bool
@@ -157,6 +158,7 @@ func stated(err error) (plain, bool) {
 		return refused(http.StatusConflict, "Something new came in", capital(newer.Error())+"."), true
 	case errors.As(err, &taken):
 		at := refused(http.StatusConflict, capital(who(taken.Who))+" has it", "")
+		at.Window = "A colleague has it"
 		at.What = capital(taken.Error()) + "."
 		return at, true
 	case errors.As(err, &notSent):

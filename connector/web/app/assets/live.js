@@ -66,6 +66,7 @@
       if (!r.ok) { // not for this user any more: nothing of it stays
         document.querySelectorAll("dialog[open]").forEach(d => d.close());
         at.replaceWith(fresh);
+        document.title = doc.title;
         htmx.process(fresh);
         cw.arrive();
         return;
