@@ -38,3 +38,43 @@ func TestWindowIsNamed(t *testing.T) {
 		})
 	}
 }
+
+// TestLastMinutes: before a session ends for want of anything done its user can go on with it; before it ends whatever is done, they
+// are told when, and offered nothing that cannot work.
+func TestLastMinutes(t *testing.T) {
+	need(t)
+	c := openClinic(t, threads.All())
+	in := c.threadOf(c.browse(t, Allowed), ana)
+	_, err := Get(in, evaluated("cw.page().dataset.left = '60', cw.arrive(), ''"))
+	done(t, err)
+	done(t, in.See("//*[@id='alarm'][contains(.,'in two minutes because nothing was done')]//button[.='Stay signed in']"))
+	_, err = Get(in, evaluated("cw.page().dataset.last = '09:31', cw.arrive(), ''"))
+	done(t, err)
+	done(t, in.See("//*[@id='alarm'][contains(.,'You will be signed out at 09:31, whatever is done')]"))
+	if n, err := in.Count("#alarm button:not([hidden])"); err != nil || n != 0 {
+		t.Errorf("%d things are offered that cannot work (%v)", n, err)
+	}
+}
+
+// TestRefusedNote: a note of a page that was covered meanwhile is not kept and not lost, and is kept once somebody looked whose page it
+// is. In a narrow window its field is in sight.
+func TestRefusedNote(t *testing.T) {
+	need(t)
+	c := openClinic(t, threads.All())
+	b := c.browse(t, Allowed)
+	in := c.threadOf(b, ana)
+	done(t, in.Resize(400, 900))
+	unfold(t, in)
+	done(t, in.Type("#note", "Called the mother."))
+	_, err := Get(in, evaluated("cw.cover = () => {}, ''")) // the stream is late
+	done(t, err)
+	other := open(t, b, c.direct(rosa, ana))
+	done(t, other.See("#list"))
+	done(t, in.Click(Called("button", "Keep the note")))
+	done(t, in.See("#note-problem:focus"))
+	if got, err := in.Value("#note"); err != nil || got != "Called the mother." {
+		t.Errorf("the note is %q (%v)", got, err)
+	}
+	done(t, in.Click(Called("button", "Keep it about this patient")))
+	done(t, in.See("//li[contains(@class,'note')]"+Saying("p", "Called the mother.")))
+}

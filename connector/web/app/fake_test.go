@@ -37,6 +37,7 @@ type desk struct {
 	wait    func(ctx context.Context) // before a view is given
 	long    int                       // entries of the thread beside the four
 	role    connector.Role
+	since   time.Duration // the sign-in
 }
 
 func newDesk() *desk {
@@ -70,7 +71,7 @@ func (d *desk) Session(_ context.Context, id, handle string) (*inbox.Session, er
 		return nil, connector.ErrNotFound
 	}
 	s := &inbox.Session{ID: id, EHR: "mercy", Patient: "Patient/p1", Pools: []string{"nurses"}, StyleURL: "https://ehr.example.org/style.json",
-		Covered: d.covered, Ends: now.Add(15 * time.Minute)}
+		Covered: d.covered, Created: now.Add(-d.since), Ends: now.Add(min(inbox.Idle, inbox.Life-d.since))}
 	if id == "L2" {
 		s.Patient = ""
 	}

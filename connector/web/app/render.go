@@ -49,6 +49,7 @@ type base struct {
 	Chart   bool // the session has a patient
 	Covered bool // another patient was opened since: the page covers itself
 	Live    string
+	Last    string // when the session ends whatever is done, as the clinic's clock shows it; "" while doing something makes it go on
 	Frame   *inbox.Frame
 }
 
@@ -69,6 +70,9 @@ func (p *pages) framed(c echo.Context, f inbox.Frame) base {
 		f.Zone = time.UTC
 	}
 	b.Frame = &f
+	if s := session(c); !s.Created.Add(inbox.Life).After(f.Ends) {
+		b.Last = f.Ends.In(f.Zone).Format("15:04")
+	}
 	return b
 }
 

@@ -125,16 +125,17 @@
     }
   };
 
-  // remind tells two minutes before the session ends, and lets it go on.
+  // remind tells two minutes before the session ends, and lets it go on where it can.
   const remind = at => {
     clearTimeout(warn);
-    const left = Number(at.dataset.left);
+    const { left, last } = at.dataset;
     if (!left) return;
     const end = () => setTimeout(cw.refresh, 121000);
     warn = setTimeout(() => {
       warn = end();
-      cw.alarm("You will be signed out in two minutes because nothing was done. What you have written is kept.", "Stay signed in", cw.again);
-    }, Math.max(0, left - 120) * 1000);
+      if (last) cw.alarm("You will be signed out at " + last + ", whatever is done: a session lasts 12 hours. What you have written is kept; open Messages from the EHR again.");
+      else cw.alarm("You will be signed out in two minutes because nothing was done. What you have written is kept.", "Stay signed in", cw.again);
+    }, Math.max(0, Number(left) - 120) * 1000);
   };
 
   cw.arrivals.push(at => { note(at); follow(at); remind(at); });
