@@ -18,10 +18,11 @@ type Style struct {
 	Highlight  string `json:"color_highlight"`
 }
 
-// grounds are what accents stand on in each theme: --page, --card and --tint of app.css, which TestGrounds holds to them.
+// grounds are what accents stand on in each theme: --page, --card, --tint and --note of app.css, which TestGrounds holds to them. A
+// ring of the focus elsewhere has the colour of the words there: on the band, whose colours an EHR gives too, and on an alarm.
 var grounds = map[string][]string{
-	"light": {"#f4f6f8", "#ffffff", "#e8f0f8"},
-	"dark":  {"#11161c", "#1a212a", "#1d2c3b"},
+	"light": {"#f4f6f8", "#ffffff", "#e8f0f8", "#fbf6e6"},
+	"dark":  {"#11161c", "#1a212a", "#1d2c3b", "#29261a"},
 }
 
 // readable is the contrast that WCAG 2.2 asks of text (1.4.3).
