@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/inbox"
 )
 
@@ -133,5 +134,32 @@ func TestUndoLeadsToItsDraft(t *testing.T) {
 		if got := w.post("/app/l/L1/new/undo", "draft", "D1").want(303).header.Get("Location"); got != want {
 			t.Errorf("%+v leads to %s, want %s", d, got, want)
 		}
+	}
+}
+
+// TestFilesThatHaveNotLeft: the files of a reply that waits to be sent are its writer's alone to open; a colleague sees what they are
+// called, and no picture that cannot come.
+func TestFilesThatHaveNotLeft(t *testing.T) {
+	w := newWorld(t)
+	files := []inbox.File{{ID: "f1", Name: "plan <1>.jpg", Type: "image/jpeg", Image: true}, {ID: "f2", Name: "plan.pdf", Type: "application/pdf"}}
+	colleague := inbox.Entry{ID: "D7", Direction: connector.ToPatient, Sender: sam, SentAt: now, Text: "Here is the plan.", Files: files}
+	own, gone := colleague, colleague
+	own.ID, own.Sender, own.UndoUntil = "D8", anna, now.Add(10*time.Second)
+	gone.ID, gone.Received = "M7", now
+	w.desk.queued = []inbox.Entry{colleague, own, gone}
+	a := w.get("/app/l/L1/t/T1").want(200)
+	for id, open := range map[string]bool{"e-D7": false, "e-D8": true, "e-M7": true} {
+		opened := 0
+		for n := range a.find(id).Descendants() {
+			if n.Data == "img" || n.Data == "a" {
+				opened++
+			}
+		}
+		if (opened > 0) != open {
+			t.Errorf("%s has %d pictures and links", id, opened)
+		}
+	}
+	if got := words(a.find("e-D7")); !strings.Contains(got, "plan <1>.jpg: can be opened once it has left plan.pdf: can be opened once it has left") {
+		t.Errorf("a colleague's says %q", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"html/template"
 	"strconv"
 
+	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/inbox"
 )
 
@@ -46,7 +47,7 @@ func (m *markup) entry(b base, at string, e *inbox.Entry) {
 		m.text(e.Text)
 		m.put(`</p>`)
 	}
-	m.files(b, at, e.ID, e.Files)
+	m.files(b, at, e.ID, e.Files, leaving(e))
 	m.edits(b, at, e)
 	m.states(b, at, e)
 	m.undo(b, at, e)
@@ -106,25 +107,46 @@ func (m *markup) retracted(b base, e *inbox.Entry) {
 	m.put(`. Its words stay visible here.</p>`)
 }
 
-// files are those of one version of a message.
-func (m *markup) files(b base, at, message string, files []inbox.File) {
+// files are those of one version of a message; closed: none can be opened yet.
+func (m *markup) files(b base, at, message string, files []inbox.File, closed bool) {
 	if len(files) == 0 {
 		return
 	}
 	m.put(`<ul class="files">`)
 	for n := range files {
 		m.put(`<li>`)
-		m.file(b, at, message, n, &files[n])
+		if closed {
+			m.named(&files[n])
+		} else {
+			m.file(b, at, message, n, &files[n])
+		}
 		m.put(`</li>`)
 	}
 	m.put(`</ul>`)
 }
 
-func (m *markup) file(b base, at, message string, n int, f *inbox.File) {
-	name := f.Name
-	if name == "" {
-		name = "file without a name"
+// leaving says whether an entry is a reply that has not left and that the user cannot take back: of a colleague, to whose draft its
+// files still belong, or one that is being sent.
+func leaving(e *inbox.Entry) bool {
+	return e.Direction == connector.ToPatient && e.Received.IsZero() && e.UndoUntil.IsZero()
+}
+
+// named writes a file that cannot be opened yet.
+func (m *markup) named(f *inbox.File) {
+	m.put(`<span class="file soft">`)
+	m.text(fileName(f), ": can be opened once it has left")
+	m.put(`</span>`)
+}
+
+func fileName(f *inbox.File) string {
+	if f.Name == "" {
+		return "file without a name"
 	}
+	return f.Name
+}
+
+func (m *markup) file(b base, at, message string, n int, f *inbox.File) {
+	name := fileName(f)
 	if f.Missing {
 		m.put(`<span class="file soft">`)
 		m.text(name)
@@ -180,7 +202,7 @@ func (m *markup) edits(b base, at string, e *inbox.Entry) {
 		m.put(`</p><p class="text old" dir="auto">`)
 		m.text(r.Text)
 		m.put(`</p>`)
-		m.files(b, at, r.ID, r.Files)
+		m.files(b, at, r.ID, r.Files, false)
 	}
 	m.put(`</details>`)
 }

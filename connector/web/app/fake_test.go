@@ -38,6 +38,7 @@ type desk struct {
 	long    int                       // entries of the thread beside the four
 	role    connector.Role
 	since   time.Duration // the sign-in
+	queued  []inbox.Entry // at the end of the thread
 }
 
 func newDesk() *desk {
@@ -216,7 +217,7 @@ func (d *desk) entries() []inbox.Entry {
 			Delivery: &inbox.Line{State: "queued", Text: "Goes out in a moment", Tone: inbox.Busy}, Chart: inbox.Line{State: "waiting", Text: "Is filed once it has gone", Tone: inbox.Quiet},
 			UndoUntil: now.Add(10 * time.Second)})
 	}
-	return out
+	return append(out, d.queued...)
 }
 
 func (d *desk) composer() inbox.Composer {

@@ -109,3 +109,16 @@ func TestLiveIsRefused(t *testing.T) {
 		t.Errorf("watches %d threads", got)
 	}
 }
+
+// TestWhenTheSessionEnds: a page knows how long its session lasts if nothing is done, and when it ends whatever is done.
+func TestWhenTheSessionEnds(t *testing.T) {
+	for since, want := range map[time.Duration][2]string{time.Hour: {"900", ""}, inbox.Life - inbox.Idle - time.Second: {"900", ""}, inbox.Life - inbox.Idle: {"900", "09:45"},
+		inbox.Life - time.Minute: {"60", "09:31"}} {
+		w := newWorld(t)
+		w.desk.since = since
+		page := w.get("/app/l/L1/t/T1").want(200).find("page")
+		if got := [2]string{attr(page, "data-left"), attr(page, "data-last")}; got != want {
+			t.Errorf("%v after the sign-in it knows %q, want %q", since, got, want)
+		}
+	}
+}

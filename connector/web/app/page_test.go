@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/net/html"
 
@@ -282,19 +281,6 @@ func TestQuiet(t *testing.T) {
 	w.do(http.MethodGet, "/app/l/L1/t/T1", "", append([]string{"X-Chartwire-Quiet", "1"}, signedIn...)...).want(200)
 	if w.heard("Peek") == "" {
 		t.Error("a script's look counts as the user's")
-	}
-}
-
-// TestWhenTheSessionEnds: a page knows how long its session lasts if nothing is done, and when it ends whatever is done.
-func TestWhenTheSessionEnds(t *testing.T) {
-	for since, want := range map[time.Duration][2]string{time.Hour: {"900", ""}, inbox.Life - inbox.Idle - time.Second: {"900", ""}, inbox.Life - inbox.Idle: {"900", "09:45"},
-		inbox.Life - time.Minute: {"60", "09:31"}} {
-		w := newWorld(t)
-		w.desk.since = since
-		page := w.get("/app/l/L1/t/T1").want(200).find("page")
-		if got := [2]string{attr(page, "data-left"), attr(page, "data-last")}; got != want {
-			t.Errorf("%v after the sign-in it knows %q, want %q", since, got, want)
-		}
 	}
 }
 
