@@ -40,8 +40,9 @@ type clinic struct {
 	platform *sandbox.Platform
 	refs     seed.Refs
 	clock    *ahead
-	others   string // role of everyone else
-	address  string // of the inbox without TLS, for what needs no browser
+	others   string   // role of everyone else
+	asking   []string // channels beside, by which nobody has agreed to be written to
+	address  string   // of the inbox without TLS, for what needs no browser
 }
 
 // ahead is the machine's clock, some time further on: sessions grow old at once.
@@ -85,7 +86,8 @@ channels:
     gap_wait: 10s
     max_event_bytes: 40MB
     media: {origins: ["{{.Media}}"], max_bytes: 25MB}
-pools:
+{{range .Asking}}  - {name: {{.}}, type: webhook, class: secure, ehr: sandbox, secret_file: texting.secret, send_url: "{{$.Send}}", send_idempotent: true, default_pool: nurse-triage, consent: required}
+{{end}}pools:
 {{range .Pools}}  - {id: {{printf "%q" .ID}}, ehr: sandbox, reference: {{.Ref}}, name: {{printf "%q" .Name}}, sla: 4h, members: [{{range $n, $m := $.Members}}{{if $n}}, {{end}}{{$m}}{{end}}]}
 {{end}}people:
 {{range .People}}  - {id: {{printf "%q" .ID}}, ehr: sandbox, reference: {{.Ref}}}
@@ -101,10 +103,11 @@ func openClinic(t *testing.T, events [][]byte) *clinic {
 	return openClinicOf(t, events, "read_only")
 }
 
-// openClinicOf is openClinic with a role for everyone whom the EHR gives none of the configured codes.
-func openClinicOf(t *testing.T, events [][]byte, others string) *clinic {
+// openClinicOf is openClinic with a role for everyone whom the EHR gives none of the configured codes, and with further channels, by
+// which nobody has agreed to be written to.
+func openClinicOf(t *testing.T, events [][]byte, others string, asking ...string) *clinic {
 	t.Helper()
-	c := &clinic{t: t, clock: &ahead{Clock: clock.System}, others: others}
+	c := &clinic{t: t, clock: &ahead{Clock: clock.System}, others: others, asking: asking}
 	people, err := seed.FromEvents(events)
 	done(t, err)
 	bundle, refs := seed.Bundle(people)
@@ -173,7 +176,7 @@ func (c *clinic) write(file string, people seed.People) {
 	f, err := os.Create(file)
 	done(c.t, err)
 	defer f.Close()
-	done(c.t, clinicConfig.Execute(f, map[string]any{"Public": appSite, "Others": c.others, "EHR": c.ehr.Base(), "Organization": c.refs.Organization, "Systems": slices.Sorted(maps.Keys(systems)),
+	done(c.t, clinicConfig.Execute(f, map[string]any{"Public": appSite, "Others": c.others, "Asking": c.asking, "EHR": c.ehr.Base(), "Organization": c.refs.Organization, "Systems": slices.Sorted(maps.Keys(systems)),
 		"Frame": ehrSite, "Send": c.platform.SendURL(), "Media": c.platform.URL(), "Pools": pools, "People": staff, "Members": slices.Sorted(maps.Keys(members))}))
 }
 

@@ -3,6 +3,8 @@ package browser
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +57,40 @@ var states = []state{
 		c.thread(in, "Theo's rash")
 		return in
 	}},
+	{"keys", "#keys[open]", func(t *testing.T, c *clinic, b *Browser) *Page {
+		in := c.threadOf(b, ana)
+		done(t, in.Press("?"))
+		return in
+	}},
+	{"photo", "#zoom[open] img[src]", func(t *testing.T, c *clinic, b *Browser) *Page {
+		in := c.threadOf(b, ana)
+		done(t, in.Click(".photo"))
+		return in
+	}},
+	{"launch", "#go", func(t *testing.T, c *clinic, b *Browser) *Page {
+		c.meets(t, func(w http.ResponseWriter, q *http.Request) bool { // without its script the page waits to be sent on
+			return answered(w, strings.Contains(q.URL.Path, "/assets/frame."), http.StatusNotFound, "")
+		})
+		return open(t, c.browse(t, Allowed), c.direct(theo, ana))
+	}},
+	{"callback", "//section[@id='finish'][contains(.,'You are being signed in')]", func(t *testing.T, c *clinic, b *Browser) *Page {
+		seen := make(chan struct{})
+		t.Cleanup(func() { close(seen) })
+		c.meets(t, func(w http.ResponseWriter, q *http.Request) bool {
+			if q.Method == http.MethodPost && strings.HasPrefix(q.URL.Path, "/callback/") {
+				<-seen
+			}
+			return false
+		})
+		return open(t, b, c.direct(theo, ana))
+	}},
+	{"not signed in", "//section[@id='finish'][contains(.,'The EHR gave no answer.')]", func(t *testing.T, c *clinic, b *Browser) *Page {
+		c.meets(t, func(w http.ResponseWriter, q *http.Request) bool {
+			return answered(w, q.Method == http.MethodPost && strings.HasPrefix(q.URL.Path, "/callback/"), http.StatusServiceUnavailable,
+				`{"title":"Messages could not be opened","text":"The EHR gave no answer."}`)
+		})
+		return open(t, b, c.direct(theo, ana))
+	}},
 	{"down", "//*[@data-status='503'][.//h1[.='The EHR cannot be reached']]", func(t *testing.T, c *clinic, b *Browser) *Page {
 		in := c.threadOf(b, ana)
 		at, err := in.Location()
@@ -67,6 +103,22 @@ var states = []state{
 		}
 		return in
 	}},
+}
+
+// meets has every request of one test meet fn first.
+func (c *clinic) meets(t *testing.T, fn func(w http.ResponseWriter, q *http.Request) bool) {
+	t.Cleanup(func() { c.app.Gate(nil) })
+	c.app.Gate(fn)
+}
+
+// answered answers a request itself where it is the one that is meant.
+func answered(w http.ResponseWriter, meant bool, status int, json string) bool {
+	if meant {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(json))
+	}
+	return meant
 }
 
 // threadOf is a thread as one of the staff has it open.

@@ -114,14 +114,9 @@ func TestDraftIsTriedAgain(t *testing.T) {
 	b := c.browse(t, Allowed)
 	in := c.threadOf(b, ana)
 	var down atomic.Bool
-	c.app.Gate(func(w http.ResponseWriter, q *http.Request) bool {
-		if !down.Load() || !strings.HasSuffix(q.URL.Path, "/draft") {
-			return false
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte(`{"title":"Chartwire cannot save now","text":"Its store does not answer."}`))
-		return true
+	c.meets(t, func(w http.ResponseWriter, q *http.Request) bool {
+		return answered(w, down.Load() && strings.HasSuffix(q.URL.Path, "/draft"), http.StatusServiceUnavailable,
+			`{"title":"Chartwire cannot save now","text":"Its store does not answer."}`)
 	})
 	const notKept = "//p[@id='c-state'][contains(.,'Not kept yet')][contains(.,'Its store does not answer.')]"
 	down.Store(true)
