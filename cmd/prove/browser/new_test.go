@@ -31,6 +31,7 @@ func TestNewMessage(t *testing.T) {
 	const goes = "//*[@id='c-read'][contains(.,'to Hannah Whitlock (mother), not to Theo Whitlock')]"
 	done(t, in.See(goes))
 
+	types(t, in, "", "") // and before that is kept:
 	choose(t, in, "#channel", "portal")
 	done(t, in.See("//*[@id='composer'][not(.//form[@id='write'])]//p[contains(@class,'warn')]"))
 	if n, err := in.Count("#send"); err != nil || n != 0 {

@@ -3,6 +3,8 @@ package browser
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -143,4 +145,20 @@ func TestDraftIsTriedAgain(t *testing.T) {
 	if n := len(c.platform.Received()); n != 0 {
 		t.Errorf("%d messages went", n)
 	}
+}
+
+// TestRefusedFileKeepsTheText: where a file is not taken, what was typed beside it is kept all the same.
+func TestRefusedFileKeepsTheText(t *testing.T) {
+	need(t)
+	c := openClinic(t, threads.All())
+	in := c.threadOf(c.browse(t, Allowed), ana)
+	program := filepath.Join(t.TempDir(), "setup.exe")
+	done(t, os.WriteFile(program, []byte("MZ\x90\x00 not a file for a chart"), 0o600))
+	types(t, in, "Please bring Theo in.", "")
+	done(t, in.Choose("#files", program))
+	done(t, in.See("#problem"))
+	done(t, in.See("//p[@id='c-state'][.='Draft kept.']"))
+	home(t, in)
+	c.thread(in, "Theo's rash")
+	holds(t, in, "Please bring Theo in.")
 }

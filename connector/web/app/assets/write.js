@@ -42,9 +42,9 @@
     clearTimeout(timer);
     while (saving) await saving;
     const f = form();
-    if (!f || !changed) return;
-    changed = false;
-    if (!fill(f)) return;
+    if (!changed) return;
+    changed = false; // also where there is nothing to keep, or nowhere any more
+    if (!f || !fill(f)) return;
     saving = save(f, quiet);
     await saving;
     saving = null;
@@ -79,6 +79,7 @@
     while (saving) await saving;
     const at = form(), id = document.activeElement.id;
     state("Keeping…");
+    changed = false;
     saving = (async () => {
       try {
         const r = await cw.fetch(at.dataset.draft, { method: "POST", body: body(true) });
@@ -92,6 +93,7 @@
         if (get("text")) get("text").value = typed;
         if (get("seen")) get("seen").value = seen; // the messages were not shown anew
         if (get("c-change")) get("c-change").open = open;
+        if (!r.ok) later(); // of a call that is refused nothing is kept, of its text neither
         (get("problem") || get(id) || get("composer-title")).focus({ preventScroll: true });
         cw.say(get("problem")?.innerText || get("c-read")?.innerText || "");
       } catch { if (at === form()) again("Check the network."); }
