@@ -139,6 +139,7 @@ func TestDraftIsTriedAgain(t *testing.T) {
 		done(t, in.See(notKept))
 	}
 	holds(t, in, "Please bring Theo in. At two. At two.")
+	done(t, in.See("//button[@id='alarm-act'][.='Go on all the same']"))
 	types(t, in, "", "document.querySelector('nav a').click()")
 	done(t, in.Click("//button[@id='alarm-act'][.='Leave without it']"))
 	done(t, in.See("#list"))

@@ -121,7 +121,7 @@
     get("busy").classList.add("htmx-request");
     do await keep(); while (changed && !tries);
     get("busy").classList.remove("htmx-request");
-    if (changed && !(mine && refused)) return cw.alarm(stays, mine ? "Send it all the same" : "Leave without it", () => { changed = false; issueRequest(true); });
+    if (changed && !(mine && refused)) return cw.alarm(stays, mine ? "Go on all the same" : "Leave without it", () => { changed = false; issueRequest(true); });
     changed = false;
     clearTimeout(timer);
     if (at.isConnected) issueRequest(true);
