@@ -74,11 +74,29 @@ func (s *site) browse(t *testing.T, c Cookies) *Browser {
 	}
 	t.Cleanup(func() {
 		b.Close()
-		if err := os.RemoveAll(dir); err != nil {
+		if err := remove(dir, 5*time.Second); err != nil {
 			t.Error(err)
 		}
 	})
 	return b
+}
+
+// remove removes a profile that the last of a browser's processes may still write into for some time: they are no children of ours,
+// so that their end is not told.
+func remove(dir string, within time.Duration) error {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for late := time.After(within); ; {
+		err := os.RemoveAll(dir)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-late:
+			return err
+		}
+	}
 }
 
 func open(t *testing.T, b *Browser, address string) *Page {

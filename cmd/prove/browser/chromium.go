@@ -66,14 +66,22 @@ func Start(ctx context.Context, o Options) (*Browser, error) {
 	ctx, endTab := chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}))
 	b := &Browser{Seen: &Seen{}, ctx: ctx, stop: func() { endTab(); endProcess() }}
 	if err := chromedp.Do(ctx); err != nil {
-		b.Close()
+		b.stop()
 		return nil, fmt.Errorf("browser: %s does not start: %w", o.Program, err)
 	}
 	return b, nil
 }
 
-// Close ends the browser and waits until its process has ended.
-func (b *Browser) Close() { b.stop() }
+// Close asks the browser to end, has it ended after ten seconds where it does not, and waits until its process is gone. Others of
+// its processes may write into the profile a moment longer: many of them where it is not asked.
+func (b *Browser) Close() {
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	if ctx.Err() == nil {
+		_ = chromedp.Cancel(ctx) // fails where the browser has gone by itself, which stop clears up after
+	}
+	b.stop()
+}
 
 // profile writes what the browser starts with: its preferences, and the authority it trusts in the NSS database below home.
 // Chromium's own switch that trusts a key compares no names; a database does.
