@@ -221,6 +221,9 @@ func TestSeen(t *testing.T) {
 	b := s.browse(t, ThirdParty)
 	p := open(t, b, ehrSite+"/")
 	f := frame(t, p, "#messages", appSite+"/good")
+	if !truth(t, f, "new Promise(tell => document.readyState === 'complete' ? tell(true) : addEventListener('load', () => tell(true)))") {
+		t.Fatal("the page is not whole") // what it still asks for would count as asked by the click
+	}
 	mark := s.app.Mark()
 	done(t, f.Click(Called("button", "Say it")))
 	done(t, f.See(Saying("p", "wwww")))
