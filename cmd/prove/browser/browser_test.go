@@ -254,6 +254,28 @@ func TestSeen(t *testing.T) {
 	}
 }
 
+// TestClick: a press that a newer element takes away is done again, on that; and what was hit, even unheard by others, is pressed once.
+func TestClick(t *testing.T) {
+	need(t)
+	p := open(t, toy(t).browse(t, Allowed), appSite+"/good")
+	_, err := Get(p, evaluated(`(() => {
+		const first = document.getElementById('say'), newer = first.cloneNode(true)
+		first.addEventListener('mousedown', () => first.replaceWith(newer))
+		document.addEventListener('click', e => {
+			if (e.target !== newer) return
+			e.stopPropagation()
+			document.getElementById('said').append('+')
+		}, true)
+	})(), ''`))
+	done(t, err)
+	for _, want := range []string{"-+", "-++"} {
+		done(t, p.Click(Called("button", "Say it")))
+		if got := text(t, p, "#said"); got != want {
+			t.Errorf("clicked: %s, want %s", got, want)
+		}
+	}
+}
+
 // TestAxe: axe-core finds what is hard to read and nothing on a good page; and it runs under a strict policy without being
 // taken for a violation of it.
 func TestAxe(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
@@ -144,9 +145,38 @@ func (p *Page) Gone(place string) error {
 	return p.said("does not go away", place, p.Do(chromedp.WaitNotPresent(place, by(place))))
 }
 
-// Click clicks a place once it is shown and can be used.
+// Click clicks a place once it is shown and can be used, and again where the press did not come to it: what happens may move it, or
+// put a newer one in its place, between the look at where it is and the button's release.
 func (p *Page) Click(place string) error {
-	return p.said("cannot be clicked", place, p.Do(chromedp.WaitEnabled(place, by(place)), chromedp.Click(place, by(place), chromedp.NodeVisible)))
+	once := chromedp.QueryAfter(place, press, by(place), chromedp.NodeVisible)
+	return p.said("cannot be clicked", place, p.Do(chromedp.WaitEnabled(place, by(place)), func(ctx context.Context, t *chromedp.Target) (none chromedp.Void, err error) {
+		for hit := false; !hit && err == nil; {
+			hit, err = once(ctx, t)
+		}
+		return none, err
+	}))
+}
+
+// press presses the first of some elements where it is now, and says whether the click came to it. The page's own listeners hear of
+// a click later than this one, and may keep it from each other.
+func press(ctx context.Context, t *chromedp.Target, found []*chromedp.Node) (hit bool, err error) {
+	element, err := cdp.Call(ctx, t, dom.ResolveNode, dom.ResolveNodeParams{NodeID: found[0].NodeID})
+	if err != nil {
+		return false, err
+	}
+	its := func(call *runtime.CallFunctionOnParams) { call.ObjectID = element.Object.ObjectID }
+	const listen = `function() { addEventListener('click', e => { this.cwHit ||= e.composedPath().includes(this) }, {capture: true, once: true}) }`
+	if _, err := chromedp.CallFunctionOn[chromedp.Void](listen, its)(ctx, t); err != nil {
+		return false, err
+	}
+	if _, err := chromedp.MouseClickNode(found[0])(ctx, t); err != nil {
+		return false, err
+	}
+	hit, err = chromedp.CallFunctionOn[bool](`function() { return this.cwHit === true }`, its)(ctx, t)
+	if err != nil && ctx.Err() == nil {
+		return true, nil // the click left the page, and what could be asked with it
+	}
+	return hit, err
 }
 
 // Type types into a place; "\t" and "\r" are the keys.
