@@ -3,6 +3,7 @@ package browser
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"image/png"
@@ -273,6 +274,25 @@ func TestClick(t *testing.T) {
 		if got := text(t, p, "#said"); got != want {
 			t.Errorf("clicked: %s, want %s", got, want)
 		}
+	}
+}
+
+// TestRenewed: what an act did is seen at once, and the page that comes of it later; a step that follows is done in the latter.
+func TestRenewed(t *testing.T) {
+	need(t)
+	p := open(t, toy(t).browse(t, Allowed), appSite+"/good")
+	_, err := Get(p, evaluated(`(() => {
+		const page = document.querySelector('main'), newer = page.cloneNode(true)
+		page.id = newer.id = 'page'
+		page.querySelector('button').onclick = () => {
+			page.querySelector('#said').textContent = 'said'
+			setTimeout(() => { page.replaceWith(newer) }, 300)
+		}
+	})(), ''`))
+	done(t, err)
+	done(t, p.Renewed(func() error { return errors.Join(p.Click("#say"), p.See("//p[@id='said'][.='said']")) }))
+	if got := text(t, p, "#said"); got != "-" {
+		t.Errorf("the page before is still there, and says %s", got)
 	}
 }
 

@@ -84,7 +84,7 @@ func earlyLink(t *testing.T, in *Page) {
 // earlyForm does the same with a form, by a button that says where it goes and what was pressed.
 func earlyForm(t *testing.T, in *Page) {
 	t.Helper()
-	_, err := Get(in, chromedp.Evaluate[chromedp.Void](`(() => {
+	form := chromedp.Evaluate[chromedp.Void](`(() => {
 		const theirs = document.querySelector(".note-form"), form = document.createElement("form"), button = document.createElement("button")
 		form.method = "post"
 		form.action = "/app/none"
@@ -95,8 +95,8 @@ func earlyForm(t *testing.T, in *Page) {
 		form.append(button)
 		document.getElementById("main").append(form)
 		button.click()
-	})()`))
-	done(t, err)
+	})()`)
+	done(t, in.Renewed(func() error { return in.Do(form) }))
 	done(t, in.See(Saying("p", "Sent before the page was ready.")))
 	stays(t, in)
 }

@@ -179,6 +179,18 @@ func press(ctx context.Context, t *chromedp.Target, found []*chromedp.Node) (hit
 	return hit, err
 }
 
+// Renewed acts, and waits until another page is in this one's place. What a post did is often seen before: the page follows what
+// happens, and goes all the same when the post's own answer comes, with whatever was begun in it meanwhile.
+func (p *Page) Renewed(act func() error) error {
+	if _, err := Get(p, chromedp.Evaluate[string]("document.getElementById('page').dataset.was = 'here'")); err != nil {
+		return fmt.Errorf("browser: there is no page that could be renewed: %w", err)
+	}
+	if err := act(); err != nil {
+		return err
+	}
+	return p.Gone("#page[data-was]")
+}
+
 // Type types into a place; "\t" and "\r" are the keys.
 func (p *Page) Type(place, text string) error {
 	return p.said("takes no text", place, p.Do(chromedp.SendKeys(place, text, by(place), chromedp.NodeVisible)))
