@@ -209,17 +209,24 @@ func TestAnotherPatientInTheSameWindow(t *testing.T) {
 }
 
 // TestSessionEnds: after a quarter of an hour without doing anything a page says that the session is over, and shows nothing of
-// the patient any more.
+// the patient any more: by itself, and where it has not heard of that yet, at the next click.
 func TestSessionEnds(t *testing.T) {
 	need(t)
 	c := openClinic(t, threads.All())
-	_, in := c.inbox(c.browse(t, ThirdParty), c.chart(theo, ana))
-	done(t, in.See(Saying("b", "Theo's rash")))
+	b := c.browse(t, ThirdParty)
+	_, left := c.inbox(b, c.chart(theo, ana))
+	done(t, left.See(Saying("b", "Theo's rash")))
+	_, used := c.inbox(b, c.chart(theo, ana))
+	done(t, used.See(Saying("b", "Theo's rash")))
+	_, err := Get(used, evaluated("cw.refresh = async () => {}, ''"))
+	done(t, err)
 	c.clock.move(16 * time.Minute)
-	done(t, in.Click(Saying("b", "Theo's rash")))
-	done(t, in.See(Saying("h1", "Your session is over")))
-	if got := text(t, in, "body"); strings.Contains(got, "Theo") || strings.Contains(got, "Whitlock") {
-		t.Errorf("the page still shows %q", got)
+	done(t, used.Click(Saying("b", "Theo's rash")))
+	for name, in := range map[string]*Page{"left alone": left, "used": used} {
+		done(t, in.See(Saying("h1", "Your session is over")))
+		if got := text(t, in, "body"); strings.Contains(got, "Theo") || strings.Contains(got, "Whitlock") {
+			t.Errorf("the page that was %s still shows %q", name, got)
+		}
 	}
 }
 
