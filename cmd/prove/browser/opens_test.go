@@ -39,6 +39,7 @@ func TestThreadOpensAtWhatWaits(t *testing.T) {
 		t.Run(fmt.Sprint(size[0]), func(t *testing.T) {
 			in := open(t, b, c.direct(theo, ana))
 			done(t, in.See("[data-row]"))
+			done(t, in.Gone("//div[@id='list']//*[contains(.,'on the way to the chart')]")) // what is filed meanwhile moves what is below it
 			done(t, in.Resize(size[0], size[1]))
 			_, err := Get(in, evaluated(`window.at = []; (function look() {
 				if (document.querySelector('#entries')) at.push(scrollY)
