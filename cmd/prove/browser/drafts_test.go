@@ -66,11 +66,14 @@ func withKnee(t *testing.T) *clinic {
 	return openClinic(t, append(staffed(now), noted(t, now), other.event(now)))
 }
 
-// writes keeps a draft of what is typed, and waits until it is kept.
+// writes has a draft kept of what is typed, and waits until the whole of it is: where the typing stood still for a second, that it is
+// kept is said of its beginning.
 func writes(t *testing.T, in *Page, text string) {
 	t.Helper()
 	done(t, in.Type("#text", text))
 	done(t, in.See("//p[@id='c-state'][contains(.,'Draft kept')]"))
+	_, err := Get(in, chromedp.Evaluate[chromedp.Void]("cw.keep()", chromedp.EvalAwaitPromise))
+	done(t, err)
 }
 
 // home goes back to the patient's page.
