@@ -197,6 +197,25 @@ var laneCases = []testCase{
 		f.claimed([]connector.LaneKind{connector.LaneRequest}, 10, f.now, "t1")
 		f.claimed([]connector.LaneKind{connector.LaneTask}, 10, f.now, "t4")
 	}},
+	{"a lane that is taken from its holder can be claimed at once, and the holder is fenced", func(f *fixture) {
+		f.touch("t", connector.LaneChart, f.now, connector.Routine)
+		f.touch("t", connector.LaneTask, f.now, connector.Routine)
+		old := f.claimed(chart, 1, f.now, "t")[0]
+		f.claimed(chart, 1, f.now)
+		f.update(func(tx connector.Tx) error {
+			return errors.Join(tx.TakeLane(f.ehr, "t", connector.LaneChart), tx.TakeLane(f.ehr, "t", connector.LaneRequest), tx.TouchLane(f.ehr, "t", connector.LaneChart, f.now, ""))
+		})
+		f.refused(connector.ErrFenced, func(tx connector.Tx) error { c := old; return tx.HoldLane(&c, f.now) })
+		f.refused(connector.ErrFenced, func(tx connector.Tx) error { return tx.ReleaseLane(old, time.Time{}, f.now) })
+		l := f.claimed(chart, 1, f.now, "t")[0]
+		if l.Fence <= old.Fence {
+			f.Errorf("fence %d after %d", l.Fence, old.Fence)
+		}
+		f.refused(connector.ErrFenced, func(tx connector.Tx) error { c := old; return tx.HoldLane(&c, f.now) })
+		f.update(func(tx connector.Tx) error { return tx.HoldLane(&l, f.now) })
+		f.release(l, time.Time{})
+		f.claimed([]connector.LaneKind{connector.LaneTask}, 1, f.now, "t") // another lane of the thread is left alone
+	}},
 	{"the bell rings after a commit that touched a lane", func(f *fixture) {
 		bell, stop := f.s.Listen(f.ehr)
 		other, stopOther := f.s.Listen("somebody else")
@@ -315,25 +334,6 @@ var leaseCases = []testCase{
 			f.Errorf("HoldLane set Until %v, want %v", l.Until, now.Add(f.s.Lease()))
 		}
 		f.release(l, time.Time{})
-	}},
-	{"a lane that is taken from its holder can be claimed at once, and the holder is fenced", func(f *fixture) {
-		f.touch("t", connector.LaneChart, f.now, connector.Routine)
-		f.touch("t", connector.LaneTask, f.now, connector.Routine)
-		old := f.claimed(chart, 1, f.now, "t")[0]
-		f.claimed(chart, 1, f.now)
-		f.update(func(tx connector.Tx) error {
-			return errors.Join(tx.TakeLane(f.ehr, "t", connector.LaneChart), tx.TakeLane(f.ehr, "t", connector.LaneRequest), tx.TouchLane(f.ehr, "t", connector.LaneChart, f.now, ""))
-		})
-		f.refused(connector.ErrFenced, func(tx connector.Tx) error { c := old; return tx.HoldLane(&c, f.now) })
-		f.refused(connector.ErrFenced, func(tx connector.Tx) error { return tx.ReleaseLane(old, time.Time{}, f.now) })
-		l := f.claimed(chart, 1, f.now, "t")[0]
-		if l.Fence <= old.Fence {
-			f.Errorf("fence %d after %d", l.Fence, old.Fence)
-		}
-		f.refused(connector.ErrFenced, func(tx connector.Tx) error { c := old; return tx.HoldLane(&c, f.now) })
-		f.update(func(tx connector.Tx) error { return tx.HoldLane(&l, f.now) })
-		f.release(l, time.Time{})
-		f.claimed([]connector.LaneKind{connector.LaneTask}, 1, f.now, "t") // another lane of the thread is left alone
 	}},
 	{"a lease that has ended can still be renewed by its holder", func(f *fixture) {
 		f.touch("t", connector.LaneChart, f.now, connector.Routine)
