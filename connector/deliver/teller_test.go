@@ -85,9 +85,12 @@ func toldLine(one connector.Told) string {
 	for _, c := range one.Corrections {
 		line += fmt.Sprintf(" r%d=%s", c.Version, c.Text)
 	}
-	for word, is := range map[string]bool{" retracted": one.Retraction != nil, " late": one.Late, " gap": one.AfterGap, " failed": one.Delivery.State == connector.Failed} {
-		if is {
-			line += word
+	for _, c := range []struct {
+		word string
+		is   bool
+	}{{"retracted", one.Retraction != nil}, {"late", one.Late}, {"gap", one.AfterGap}, {"failed", one.Delivery.State == connector.Failed}} {
+		if c.is {
+			line += " " + c.word
 		}
 	}
 	return line
