@@ -15,10 +15,13 @@ import (
 	"github.com/chartwire/chartwire/adapters/sandbox/openemr"
 )
 
+// now is a day that does not end during a test.
+var now = time.Date(2026, 11, 22, 14, 15, 31, 0, time.UTC)
+
 // running is an OpenEMR with one patient, in an EHR that is open.
 func running(t *testing.T) *sandbox.OpenEMR {
 	t.Helper()
-	e, err := sandbox.StartOpenEMR(t.Context(), sandbox.EHROptions{EHR: ehr.Options{Now: time.Now, Seed: 1}},
+	e, err := sandbox.StartOpenEMR(t.Context(), sandbox.EHROptions{EHR: ehr.Options{Now: func() time.Time { return now }, Seed: 1}},
 		openemr.Options{Categories: []string{"Patient Messages", "Medical Record/Letters"}})
 	if err != nil {
 		t.Fatal(err)
@@ -79,8 +82,7 @@ func TestStrict(t *testing.T) {
 		{"taken", "POST", upload + "/patient_messages", kind, note, "200 true"},
 		{"taken again", "POST", upload + "/patient_messages", kind, note, "200 true"},
 		{"into no category", "POST", upload + "/none", kind, note, "200 true"},
-		{"list", "GET", upload + "/patient_messages", "", "", fmt.Sprintf(
-			`200 [{"docdate":%q,"filename":"a_b_c.txt","id":1,"mimetype":"text/plain"},{"docdate":%[1]q,"filename":"a_b_c_1.txt","id":2,"mimetype":"text/plain"}]`, time.Now().Format(time.DateOnly))},
+		{"list", "GET", upload + "/patient_messages", "", "", `200 [{"docdate":"2026-11-22","filename":"a_b_c.txt","id":1,"mimetype":"text/plain"},{"docdate":"2026-11-22","filename":"a_b_c_1.txt","id":2,"mimetype":"text/plain"}]`},
 		{"list of no category", "GET", upload + "/none", "", "", "404 null"},
 		{"download", "GET", api + "/patient/100/document/1", "", "", `500 {"data":[],"internalErrors":["CSRF key is empty"],"validationErrors":[]}`},
 		{"over FHIR", "POST", e.Base() + "/DocumentReference", "application/fhir+json", "{}", "404 null"},
