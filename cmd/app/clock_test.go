@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -42,13 +43,13 @@ func TestAClockThatCannotBeRightIsRefused(t *testing.T) {
 		name    string
 		first   time.Duration // off by, when the store was last written
 		then    time.Duration // off by, at the next start
-		refused string
+		refused string        // a pattern: some of the time may have passed
 	}{
 		{"as before", 0, 0, ""},
 		{"off for months", -200 * 24 * time.Hour, 0, ""},
 		{"a little behind", 20 * time.Second, 0, ""},
-		{"back by an hour", time.Hour, 0, "1h0m0s later"},
-		{"back by a day", 24 * time.Hour, 0, "24h0m0s later"},
+		{"back by an hour", time.Hour, 0, "(1h0m0s|59m5\\ds) later"},
+		{"back by a day", 24 * time.Hour, 0, "(24h0m0s|23h59m5\\ds) later"},
 		{"back by ten years", 10 * year, 0, "3652 days later"},
 		{"forward by an hour", 0, time.Hour, ""},
 		{"forward by ten years", 0, 10 * year, "3652 days earlier"},
@@ -65,7 +66,7 @@ func TestAClockThatCannotBeRightIsRefused(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || !strings.Contains(err.Error(), c.refused) || !strings.Contains(err.Error(), "--accept-clock") {
+			if err == nil || !regexp.MustCompile(", "+c.refused).MatchString(err.Error()) || !strings.Contains(err.Error(), "--accept-clock") {
 				t.Fatalf("the start said %v, want it refused with %q", err, c.refused)
 			}
 			if err := h.openAt(c.first, false); err != nil { // the clock was repaired
