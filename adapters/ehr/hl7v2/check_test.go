@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/chartwire/chartwire/adapters/sandbox"
@@ -106,6 +107,26 @@ func TestCheckOfPlaintext(t *testing.T) {
 	}
 }
 
+// piped is a way to an engine that hangs up when something has come, or at once. nil is plaintext.
+func piped(engine, ours *tls.Config, atOnce bool) func(context.Context) (net.Conn, error) {
+	return func(context.Context) (net.Conn, error) {
+		here, there := net.Pipe()
+		if engine != nil {
+			there = tls.Server(there, engine)
+		}
+		go func() {
+			if !atOnce {
+				_, _ = there.Read(make([]byte, 1)) // makes the handshake
+			}
+			_ = there.Close()
+		}()
+		if ours == nil {
+			return here, nil
+		}
+		return tls.Client(here, ours), nil
+	}
+}
+
 // TestCheckSaysWhoActs: each way an engine is not reached, and the end of its certificate.
 func TestCheckSaysWhoActs(t *testing.T) {
 	site := httptest.NewUnstartedServer(nil)
@@ -115,6 +136,12 @@ func TestCheckSaysWhoActs(t *testing.T) {
 	pool.AddCert(site.Certificate())
 	both := site.TLS.Certificates
 	trusting := &tls.Config{RootCAs: pool, ServerName: "example.com"}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := l.Addr().String()
+	_ = l.Close()
 	for name, c := range map[string]struct {
 		engine *tls.Config // nil: plaintext
 		ours   *tls.Config
@@ -131,46 +158,26 @@ func TestCheckSaysWhoActs(t *testing.T) {
 		"nobody there":                 {closed: true, says: "cannot be reached (the connection is refused)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			addr := l.Addr().String()
-			if c.engine != nil {
-				l = tls.NewListener(l, c.engine)
-			}
-			t.Cleanup(func() { _ = l.Close() })
-			if c.closed {
-				_ = l.Close()
-			}
-			go func() {
-				for {
-					conn, err := l.Accept()
-					if err != nil {
-						return
-					}
-					go func() {
-						if !c.hangUp {
-							_, _ = conn.Read(make([]byte, 1)) // makes the handshake
-						}
-						_ = conn.Close()
-					}()
+			synctest.Test(t, func(t *testing.T) { // so that no engine is listened to for less than it takes to hang up
+				dial := piped(c.engine, c.ours, c.hangUp)
+				if c.closed {
+					dial = to(nobody, nil)
 				}
-			}()
-			p := checked(t, to(addr, c.ours))
-			connect := p.Capabilities[0]
-			if c.says == "" {
-				if connect.Proven != connector.KnownYes || connect.Gap != nil || factOf(t, p, "TLS chain").Good != connector.KnownYes {
+				p := checked(t, dial)
+				connect := p.Capabilities[0]
+				if c.says == "" {
+					if connect.Proven != connector.KnownYes || connect.Gap != nil || factOf(t, p, "TLS chain").Good != connector.KnownYes {
+						t.Errorf("%+v %+v", connect, connect.Gap)
+					}
+					return
+				}
+				if connect.Proven != connector.KnownNo || connect.Gap == nil || connect.Gap.Who != connector.FixInterface || !strings.Contains(connect.Gap.Text, c.says) {
 					t.Errorf("%+v %+v", connect, connect.Gap)
 				}
-				return
-			}
-			if connect.Proven != connector.KnownNo || connect.Gap == nil || connect.Gap.Who != connector.FixInterface || !strings.Contains(connect.Gap.Text, c.says) {
-				t.Errorf("%+v %+v", connect, connect.Gap)
-			}
-			if send := p.Capabilities[1]; send.Gap == nil || *send.Gap != *connect.Gap {
-				t.Errorf("%+v", send)
-			}
+				if send := p.Capabilities[1]; send.Gap == nil || *send.Gap != *connect.Gap {
+					t.Errorf("%+v", send)
+				}
+			})
 		})
 	}
 	end := site.Certificate().NotAfter
