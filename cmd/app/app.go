@@ -223,7 +223,7 @@ func (a *App) listen() error {
 		}
 	}
 	if a.control, err = listenControl(a.o.Config); err != nil {
-		return fmt.Errorf("the control socket beside the store: %w", err)
+		return fmt.Errorf("the control socket: %w", err)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"syscall"
 
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
@@ -36,6 +37,13 @@ func socket(c *config.Config) string {
 // one that answers belongs to a running serve.
 func listenControl(c *config.Config) (net.Listener, error) {
 	name := socket(c)
+	if most := len(syscall.RawSockaddrUnix{}.Path) - 1; len(name) > most { // binding says "invalid argument"
+		where := "the store to a folder with a shorter path (store.url)"
+		if c.Store.Engine() != config.SQLite {
+			where = "the configuration to a folder with a shorter path"
+		}
+		return nil, fmt.Errorf("%s cannot be made: its path has %d bytes, and a socket's may have %d; move %s", filepath.Base(name), len(name), most, where)
+	}
 	if conn, err := net.Dial("unix", name); err == nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("another chartwire serves with this store: %s answers", filepath.Base(name))

@@ -30,6 +30,7 @@ func TestServeSaysWhyItDoesNotStart(t *testing.T) {
 		{"a clock that went back", "sqlite:x.db", func(t *testing.T, dir string) {
 			open(t, dir, clock.NewFake(clock.System.Now().Add(24*time.Hour))).close(t)
 		}, []string{"the store was last written at", "start once with --accept-clock"}},
+		{"a path that is too long for a socket", "sqlite:" + strings.Repeat("x", 100) + ".db", func(*testing.T, string) {}, []string{"xx.db.sock cannot be made", "move the store to a folder with a shorter path (store.url)"}},
 		{"unreachable Postgres", "postgres://u@127.0.0.1:1/x", func(*testing.T, string) {}, []string{"database x on 127.0.0.1:1 cannot be reached; start it, or correct store.url"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
