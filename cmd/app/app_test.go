@@ -98,7 +98,7 @@ func (s *syncBuffer) String() string {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, dir: t.TempDir()}
+	h := &house{t: t, dir: shortDir(t)}
 	down := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "3600")
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -369,4 +369,20 @@ func TestAcceptedOutlivesTheProcess(t *testing.T) {
 	if err := h.open(); err == nil || !strings.Contains(err.Error(), "identity.base") {
 		t.Errorf("another identity.base was taken: %v", err)
 	}
+}
+
+// shortDir is a folder whose path does not grow with the test's name: a Unix socket is made in it, whose path may have some
+// hundred bytes.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "cw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }

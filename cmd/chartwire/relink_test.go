@@ -22,7 +22,7 @@ const anotherPatient = `{"type": "message.created", "timestamp": "2026-11-22T18:
 
 // TestRelinkWhileServing settles which patient a thread is about, through the socket of a running connector.
 func TestRelinkWhileServing(t *testing.T) {
-	dir := t.TempDir()
+	dir := shortDir(t)
 	config, events := filepath.Join(dir, "chartwire.yaml"), filepath.Join(dir, "events.ndjson")
 	if err := os.WriteFile(events, []byte(anotherPatient), 0o600); err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ func (letsIn) Facts(context.Context, string, string) (inbox.Facts, error) { retu
 
 // TestSessions lists and ends a user's session in the store that a demo left behind.
 func TestSessions(t *testing.T) {
-	dir := t.TempDir()
+	dir := shortDir(t)
 	if code, _, errs := chartwire(t, "demo", "--once", "--json", "--dir", dir, "--events", "../../testdata/threads-contract/proxy-with-photo.ndjson"); code != 0 {
 		t.Fatalf("demo: exit %d: %s", code, errs)
 	}
