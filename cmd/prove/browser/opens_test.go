@@ -66,7 +66,7 @@ func TestThreadOpensAtWhatWaits(t *testing.T) {
 		})
 	}
 	in := c.threadOf(b, ana)
-	done(t, in.Press("e"))
+	done(t, in.Renewed(func() error { return in.Press("e") }))
 	done(t, in.See("//div[@id='thread-head'][contains(.,'nobody waits')]"))
 	done(t, in.Press("u"))
 	done(t, in.See("#list"))

@@ -206,7 +206,7 @@ func TestKeyboard(t *testing.T) {
 	done(t, in.See(".undo button:focus"))
 	done(t, in.Press("u"))
 	done(t, in.See(Saying("h1", "Work list")))
-	done(t, in.Press("je"))
+	done(t, in.Renewed(func() error { return in.Press("je") }))
 	done(t, in.See(fmt.Sprintf("//div[@id='list'][count(.//*[@data-row])<%d]", before)))
 	done(t, in.Press("?"))
 	done(t, in.See("#keys[open]"))

@@ -46,7 +46,11 @@
     lastPost = d.verb === "post" ? d.path : "";
   });
   document.addEventListener("htmx:beforeSwap", e => {
-    if (e.detail.target === page() && !e.detail.serverResponse.includes('id="page"')) {
+    if (e.detail.target !== page()) return;
+    // The form that posted may be gone from the page by now, and htmx would find nothing to tell it what of the answer goes where.
+    e.detail.selectOverride = "#page";
+    e.detail.swapOverride = "outerHTML show:none";
+    if (!e.detail.serverResponse.includes('id="page"')) {
       e.detail.shouldSwap = false;
       cw.alarm(whole, "Try again", again);
     }
