@@ -93,6 +93,36 @@ func TestCoverWaitsForNothing(t *testing.T) {
 	done(t, in.See("//p[@id='c-state'][contains(.,'Draft kept')]"))
 }
 
+// TestCoverWithoutItsEvent: where a stream hangs the page does not hear that it is covered, and looks when it is before somebody's eyes
+// again (H2). Send would be refused anyway.
+func TestCoverWithoutItsEvent(t *testing.T) {
+	need(t)
+	c := openClinic(t, threads.All())
+	b := c.browse(t, Allowed)
+	hangs := make(chan struct{})
+	defer close(hangs)
+	c.app.Gate(func(_ http.ResponseWriter, q *http.Request) bool {
+		if strings.HasSuffix(q.URL.Path, "/live") {
+			<-hangs
+		}
+		return false
+	})
+	for name, event := range map[string]string{"focus": "dispatchEvent(new Event('focus')), ''", "visible": "document.dispatchEvent(new Event('visibilitychange')), ''"} {
+		t.Run(name, func(t *testing.T) {
+			in := c.threadOf(b, ana)
+			done(t, open(t, b, c.direct(rosa, ana)).See("[data-row]"))
+			if n, err := in.Count("#cover[open]"); err != nil || n != 0 {
+				t.Fatalf("the page heard of it all the same (%v)", err)
+			}
+			_, err := Get(in, evaluated(event))
+			done(t, err)
+			done(t, in.See("#cover[open]"))
+			done(t, in.Click(goOn))
+			done(t, in.Gone("#cover[open]"))
+		})
+	}
+}
+
 // TestKeysWithoutTheirPlace: a key whose place the page does not have does nothing, and spoils nothing of the pages that come after: one
 // that is to be covered is.
 func TestKeysWithoutTheirPlace(t *testing.T) {

@@ -79,6 +79,7 @@
       }
       if (cw.get("entries") && fresh.querySelector("#composer")) readers(fresh, news);
       if (news.length) cw.say(news.join(". "));
+      if ("covered" in fresh.dataset) cw.cover();
       if (fresh.dataset.live !== at.dataset.live) { at.dataset.live = fresh.dataset.live; follow(at); }
       remind(fresh);
     } catch { /* the stream's own retry fetches again */ } finally {
@@ -86,6 +87,11 @@
       if (due) { due = false; cw.refresh(); }
     }
   };
+
+  // A page that comes back before somebody's eyes is looked at anew: an event that was lost, or a stream that hangs, says nothing.
+  const back = () => { if (!document.hidden && cw.page()?.dataset.live) cw.refresh(); };
+  document.addEventListener("visibilitychange", back);
+  addEventListener("focus", back);
 
   const events = { changed: () => cw.page().querySelector("[data-part]") && cw.refresh(), ended: () => cw.refresh(), covered: () => cw.cover() };
 
