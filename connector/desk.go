@@ -118,7 +118,7 @@ type SessionRow struct {
 	EHR       string
 	Handle    string // sealed: a keyed hash of the browser's secret, which the store never has
 	User      string // sealed, hashed: EHR reference
-	Person    string // hashed: whose sessions it is among, where User is one of several references of theirs; "" User. It is not given back
+	Person    string // sealed, hashed: whose sessions it is among, where User is one of several references of theirs; "" User
 	CreatedAt time.Time
 	SeenAt    time.Time
 	EndedAt   time.Time // zero: not ended

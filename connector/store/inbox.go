@@ -68,14 +68,14 @@ func (t *tx) TakeLaunch(ehr, state string) (connector.LaunchRow, error) {
 }
 
 // sessionHead is what of a session is sealed besides its body.
-type sessionHead struct{ Handle, User, Why string }
+type sessionHead struct{ Handle, User, Person, Why string }
 
 func sessionPlace(r *connector.SessionRow) place { return place{r.EHR, "", "inbox_session", r.ID} }
 
 // PutSession is connector.Tx.
 func (t *tx) PutSession(r *connector.SessionRow) error {
 	p := sessionPlace(r)
-	head, err := t.seal(p, "head", sessionHead{r.Handle, r.User, r.Why})
+	head, err := t.seal(p, "head", sessionHead{r.Handle, r.User, r.Person, r.Why})
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func readSession(t *tx, scan func(...any) error) (connector.SessionRow, error) {
 	r.CreatedAt, r.SeenAt, r.EndedAt = fromMicros(created), fromMicros(seen), fromMicros(ended)
 	p := sessionPlace(&r)
 	err := t.open(p, "head", head, &h)
-	r.Handle, r.User, r.Why = h.Handle, h.User, h.Why
+	r.Handle, r.User, r.Person, r.Why = h.Handle, h.User, h.Person, h.Why
 	var e error
 	r.Body, e = t.openBytes(p, "body", body)
 	return r, errors.Join(err, e)
