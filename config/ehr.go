@@ -78,8 +78,8 @@ type Launch struct {
 
 // Roles maps the EHR's PractitionerRole codes to our roles.
 type Roles struct {
-	Clinician []string `yaml:"clinician" doc:"Codes of those who read, reply in their own name, assign and hand over." format:"text"`
-	Staff     []string `yaml:"staff" doc:"Codes of those who read, reply in the name of their pool, assign and hand over." format:"text"`
+	Clinician []string `yaml:"clinician" doc:"Codes of those who read, reply as a clinician, assign and hand over." format:"text"`
+	Staff     []string `yaml:"staff" doc:"Codes of those who read, reply as staff, assign and hand over." format:"text"`
 	Default   Role     `yaml:"default" doc:"Role of everyone else." default:"read_only" enum:"clinician|staff|read_only|none"`
 }
 

@@ -15,21 +15,9 @@ import (
 // topics are what a new message can be about: those of the channel event contract.
 var topics = []string{"clinical", "refill", "scheduling", "billing", "results", "reminder", "check-in", "other"}
 
-// sender is in whose name a session's messages go: a clinician's own; of staff the pool that has the thread, or else one they are
-// in. The person is named beside it, as whom Chartwire acts (ingest.Draft.ActAs).
-func (e EHR) sender(s *Session, pool string) connector.Participant {
-	if s.Role == connector.RoleStaff && len(s.Pools) > 0 {
-		if !s.InPool(pool) {
-			pool = s.Pools[0]
-		}
-		p, _ := e.pool(pool)
-		return connector.Participant{Role: connector.RolePool, ID: pool, Name: p.Name}
-	}
-	return e.author(s)
-}
-
-// author is the session's user themself, as the platforms name them where they do.
-func (e EHR) author(s *Session) connector.Participant {
+// sender is whom a session's messages and notes are from: always its user themself, as the platforms name them where they do. A pool
+// answers nobody.
+func (e EHR) sender(s *Session) connector.Participant {
 	role := connector.RoleClinician
 	if s.Role == connector.RoleStaff {
 		role = connector.RoleStaff
@@ -119,7 +107,7 @@ func (d *Desk) reply(s *Session, t connector.Thread, c *content, all []addressee
 	e := d.o.EHRs[s.EHR]
 	pool, _ := e.pool(t.Desk.Pool)
 	n := d.namesOf(e)
-	out := Composer{May: true, Bind: d.bind(s, subject(t), t.ID), Seen: c.seen, Channel: t.Channel, As: n.who(e.sender(s, t.Desk.Pool)),
+	out := Composer{May: true, Bind: d.bind(s, subject(t), t.ID), Seen: c.seen, Channel: t.Channel, As: n.who(e.sender(s)),
 		Templates: e.offered(facts, s.User.Name, cmp.Or(pool.Name, pool.ID))}
 	var may []string
 	wrote := 0

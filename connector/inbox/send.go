@@ -125,7 +125,7 @@ func (d *Desk) hand(ctx context.Context, s *Session, in SendIn, to target, kept 
 			}
 			b.Recipients = append(b.Recipients, people[n].Participant)
 		}
-		b.Session, b.Sender, b.Encounter, b.Patient = s.ID, e.sender(s, to.thread.Desk.Pool), s.Encounter, to.key
+		b.Session, b.Sender, b.Encounter, b.Patient = s.ID, e.sender(s), s.Encounter, to.key
 		b.Patient.Reference = to.ref
 		if b.Heard, err = heard(tx, e, to.thread.ID); err != nil {
 			return err

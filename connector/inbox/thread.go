@@ -162,9 +162,11 @@ func (d *Desk) New(ctx context.Context, s *Session, channel, draft string) (NewV
 	}
 	view := NewView{Frame: d.frame(s, &p)}
 	facts := d.facts(ctx, s, s.Patient)
-	sender := e.sender(s, "")
-	pool, _ := e.pool(sender.ID)
-	c := Composer{Bind: d.bind(s, s.Patient, ""), As: d.namesOf(e).who(sender), Topics: slices.Clone(topics),
+	var pool Pool // a new message is no pool's: templates name the writer's where they have one alone
+	if len(s.Pools) == 1 {
+		pool, _ = e.pool(s.Pools[0])
+	}
+	c := Composer{Bind: d.bind(s, s.Patient, ""), As: d.namesOf(e).who(e.sender(s)), Topics: slices.Clone(topics),
 		Templates: e.offered(facts, s.User.Name, pool.Name), Why: "No channel is set up that could carry a message to this patient."}
 	err = d.o.Store.View(ctx, func(tx connector.Tx) error {
 		c.Channels, c.More = nil, nil

@@ -74,7 +74,7 @@ func (d *Desk) Note(ctx context.Context, s *Session, thread, text, bind string) 
 		return &Wrong{"text", "Write what your colleagues should know."}
 	}
 	e := d.o.EHRs[s.EHR]
-	_, err = d.o.Ingest.Note(ctx, ingest.NoteDraft{Channel: d.o.Channels[to.channel], ThreadID: to.thread.ID, Sender: e.author(s),
+	_, err = d.o.Ingest.Note(ctx, ingest.NoteDraft{Channel: d.o.Channels[to.channel], ThreadID: to.thread.ID, Sender: e.sender(s),
 		Text: text, Agent: userAgent(s.ID), ActAs: s.User.Reference, IdempotencyKey: noteKey(to.first, text)})
 	if errors.As(err, new(*connector.DecodeError)) {
 		return &Wrong{"text", "A note has at most 20,000 characters."}
