@@ -1,9 +1,12 @@
 package fhir
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chartwire/chartwire/fhir/r4"
 )
 
 // What a banner shows at Send is what the EHR says the patient goes by now. An identifier is an MRN only where it is one.
@@ -48,5 +51,22 @@ func TestUserChartTellsPatientsApart(t *testing.T) {
 				t.Errorf("templates say %q, the banner %q: %v", f.Family, p.Called, err)
 			}
 		})
+	}
+}
+
+// TestPatientIsCalledByTheNameInUse: the name that goes out in messages is not the one they had before, whatever the order in the
+// resource; the old one stays for a platform that knows no other.
+func TestPatientIsCalledByTheNameInUse(t *testing.T) {
+	v, err := r4.ReadPatient([]byte(`{"resourceType":"Patient","id":"d","name":[{"use":"old","family":"Park"},{"use":"maiden","family":"Lim"},
+		{"use":"of-the-vendor","family":"Ng"},{"use":"official","family":"Cho"},{"family":"Yi"},{"use":"usual","family":"Dan"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, n := range patientOf(v, chartNow).Names {
+		got = append(got, n.Family)
+	}
+	if want := []string{"Dan", "Cho", "Ng", "Yi", "Lim", "Park"}; !slices.Equal(got, want) {
+		t.Errorf("called %v, want %v", got, want)
 	}
 }

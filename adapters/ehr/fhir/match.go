@@ -1,8 +1,10 @@
 package fhir
 
 import (
+	"cmp"
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,10 +99,24 @@ func (e *EHR) readPatient(ctx context.Context, reference string) (connector.Pati
 // is not the record to file in.
 func (e *EHR) patient(v r4.PatientView) connector.Patient { return patientOf(v, e.opts.Now()) }
 
+// nameUses are the uses of names, the one to call somebody by first (FHIR R4, NameUse).
+var nameUses = []string{"usual", "official", "", "nickname", "temp", "anonymous", "maiden", "old"}
+
+// inUse orders names: the first is the one that messages carry, and an old one is still one that a platform may know.
+func inUse(names []r4.PatientName) []r4.PatientName {
+	rank := func(n r4.PatientName) int {
+		if at := slices.Index(nameUses, n.Use); at >= 0 {
+			return at
+		}
+		return slices.Index(nameUses, "") // a use that the standard does not know
+	}
+	return slices.SortedStableFunc(slices.Values(names), func(a, b r4.PatientName) int { return cmp.Compare(rank(a), rank(b)) })
+}
+
 func patientOf(v r4.PatientView, now time.Time) connector.Patient {
 	p := connector.Patient{Reference: "Patient/" + v.ID, Version: v.VersionID, Active: v.Active, ReplacedBy: v.ReplacedBy(),
 		BirthDate: v.BirthDate, Phones: v.Phones, ReadAt: now}
-	for _, n := range v.Names {
+	for _, n := range inUse(v.Names) {
 		if n.Family != "" || len(n.Given) > 0 {
 			p.Names = append(p.Names, connector.HumanName{Family: n.Family, Given: n.Given})
 		}
