@@ -26,8 +26,29 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// asked is what a client asks for, what it is registered for, and what is left.
+type asked struct{ requested, registered, want string }
+
+// hold holds what a rule makes of each to what it is to be.
+func hold(t *testing.T, rule func(requested, registered scope.Set) scope.Set, all []asked) {
+	t.Helper()
+	for _, c := range all {
+		requested, err := scope.ParseSet(c.requested)
+		if err != nil {
+			t.Fatal(err)
+		}
+		registered, err := scope.ParseSet(c.registered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := rule(requested, registered).String(); got != c.want {
+			t.Errorf("%q where %q is registered: %q, want %q", c.requested, c.registered, got, c.want)
+		}
+	}
+}
+
 func TestIntersect(t *testing.T) {
-	for _, c := range []struct{ requested, registered, want string }{
+	hold(t, scope.Intersect, []asked{
 		{"system/Communication.cu", "system/Communication.cruds", "system/Communication.cu"},
 		{"system/Communication.cruds", "system/Communication.c system/Communication.rs", "system/Communication.crs"},
 		{"system/Communication.write", "system/Communication.c", "system/Communication.c"},
@@ -37,41 +58,17 @@ func TestIntersect(t *testing.T) {
 		{"openid fhirUser launch user/Patient.r", "openid launch user/Patient.rs", "openid launch user/Patient.r"},
 		{"system/DocumentReference.c", "system/DocumentReference.c?category=clinical-note", ""},
 		{"system/DocumentReference.cu?category=x", "system/DocumentReference.c", "system/DocumentReference.c?category=x"},
-	} {
-		requested, err := scope.ParseSet(c.requested)
-		if err != nil {
-			t.Fatal(err)
-		}
-		registered, err := scope.ParseSet(c.registered)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := scope.Intersect(requested, registered).String(); got != c.want {
-			t.Errorf("%q ∩ %q = %q, want %q", c.requested, c.registered, got, c.want)
-		}
-	}
+	})
 }
 
 func TestSpelled(t *testing.T) {
-	for _, c := range []struct{ requested, registered, want string }{
+	hold(t, scope.Spelled, []asked{
 		{"system/Communication.crs system/Patient.read", "system/Communication.cruds system/Patient.rs", "system/Communication.crs"},
 		{"system/Communication.read system/Communication.write", "system/Communication.read system/Communication.write", "system/Communication.read system/Communication.write"},
 		{"system/Communication.*", "system/Communication.read system/Communication.write", ""},
 		{"system/Communication.crs", "system/Communication.read system/Communication.write", ""},
 		{"openid system/Patient.rs", "openid system/Patient.read", "openid"},
-	} {
-		requested, err := scope.ParseSet(c.requested)
-		if err != nil {
-			t.Fatal(err)
-		}
-		registered, err := scope.ParseSet(c.registered)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := scope.Spelled(requested, registered).String(); got != c.want {
-			t.Errorf("%q as %q is registered: %q, want %q", c.requested, c.registered, got, c.want)
-		}
-	}
+	})
 }
 
 func TestAllowing(t *testing.T) {
