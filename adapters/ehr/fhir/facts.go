@@ -24,19 +24,34 @@ type humanName struct {
 	Period period   `json:"period"`
 }
 
+// nameRank orders names by their use (FHIR R4, NameUse), the one to call somebody by first; from formerName on it is a name they had.
+func nameRank(use string) int {
+	switch use {
+	case "usual":
+		return 0
+	case "official":
+		return 1
+	case "maiden":
+		return formerName
+	case "old":
+		return formerName + 1
+	}
+	return 2
+}
+
+const formerName = 3
+
 // called is the name somebody goes by: the usual one, else the official one, else the first that is not an old one. One whose time
 // is over is an old one whatever its use says.
 func called(names []humanName, now time.Time) humanName {
-	names = slices.DeleteFunc(slices.Clone(names), func(n humanName) bool { return !n.Period.at(now) })
-	for _, use := range []string{"usual", "official"} {
-		if n := slices.IndexFunc(names, func(n humanName) bool { return n.Use == use }); n >= 0 {
-			return names[n]
+	var out humanName
+	best := formerName
+	for _, n := range names {
+		if rank := nameRank(n.Use); rank < best && n.Period.at(now) {
+			out, best = n, rank
 		}
 	}
-	if n := slices.IndexFunc(names, func(n humanName) bool { return n.Use != "old" && n.Use != "maiden" }); n >= 0 {
-		return names[n]
-	}
-	return humanName{}
+	return out
 }
 
 // nameOf is how the person of a resource is called; "" where it does not tell, or is another than was asked for.

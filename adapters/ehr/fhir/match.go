@@ -99,18 +99,9 @@ func (e *EHR) readPatient(ctx context.Context, reference string) (connector.Pati
 // is not the record to file in.
 func (e *EHR) patient(v r4.PatientView) connector.Patient { return patientOf(v, e.opts.Now()) }
 
-// nameUses are the uses of names, the one to call somebody by first (FHIR R4, NameUse).
-var nameUses = []string{"usual", "official", "", "nickname", "temp", "anonymous", "maiden", "old"}
-
 // inUse orders names: the first is the one that messages carry, and an old one is still one that a platform may know.
 func inUse(names []r4.PatientName) []r4.PatientName {
-	rank := func(n r4.PatientName) int {
-		if at := slices.Index(nameUses, n.Use); at >= 0 {
-			return at
-		}
-		return slices.Index(nameUses, "") // a use that the standard does not know
-	}
-	return slices.SortedStableFunc(slices.Values(names), func(a, b r4.PatientName) int { return cmp.Compare(rank(a), rank(b)) })
+	return slices.SortedStableFunc(slices.Values(names), func(a, b r4.PatientName) int { return cmp.Compare(nameRank(a.Use), nameRank(b.Use)) })
 }
 
 func patientOf(v r4.PatientView, now time.Time) connector.Patient {
