@@ -83,6 +83,7 @@ var rooms = map[string][]string{
 	"cmd/app":       {"config", "connector/...", "adapters/...", "fhir/...", "cmd/doctor"},
 	"cmd/demo":      {"config", "connector/...", "adapters/...", "fhir/...", "cmd/app", "testdata/threads"},
 	"cmd/doctor":    {"config", "connector/...", "fhir/smart"},
+	"cmd/cmdtest":   {},
 	"cmd/preview":   {"config", "connector/...", "adapters/...", "fhir/...", "cmd/app"},
 	"cmd/chartwire": {"config", "connector/...", "adapters/...", "fhir/...", "cmd/...", "testdata/threads"},
 

@@ -17,12 +17,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/chartwire/chartwire/adapters"
 	"github.com/chartwire/chartwire/cmd/app"
+	"github.com/chartwire/chartwire/cmd/cmdtest"
 	"github.com/chartwire/chartwire/config"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/clock"
@@ -46,59 +46,15 @@ type house struct {
 	ehr     string
 	app     *app.App
 	clock   clock.Clock // nil is the machine's
-	log     syncBuffer
+	log     cmdtest.Output
 	observe deliver.Observer // may be nil
 	stop    context.CancelFunc
 	stopped chan error
 }
 
-type syncBuffer struct {
-	mu   sync.Mutex
-	b    bytes.Buffer
-	more chan struct{} // closed by the next Write; nil where nobody waits for it
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.more != nil {
-		close(s.more)
-		s.more = nil
-	}
-	return s.b.Write(p)
-}
-
-// await returns once text was written.
-func (s *syncBuffer) await(t *testing.T, text string) {
-	t.Helper()
-	late := time.After(time.Minute)
-	for {
-		s.mu.Lock()
-		if s.more == nil {
-			s.more = make(chan struct{})
-		}
-		there, more := strings.Contains(s.b.String(), text), s.more
-		s.mu.Unlock()
-		if there {
-			return
-		}
-		select {
-		case <-more:
-		case <-late:
-			t.Fatalf("%q was not written", text)
-		}
-	}
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, dir: shortDir(t)}
+	h := &house{t: t, dir: cmdtest.ShortDir(t)}
 	down := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "3600")
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -369,20 +325,4 @@ func TestAcceptedOutlivesTheProcess(t *testing.T) {
 	if err := h.open(); err == nil || !strings.Contains(err.Error(), "identity.base") {
 		t.Errorf("another identity.base was taken: %v", err)
 	}
-}
-
-// shortDir is a folder whose path does not grow with the test's name: a Unix socket is made in it, whose path may have some
-// hundred bytes.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "cw")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
 }

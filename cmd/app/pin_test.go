@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -90,7 +91,7 @@ func TestREQ029And227_DiscoveryIsPinnedAtTheStart(t *testing.T) {
 	h.ehr = signIn(t, &tokens)
 	h.configureLaunch()
 	h.run()
-	h.log.await(t, "smart-configuration is pinned until the next start")
+	h.log.Await(t, regexp.MustCompile("smart-configuration is pinned until the next start"), nil)
 	if f := h.inboxFact("pinned document"); f.Good != connector.KnownYes {
 		t.Errorf("%+v %+v", f, f.Gap)
 	}
@@ -109,7 +110,7 @@ func TestREQ029And227_DownAtTheStart(t *testing.T) {
 	h := newHouse(t) // whose EHR answers 503
 	h.configureLaunch()
 	h.run()
-	h.log.await(t, "smart-configuration is not pinned yet")
+	h.log.Await(t, regexp.MustCompile("smart-configuration is not pinned yet"), nil)
 	if !strings.Contains(h.log.String(), "code=unreachable") {
 		t.Error(h.log.String())
 	}

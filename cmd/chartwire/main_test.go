@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chartwire/chartwire/cmd/cmdtest"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/deliver"
 )
@@ -158,7 +159,7 @@ func TestMapNamesWhatItCannotPlan(t *testing.T) {
 
 // TestTrace finds a thread by the platform's id, its message's id and its chart entry, in the store a demo left behind.
 func TestTrace(t *testing.T) {
-	dir := shortDir(t)
+	dir := cmdtest.ShortDir(t)
 	code, _, errs := chartwire(t, "demo", "--once", "--json", "--dir", dir, "--events", "../../testdata/threads-contract/proxy-with-photo.ndjson")
 	if code != 0 {
 		t.Fatalf("demo: exit %d: %s", code, errs)
@@ -228,7 +229,7 @@ func TestTrace(t *testing.T) {
 // TestParkedWhileServing lists, replays and releases through the socket of a running connector: an EHR of notes cannot
 // show a retraction, so it is parked for staff, and parks again when it is replayed.
 func TestParkedWhileServing(t *testing.T) {
-	dir := shortDir(t)
+	dir := cmdtest.ShortDir(t)
 	config := filepath.Join(dir, "chartwire.yaml")
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
@@ -324,20 +325,4 @@ func TestMapShowsThreads(t *testing.T) {
 		!strings.Contains(out, `"value": "t-42/v1"`) || !strings.Contains(out, "is not included: the entry names it, the file stays on the platform") {
 		t.Errorf("exit %d: %s\n%s", code, errs, out)
 	}
-}
-
-// shortDir is a folder whose path does not grow with the test's name: a Unix socket is made in it, whose path may have some
-// hundred bytes.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "cw")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chartwire/chartwire/cmd/cmdtest"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/deliver"
 )
@@ -22,7 +23,7 @@ const anotherPatient = `{"type": "message.created", "timestamp": "2026-11-22T18:
 
 // TestRelinkWhileServing settles which patient a thread is about, through the socket of a running connector.
 func TestRelinkWhileServing(t *testing.T) {
-	dir := shortDir(t)
+	dir := cmdtest.ShortDir(t)
 	config, events := filepath.Join(dir, "chartwire.yaml"), filepath.Join(dir, "events.ndjson")
 	if err := os.WriteFile(events, []byte(anotherPatient), 0o600); err != nil {
 		t.Fatal(err)

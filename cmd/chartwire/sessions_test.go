@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chartwire/chartwire/cmd/cmdtest"
 	"github.com/chartwire/chartwire/connector"
 	"github.com/chartwire/chartwire/connector/clock"
 	"github.com/chartwire/chartwire/connector/inbox"
@@ -38,7 +39,7 @@ func (letsIn) Facts(context.Context, string, string) (inbox.Facts, error) { retu
 
 // TestSessions lists and ends a user's session in the store that a demo left behind.
 func TestSessions(t *testing.T) {
-	dir := shortDir(t)
+	dir := cmdtest.ShortDir(t)
 	if code, _, errs := chartwire(t, "demo", "--once", "--json", "--dir", dir, "--events", "../../testdata/threads-contract/proxy-with-photo.ndjson"); code != 0 {
 		t.Fatalf("demo: exit %d: %s", code, errs)
 	}

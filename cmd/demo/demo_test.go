@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chartwire/chartwire/cmd/cmdtest"
 	"github.com/chartwire/chartwire/connector/store/pgtest"
 )
 
@@ -18,7 +19,7 @@ import (
 func play(t *testing.T, o Options) Summary {
 	t.Helper()
 	var out, errs bytes.Buffer
-	o.Once, o.JSON, o.Out, o.Err, o.Dir = true, true, &out, &errs, shortDir(t)
+	o.Once, o.JSON, o.Out, o.Err, o.Dir = true, true, &out, &errs, cmdtest.ShortDir(t)
 	if err := Run(context.Background(), o); err != nil {
 		t.Fatalf("demo: %v\n%s%s", err, out.String(), errs.String())
 	}
@@ -204,20 +205,4 @@ func TestFaultsAreRead(t *testing.T) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
-}
-
-// shortDir is a folder whose path does not grow with the test's name: a Unix socket is made in it, whose path may have some
-// hundred bytes.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "cw")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
 }

@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"bytes"
 	"context"
 	"html"
 	"io"
@@ -11,50 +10,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
-	"time"
+
+	"github.com/chartwire/chartwire/cmd/cmdtest"
 )
-
-// told is what a demo says, for whoever waits for a line of it.
-type told struct {
-	mu   sync.Mutex
-	b    bytes.Buffer
-	more chan struct{} // closed by the next Write; nil where nobody waits for it
-}
-
-func (w *told) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.more != nil {
-		close(w.more)
-		w.more = nil
-	}
-	return w.b.Write(p)
-}
-
-// await gives the first group of the first match, once it is there.
-func (w *told) await(t *testing.T, what *regexp.Regexp, ended <-chan error) string {
-	t.Helper()
-	for late := time.After(2 * time.Minute); ; {
-		w.mu.Lock()
-		if w.more == nil {
-			w.more = make(chan struct{})
-		}
-		found, more := what.FindSubmatch(w.b.Bytes()), w.more
-		w.mu.Unlock()
-		if found != nil {
-			return string(found[1])
-		}
-		select {
-		case <-more:
-		case err := <-ended:
-			t.Fatalf("the demo ended: %v", err)
-		case <-late:
-			t.Fatalf("the demo did not say %s", what)
-		}
-	}
-}
 
 // browser keeps cookies as browsers do, Secure ones also from http on a loopback address: by host and not by port. One that a
 // browser would throw away is an error. It runs no script.
@@ -147,12 +106,12 @@ func (b *browser) follow(link *regexp.Regexp, body string, from *url.URL) (int, 
 // inbox beside the chart, over the demo's own addresses and with the cookies it really sets.
 func TestDuty43_46_LaunchFromThePrintedLink(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
-	out, errs, ended := &told{}, &told{}, make(chan error, 1)
+	out, errs, ended := &cmdtest.Output{}, &cmdtest.Output{}, make(chan error, 1)
 	go func() {
 		ended <- Run(ctx, Options{Out: out, Err: errs, Dir: t.TempDir(), Events: []string{filepath.Join("..", "..", "testdata", "threads-contract", "proxy-with-photo.ndjson")}})
 	}()
 	b := newBrowser(t)
-	status, body, at := b.open(out.await(t, shellLink, ended))
+	status, body, at := b.open(out.Await(t, shellLink, ended)[1])
 	patient := patientLink.FindStringSubmatch(body)
 	if status != http.StatusOK || patient == nil {
 		t.Fatalf("HTTP %d at %s: %s", status, at, body)
@@ -185,6 +144,6 @@ func TestDuty43_46_LaunchFromThePrintedLink(t *testing.T) {
 	}
 	stop()
 	if err := <-ended; err != nil {
-		t.Errorf("%v\n%s", err, errs.b.String())
+		t.Errorf("%v\n%s", err, errs.String())
 	}
 }
