@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/chartwire/chartwire/connector"
@@ -11,18 +12,17 @@ import (
 
 // told is what the store knows about the message of an item.
 type told struct {
-	row            connector.MessageRow
-	blobs          map[string][]byte
-	exchange       connector.Item // its exchange item
-	fetch          connector.ItemState
-	request        connector.ItemState // "" where there is none
-	requestRef     string
-	filedRevisions []int
-	filed          map[int]connector.Item // the items that filed them
-	charted        connector.Delivery
-	parentFiled    bool
-	parentAs       string // the resource type of its entry, "" where no write tells
-	noHeader       bool
+	row         connector.MessageRow
+	blobs       map[string][]byte
+	exchange    connector.Item // its exchange item
+	fetch       connector.ItemState
+	request     connector.ItemState // "" where there is none
+	requestRef  string
+	filed       map[int]connector.Item // by revision: the items that brought it to the chart
+	charted     connector.Delivery
+	parentFiled bool
+	parentAs    string // the resource type of its entry, "" where no write tells
+	noHeader    bool
 }
 
 // message reads what an item is about, in one read transaction.
@@ -83,7 +83,6 @@ func (m *told) itemsOf(tx connector.Tx, t connector.Thread, first connector.Mess
 			m.note(it, r)
 		}
 	}
-	slices.Sort(m.filedRevisions)
 	if t.Header == "" {
 		m.noHeader = true
 		return nil
@@ -94,23 +93,22 @@ func (m *told) itemsOf(tx connector.Tx, t connector.Thread, first connector.Mess
 }
 
 func (m *told) files(revision int, it connector.Item) {
-	m.filedRevisions = append(m.filedRevisions, revision)
 	if m.filed == nil {
 		m.filed = map[int]connector.Item{}
 	}
 	m.filed[revision] = it
 }
 
+// revisions are those on the chart, newest last.
+func (m *told) revisions() []int { return slices.Sorted(maps.Keys(m.filed)) }
+
 // added gives the revisions that came to the chart after a later one, oldest first: they replaced nothing there. An item that is
 // filed does not change any more.
 func (m *told) added() []int {
-	var out []int
-	for _, r := range m.filedRevisions {
-		if slices.ContainsFunc(m.filedRevisions, func(o int) bool { return o > r && filedBefore(m.filed[o], m.filed[r]) }) {
-			out = append(out, r)
-		}
-	}
-	return out
+	all := m.revisions()
+	return slices.DeleteFunc(slices.Clone(all), func(r int) bool {
+		return !slices.ContainsFunc(all, func(o int) bool { return o > r && filedBefore(m.filed[o], m.filed[r]) })
+	})
 }
 
 // filedBefore says whether a was filed before b.

@@ -10,7 +10,7 @@ import (
 // entryTypes gives the resource type of each revision's entry on the chart, for a follow-up: its thread may have gone on as
 // something else since its message was filed (fallsBack). A revision whose entry is not known is left out.
 func (d *drainer) entryTypes(ctx context.Context, i *connector.Item, m told) (map[int]string, error) {
-	if !isFollowUp(i.Kind) || len(m.filedRevisions) == 0 {
+	if !isFollowUp(i.Kind) || len(m.filed) == 0 {
 		return nil, nil
 	}
 	var out map[int]string

@@ -58,7 +58,7 @@ func (d *drainer) gather(ctx context.Context, p pick, traits connector.Traits) (
 		x.Retraction = i.Detail.Retraction
 	}
 	x.Corrected = m.row.Corrected
-	x.Revisions, x.Added, x.Charted, x.NoHeader = m.filedRevisions, m.added(), m.charted, m.noHeader || d.noHeader
+	x.Revisions, x.Added, x.Charted, x.NoHeader = m.revisions(), m.added(), m.charted, m.noHeader || d.noHeader
 	if i.Kind == connector.ItemRetraction && i.Revision > 1 { // of a correction that the message's retraction did not know of
 		x.Revisions, x.Added = slices.DeleteFunc(x.Revisions, func(r int) bool { return r != i.Revision }), nil
 	}
